@@ -1,0 +1,25 @@
+"""Generative augmentation of small medical images in Keras 3, on JAX, PyTorch and TensorFlow.
+
+The usual alias is `kma`. All parts are imported with the package, so that Keras can load any saved
+model of it; what is optional (matplotlib, Pillow, medmnist) is imported where it is used.
+
+Example:
+
+>>> import keras_medaug as kma
+>>> kma.datasets.load("phantom").image_shape
+(28, 28, 1)
+"""
+
+from keras_medaug import callbacks, datasets, layers, losses, metrics, models, players
+from keras_medaug._version import __version__
+
+__all__ = [
+    "__version__",
+    "callbacks",
+    "datasets",
+    "layers",
+    "losses",
+    "metrics",
+    "models",
+    "players",
+]

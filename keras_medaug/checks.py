@@ -1,0 +1,203 @@
+"""Checks of what users hand in, made before any work starts.
+
+Every check names the argument, what came and what was expected, and returns the array in the form
+the rest of the package works with. ``uint8`` images stay ``uint8``: they are scaled batch by batch,
+so that a large set never becomes a float copy of itself.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+MIN_SIZE = 8
+MAX_SIZE = 256
+CHANNELS = (1, 3)
+
+
+def fail(argument: str, got: object, expected: str) -> ValueError:
+    """Return the `ValueError` that every check raises: argument, what came, what was expected."""
+    return ValueError(f"`{argument}`: got {got}; expected {expected}.")
+
+
+def check_image_shape(
+    image_shape: Sequence[int], argument: str = "image_shape"
+) -> tuple[int, int, int]:
+    """Return `image_shape` as a tuple of ints if it is an (h, w, c) the package supports.
+
+    Args:
+        image_shape: Height, width and channels; sizes from 8 to 256, one or three channels.
+        argument: Name under which the value is reported.
+
+    Returns:
+        `(height, width, channels)`.
+
+    Raises:
+        ValueError: If it is not three integers, a size is outside 8 to 256, or channels are not
+            1 or 3.
+
+    Example:
+
+    >>> from keras_medaug.checks import check_image_shape
+    >>> check_image_shape([28, 28, 1])
+    (28, 28, 1)
+    """
+    expected = (
+        f"(height, width, channels) with sizes from {MIN_SIZE} to {MAX_SIZE} and 1 or 3 channels"
+    )
+    try:
+        shape = tuple(image_shape)
+    except TypeError as error:
+        raise fail(argument, image_shape, expected) from error
+    if len(shape) != 3 or not all(
+        isinstance(n, int | np.integer) and not isinstance(n, bool) for n in shape
+    ):
+        raise fail(argument, image_shape, expected)
+    height, width, channels = (int(n) for n in shape)
+    if not (MIN_SIZE <= height <= MAX_SIZE and MIN_SIZE <= width <= MAX_SIZE):
+        raise fail(argument, image_shape, expected)
+    if channels not in CHANNELS:
+        raise fail(argument, image_shape, expected)
+    return height, width, channels
+
+
+def check_images(
+    images: ArrayLike,
+    argument: str = "x",
+    image_shape: Sequence[int] | None = None,
+) -> NDArray:
+    """Return `images` as a `float32` or `uint8` array if they are images as the package wants them.
+
+    Args:
+        images: Shape `(n, h, w, c)`; floats in [0, 1], or `uint8` in [0, 255].
+        argument: Name under which the value is reported.
+        image_shape: The `(h, w, c)` that is required, or `None` for any supported one.
+
+    Returns:
+        The images, `float32` in [0, 1] or `uint8` in [0, 255], never copied when they are so
+        already.
+
+    Raises:
+        ValueError: On another rank, size, channel count or type, on no image at all, on NaN or
+            infinity, and on floats outside [0, 1].
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_medaug.checks import check_images
+    >>> check_images(np.zeros((2, 28, 28, 1))).dtype
+    dtype('float32')
+    """
+    array = np.asarray(images)
+    if array.ndim != 4:
+        raise fail(
+            argument,
+            f"shape {array.shape}",
+            "four axes (n, height, width, channels), channels last",
+        )
+    if array.shape[0] == 0:
+        raise fail(argument, f"shape {array.shape}", "at least one image")
+    if array.dtype != np.uint8 and not np.issubdtype(array.dtype, np.floating):
+        raise fail(argument, f"dtype {array.dtype}", "floats in [0, 1], or uint8 in [0, 255]")
+    check_image_shape(array.shape[1:], f"{argument}.shape[1:]")
+    if image_shape is not None and tuple(array.shape[1:]) != tuple(image_shape):
+        raise fail(
+            argument, f"images of shape {array.shape[1:]}", f"images of shape {tuple(image_shape)}"
+        )
+    if array.dtype == np.uint8:
+        return array
+    low, high = array.min(), array.max()
+    if not (np.isfinite(low) and np.isfinite(high)):
+        raise fail(argument, "NaN or infinite values", "finite values in [0, 1]")
+    if low < 0 or high > 1:
+        raise fail(
+            argument,
+            f"values from {float(low):.6g} to {float(high):.6g}",
+            "values in [0, 1] (divide by 255 where they are 8-bit)",
+        )
+    return array.astype(np.float32, copy=False)
+
+
+def check_labels(
+    labels: ArrayLike,
+    argument: str = "y",
+    count: int | None = None,
+    num_classes: int | None = None,
+    every_class: bool = False,
+) -> NDArray[np.int32]:
+    """Return `labels` as an `int32` vector if they are class indices.
+
+    Args:
+        labels: Integers, shape `(n,)`.
+        argument: Name under which the value is reported.
+        count: How many there must be, or `None` for any number above zero.
+        num_classes: Labels must be in `[0, num_classes)`; `None` asks for non-negative ones.
+        every_class: Whether each class must occur at least once.
+
+    Returns:
+        The labels as `int32`, shape `(n,)`.
+
+    Raises:
+        ValueError: On another shape or type, a label outside the range, or a missing class.
+
+    Example:
+
+    >>> from keras_medaug.checks import check_labels
+    >>> check_labels([0, 1, 1], num_classes=2)
+    array([0, 1, 1], dtype=int32)
+    """
+    array = np.asarray(labels)
+    if array.ndim != 1:
+        raise fail(argument, f"shape {array.shape}", "one axis (n,), a class index per image")
+    if array.shape[0] == 0:
+        raise fail(argument, "no label", "at least one label")
+    if count is not None and array.shape[0] != count:
+        raise fail(argument, f"{array.shape[0]} labels", f"{count}, one per image")
+    if not np.issubdtype(array.dtype, np.integer):
+        raise fail(argument, f"dtype {array.dtype}", "integers")
+    low, high = int(array.min()), int(array.max())
+    top = "" if num_classes is None else f", {num_classes})"
+    if low < 0 or (num_classes is not None and high >= num_classes):
+        expected = f"labels in [0{top}" if num_classes is not None else "labels of 0 or more"
+        raise fail(argument, f"labels from {low} to {high}", expected)
+    if every_class:
+        classes = high + 1 if num_classes is None else num_classes
+        missing = np.flatnonzero(np.bincount(array, minlength=classes) == 0)
+        if missing.size:
+            raise fail(
+                argument,
+                f"no image of class {', '.join(map(str, missing.tolist()))}",
+                f"at least one image of each of the {classes} classes",
+            )
+    return array.astype(np.int32, copy=False)
+
+
+def check_positive(value: float, argument: str, integer: bool = False, zero: bool = False):
+    """Return `value` if it is a positive (or, with `zero`, non-negative) finite number.
+
+    Args:
+        value: The number.
+        argument: Name under which it is reported.
+        integer: Whether it must be an integer.
+        zero: Whether zero is allowed.
+
+    Returns:
+        `value`, as `int` or `float`.
+
+    Raises:
+        ValueError: If it is anything else.
+
+    Example:
+
+    >>> from keras_medaug.checks import check_positive
+    >>> check_positive(64, "latent_dim", integer=True)
+    64
+    """
+    kind = "an integer" if integer else "a number"
+    expected = f"{kind} {'of 0 or more' if zero else 'above 0'}"
+    types = (int, np.integer) if integer else (int, float, np.integer, np.floating)
+    if isinstance(value, bool) or not isinstance(value, types):
+        raise fail(argument, repr(value), expected)
+    if (not integer and not np.isfinite(value)) or value < 0 or (value == 0 and not zero):
+        raise fail(argument, repr(value), expected)
+    return int(value) if integer else float(value)

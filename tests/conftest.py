@@ -1,0 +1,116 @@
+"""What all tests share: the seeded state they start from, small images, and where real data is."""
+
+import importlib
+import os
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+REPOSITORY = Path(__file__).parents[1]
+
+
+def visible_gpus(backend):
+    """List the GPUs that the backend sees."""
+    module = importlib.import_module(backend)
+    if backend == "jax":
+        return [device for device in module.devices() if device.platform == "gpu"]
+    if backend == "torch":
+        return list(range(module.cuda.device_count()))
+    return module.config.list_physical_devices("GPU")
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--check-gpu",
+        action="store_true",
+        help="fail at once, instead of skipping, where the backend sees no GPU",
+    )
+
+
+def pytest_report_header():
+    backend = keras.config.backend()
+    return f"keras {keras.__version__} on {backend} {importlib.import_module(backend).__version__}"
+
+
+def pytest_sessionstart(session):
+    backend = keras.config.backend()
+    if session.config.getoption("--check-gpu") and not visible_gpus(backend):
+        raise pytest.UsageError(f"--check-gpu: {backend} sees no GPU")
+
+
+def pytest_collection_modifyitems(items):
+    backend = keras.config.backend()
+    marked = [item for item in items if item.get_closest_marker("gpu")]
+    if marked and not visible_gpus(backend):
+        for item in marked:
+            item.add_marker(pytest.mark.skip(reason=f"{backend} sees no GPU"))
+
+
+@pytest.fixture(autouse=True)
+def _fresh_state():
+    """Start every test from the same seeds, layer names and dtype policy."""
+    keras.utils.clear_session(free_memory=False)
+    keras.utils.set_random_seed(0)
+
+
+@pytest.fixture(scope="session")
+def backend():
+    """Return the name of the backend under test."""
+    return keras.config.backend()
+
+
+def medmnist_folders():
+    """Return the folders in which real MedMNIST files are looked for, in that order."""
+    named = os.environ.get("MEDMNIST_ROOT")
+    folders = [Path(named)] if named else []
+    return [*folders, REPOSITORY.parent / "shared/data/medmnist", Path.home() / ".medmnist"]
+
+
+@pytest.fixture(scope="session")
+def medmnist_file():
+    """Return a function from a set's name to the path of its file; skips, by name, if absent."""
+
+    def find(name, size=28):
+        file = f"{name}.npz" if size == 28 else f"{name}_{size}.npz"
+        for folder in medmnist_folders():
+            if (folder / file).is_file():
+                return folder / file
+        pytest.skip(f"{file} is in none of {', '.join(map(str, medmnist_folders()))}")
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def medmnist_root(medmnist_file):
+    """Return the folder that holds `breastmnist.npz`; skips if there is none."""
+    return medmnist_file("breastmnist").parent
+
+
+def smooth_images(count, size=28, channels=1, seed=0):
+    """Return smooth random images: a few low-frequency waves each, float32 in [0, 1]."""
+    rng = np.random.default_rng(seed)
+    rows, columns = np.mgrid[0:size, 0:size] / size
+    frequency = rng.uniform(-2, 2, (2, count, 4, channels, 1, 1))
+    phase = rng.uniform(0, 2 * np.pi, (count, 4, channels, 1, 1))
+    angle = 2 * np.pi * (frequency[0] * rows + frequency[1] * columns) + phase
+    waves = np.sin(angle).mean(axis=1)  # in [-1, 1]
+    return np.moveaxis(0.5 + 0.5 * waves, 1, -1).astype("float32")
+
+
+@pytest.fixture(scope="session")
+def _images():
+    return smooth_images(32)
+
+
+@pytest.fixture
+def images(_images):
+    """Return 32 smooth random images, shape (32, 28, 28, 1), float32 in [0, 1]; the test's own."""
+    return _images.copy()
+
+
+@pytest.fixture
+def labels():
+    """Return the labels of `images`: three classes in turn, shape (32,)."""
+    return np.arange(32, dtype="int32") % 3
