@@ -1,0 +1,17 @@
+"""Layers: the reparameterisation, geometric augmentation, and the blocks of figures 6 to 8."""
+
+from keras_medaug.layers.conv2d_transpose import Conv2DTranspose
+from keras_medaug.layers.decoder_block import DecoderBlock
+from keras_medaug.layers.discriminator_block import DiscriminatorBlock
+from keras_medaug.layers.encoder_block import EncoderBlock
+from keras_medaug.layers.geometric_augmentation import GeometricAugmentation
+from keras_medaug.layers.sampling import Sampling
+
+__all__ = [
+    "Conv2DTranspose",
+    "DecoderBlock",
+    "DiscriminatorBlock",
+    "EncoderBlock",
+    "GeometricAugmentation",
+    "Sampling",
+]
