@@ -1,0 +1,55 @@
+"""The paper's confidence measure."""
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from keras_medaug.checks import check_images, fail
+
+
+def mean_confidence(classifier, images: ArrayLike, batch_size: int = 256) -> float:
+    """Return the mean, over images, of the largest class probability.
+
+    This is the number of the paper's table 2, as a share. It says how sure the classifier is, and
+    nothing of whether the images look real, belong to the class, differ from each other or are
+    copies: a classifier that always answers one class, or noise far from all data, gets 1 too.
+
+    Args:
+        classifier: A model whose `predict(images, batch_size=..., verbose=0)` returns class
+            probabilities `(n, num_classes)`, such as `keras_medaug.models.Classifier`.
+        images: Shape `(n, h, w, c)`, floats in [0, 1] or `uint8`.
+        batch_size: Images classified at a time.
+
+    Returns:
+        A share in [1 / num_classes, 1].
+
+    Raises:
+        ValueError: If the images are not as described, or the classifier does not return
+            probabilities.
+
+    Example:
+
+    >>> import numpy as np
+    >>> import keras_medaug as kma
+    >>> classifier = kma.models.Classifier((8, 8, 1), num_classes=2, seed=0)
+    >>> 0.5 <= kma.metrics.mean_confidence(classifier, np.zeros((4, 8, 8, 1))) <= 1
+    True
+
+    References:
+        Section 3 and table 2 of the paper this library implements.
+    """
+    checked = check_images(images, "images")
+    probabilities = np.asarray(
+        classifier.predict(checked, batch_size=min(batch_size, len(checked)), verbose=0),
+        dtype="float64",
+    )
+    if probabilities.ndim != 2 or probabilities.shape[1] < 2:
+        raise fail(
+            "classifier", f"predictions of shape {probabilities.shape}", "shape (n, num_classes)"
+        )
+    if (probabilities < 0).any() or not np.allclose(probabilities.sum(axis=1), 1, atol=1e-3):
+        raise fail(
+            "classifier",
+            "predictions that do not sum to 1",
+            "class probabilities (end the network with a softmax)",
+        )
+    return float(probabilities.max(axis=1).mean())

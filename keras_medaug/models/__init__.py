@@ -1,0 +1,8 @@
+"""Generative models and the classifier, as Keras models trained by Keras's own `fit`."""
+
+from keras_medaug.models.classifier import Classifier
+from keras_medaug.models.cvae import CVAE
+from keras_medaug.models.dcgan import DCGAN
+from keras_medaug.models.vaegan import VAEGAN
+
+__all__ = ["CVAE", "DCGAN", "VAEGAN", "Classifier"]

@@ -1,0 +1,135 @@
+"""The paper's classifier."""
+
+from collections.abc import Sequence
+
+import keras
+
+from keras_medaug.checks import check_positive
+from keras_medaug.models import networks
+from keras_medaug.models.dcgan import check_rate
+from keras_medaug.models.image_model import ImageModel
+from keras_medaug.players.optimizers import public_config
+
+
+@keras.saving.register_keras_serializable(package="keras_medaug")
+class Classifier(ImageModel):
+    """Convolutions with LeakyReLU and dropout, then softmax.
+
+    `predict` returns class probabilities, `(n, num_classes)`.
+
+    Args:
+        image_shape: `(height, width, channels)`; sizes from 8 to 256, 1 or 3 channels.
+        num_classes: Number of classes, 2 or more.
+        dropout: Dropout rate after every convolution, in [0, 1).
+        filters: Channels of the first convolution; they double twice.
+        seed: Integer seed of weights, dropout and data order, or `None`.
+        **kwargs: Passed to `keras.Model`.
+
+    Attributes:
+        network: The plain Keras model from images to probabilities.
+
+    Raises:
+        ValueError: If an argument is not as described.
+
+    Example:
+
+    >>> import numpy as np
+    >>> import keras_medaug as kma
+    >>> x = np.random.default_rng(0).random((16, 8, 8, 1), dtype="float32")
+    >>> y = np.arange(16) % 2
+    >>> model = kma.models.Classifier((8, 8, 1), num_classes=2, seed=0)
+    >>> model.compile()
+    >>> history = model.fit(x, y, batch_size=8, verbose=0)
+    >>> model.predict(x, verbose=0).shape
+    (16, 2)
+
+    References:
+        Section 2.5 and figure 9 of the paper this library implements.
+    """
+
+    _takes_sample_weight = True
+
+    def __init__(
+        self,
+        image_shape: Sequence[int],
+        num_classes: int,
+        dropout: float = 0.4,
+        filters: int = 32,
+        seed: int | None = None,
+        **kwargs,
+    ) -> None:
+        check_positive(num_classes, "num_classes", integer=True)
+        super().__init__(image_shape, num_classes, seed, **kwargs)
+        self.dropout = check_rate(dropout)
+        self.filters = check_positive(filters, "filters", integer=True)
+        with self._own_policy():
+            self.network = networks.build_classifier(
+                self.image_shape,
+                num_classes,
+                filters=self.filters,
+                dropout=self.dropout,
+                seed=self.part_seed("network"),
+            )
+        self.built = True
+
+    def compile(
+        self,
+        optimizer="default",
+        loss="sparse_categorical_crossentropy",
+        metrics="default",
+        **kwargs,
+    ) -> None:
+        """Choose optimizer, loss and metrics, as `keras.Model.compile` does.
+
+        Args:
+            optimizer: A Keras optimizer; Adam with a learning rate of 1e-3 by default.
+            loss: Cross-entropy over class indices by default.
+            metrics: Accuracy by default.
+            **kwargs: The further arguments of `keras.Model.compile`.
+        """
+        if isinstance(optimizer, str) and optimizer == "default":
+            optimizer = keras.optimizers.Adam(1e-3)
+        if isinstance(metrics, str) and metrics == "default":
+            metrics = ["accuracy"]
+        super().compile(optimizer=optimizer, loss=loss, metrics=metrics, **kwargs)
+
+    def get_compile_config(self) -> dict:
+        """Return what `compile_from_config` needs, the optimizer under its public name."""
+        config = super().get_compile_config()
+        if config:
+            optimizer = getattr(self.optimizer, "inner_optimizer", self.optimizer)
+            config["optimizer"] = public_config(optimizer)
+        return config
+
+    def compile_from_config(self, config: dict) -> None:
+        """Compile as the saved model was, and create the optimizer's variables."""
+        if not config:
+            return
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        self.optimizer.build(self.trainable_variables)
+
+    def call(self, inputs, training=False):
+        """Return class probabilities, `(n, num_classes)`."""
+        return self.network(self._unit(inputs), training=training)
+
+    def get_config(self) -> dict:
+        """Return the arguments that rebuild the model."""
+        return {
+            "name": self.name,
+            "dtype": keras.saving.serialize_keras_object(self.dtype_policy),
+            "image_shape": list(self.image_shape),
+            "num_classes": self.num_classes,
+            "dropout": self.dropout,
+            "filters": self.filters,
+            "seed": self.seed,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict, custom_objects=None):
+        """Rebuild the model from `get_config`."""
+        config = dict(config)
+        if isinstance(config.get("dtype"), dict):
+            config["dtype"] = keras.saving.deserialize_keras_object(
+                config["dtype"], custom_objects=custom_objects
+            )
+        return cls(**config)

@@ -1,0 +1,184 @@
+"""The deep convolutional generative adversarial network."""
+
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_medaug import losses
+from keras_medaug.checks import check_positive, fail
+from keras_medaug.models import networks
+from keras_medaug.models.generative import DEFAULT_BATCH_SIZE, GenerativeModel, batch_count
+from keras_medaug.players import frozen
+
+ADVERSARIAL_FORMS = ("nonsaturating", "minimax")
+
+
+@keras.saving.register_keras_serializable(package="keras_medaug")
+class DCGAN(GenerativeModel):
+    """Deep convolutional GAN; conditional when `num_classes` is given.
+
+    Both networks step at once, from the same weights, each down its own objective. Logged, in
+    nats: `discriminator_loss`, the cross-entropy of real images against 1 and of generated ones
+    against 0; `generator_loss`, that of generated images against 1 (or its minimax form); and
+    `loss`, their sum, which measures nothing by itself.
+
+    `predict` returns the discriminator's logits, above 0 for images it takes for real.
+
+    Args:
+        image_shape: `(height, width, channels)`; sizes from 8 to 256, 1 or 3 channels.
+        latent_dim: Size of the latent vector.
+        num_classes: Number of classes of a conditional model, or `None`.
+        adversarial: `"nonsaturating"` or `"minimax"`: the generator's objective.
+        generator_filters: Channels of the generator's last hidden layer.
+        discriminator_filters: Channels of the discriminator's first convolution.
+        dropout: Dropout rate of the discriminator, in [0, 1).
+        batch_normalization: Whether the generator's hidden layers are normalised.
+        seed: Integer seed of weights, noise, dropout and data order, or `None`.
+        **kwargs: Passed to `keras.Model`.
+
+    Attributes:
+        generator: Latent vectors to images.
+        discriminator: Images to `{"logit", "features"}`.
+
+    Raises:
+        ValueError: If an argument is not as described.
+
+    Example:
+
+    >>> import numpy as np
+    >>> import keras_medaug as kma
+    >>> x = np.random.default_rng(0).random((16, 8, 8, 1), dtype="float32")
+    >>> model = kma.models.DCGAN((8, 8, 1), latent_dim=4, seed=0)
+    >>> model.compile()
+    >>> history = model.fit(x, batch_size=8, verbose=0)
+    >>> model.generate(3, seed=1).shape
+    (3, 8, 8, 1)
+
+    References:
+        Radford et al., Unsupervised Representation Learning with Deep Convolutional Generative
+        Adversarial Networks, 2016; section 2.3 of the paper this library implements.
+    """
+
+    loss_names = ("generator_loss", "discriminator_loss")
+
+    def __init__(
+        self,
+        image_shape: Sequence[int],
+        latent_dim: int = 64,
+        num_classes: int | None = None,
+        adversarial: str = "nonsaturating",
+        generator_filters: int = 64,
+        discriminator_filters: int = 64,
+        dropout: float = 0.3,
+        batch_normalization: bool = True,
+        seed: int | None = None,
+        **kwargs,
+    ) -> None:
+        super().__init__(image_shape, latent_dim, num_classes, seed, **kwargs)
+        self.adversarial = check_adversarial(adversarial)
+        self.generator_filters = check_positive(
+            generator_filters, "generator_filters", integer=True
+        )
+        self.discriminator_filters = check_positive(
+            discriminator_filters, "discriminator_filters", integer=True
+        )
+        self.dropout = check_rate(dropout)
+        self.batch_normalization = batch_normalization
+        with self._own_policy():
+            self.generator = networks.build_decoder(
+                self.image_shape,
+                self.latent_dim,
+                num_classes,
+                filters=self.generator_filters,
+                batch_normalization=batch_normalization,
+                seed=self.part_seed("generator"),
+                name="generator",
+            )
+            self.discriminator = networks.build_discriminator(
+                self.image_shape,
+                num_classes,
+                filters=self.discriminator_filters,
+                dropout=self.dropout,
+                seed=self.part_seed("discriminator"),
+            )
+        self.built = True
+
+    @property
+    def players(self) -> dict[str, keras.Model]:
+        """The two networks."""
+        return {"generator": self.generator, "discriminator": self.discriminator}
+
+    @property
+    def _generating_network(self) -> keras.Model:
+        return self.generator
+
+    def default_optimizer(self) -> keras.optimizers.Optimizer:
+        """Return Adam with a learning rate of 2e-4 and a first moment of 0.5."""
+        return keras.optimizers.Adam(2e-4, beta_1=0.5)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """Return the sum of both objectives on a batch, each reaching its own network only."""
+        images = self._unit(x)
+        count = batch_count(images)
+        noise = self._with_labels(self._noise(count), y)
+        generated = self.generator(noise, training=training)
+
+        judged = frozen(self.discriminator)(self._with_labels(generated, y), training=training)
+        generator_loss = losses.generator_adversarial(judged["logit"], self.adversarial)
+
+        detached = ops.stop_gradient(generated)
+        real = self.discriminator(self._with_labels(images, y), training=training)
+        fake = self.discriminator(self._with_labels(detached, y), training=training)
+        discriminator_loss = losses.real_cross_entropy(real["logit"]) + losses.fake_cross_entropy(
+            fake["logit"]
+        )
+
+        self._record(count, generator_loss=generator_loss, discriminator_loss=discriminator_loss)
+        return generator_loss + discriminator_loss
+
+    def _infer(self, images, labels):
+        return self.discriminator(self._with_labels(images, labels), training=False)["logit"]
+
+    def decode(self, z, labels=None, batch_size: int = DEFAULT_BATCH_SIZE) -> np.ndarray:
+        """Return the images that latent vectors stand for.
+
+        Args:
+            z: Latent vectors, shape `(n, latent_dim)`.
+            labels: Class of each image where the model is conditional, else `None`.
+            batch_size: Images made at a time.
+
+        Returns:
+            `float32` images in [0, 1], shape `(n, h, w, c)`.
+
+        Raises:
+            ValueError: If an argument is not as described.
+        """
+        return self._decode(self.generator, z, labels, batch_size)
+
+    def get_config(self) -> dict:
+        """Return the arguments that rebuild the model."""
+        return {
+            **super().get_config(),
+            "adversarial": self.adversarial,
+            "generator_filters": self.generator_filters,
+            "discriminator_filters": self.discriminator_filters,
+            "dropout": self.dropout,
+            "batch_normalization": self.batch_normalization,
+        }
+
+
+def check_adversarial(form: str) -> str:
+    """Return `form` if it names an adversarial objective, else raise `ValueError`."""
+    if form not in ADVERSARIAL_FORMS:
+        raise fail("adversarial", repr(form), "'nonsaturating' or 'minimax'")
+    return form
+
+
+def check_rate(dropout: float) -> float:
+    """Return `dropout` if it is a dropout rate in [0, 1), else raise `ValueError`."""
+    rate = check_positive(dropout, "dropout", zero=True)
+    if rate >= 1:
+        raise fail("dropout", dropout, "a rate in [0, 1)")
+    return rate

@@ -1,0 +1,374 @@
+"""What the generative models share: optimizers per network, loss records, and `generate`."""
+
+from collections.abc import Mapping, Sequence
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_medaug.checks import check_images, check_labels, check_positive, fail
+from keras_medaug.models.image_model import ImageModel, to_unit
+from keras_medaug.players.optimizers import PlayerOptimizer, clone_optimizer, public_config
+from keras_medaug.seeds import resolve_seed
+
+DEFAULT_BATCH_SIZE = 256
+
+
+class GenerativeModel(ImageModel):
+    """Base of `CVAE`, `DCGAN` and `VAEGAN`.
+
+    A subclass builds its networks, names the players among them and writes `compute_loss`; the
+    training itself is Keras's.
+
+    Args:
+        image_shape: `(height, width, channels)`; sizes from 8 to 256, 1 or 3 channels.
+        latent_dim: Size of the latent vector.
+        num_classes: Number of classes of a conditional model, or `None`.
+        seed: Integer seed of weights, noise, dropout and data order, or `None`.
+        **kwargs: Passed to `keras.Model`.
+
+    Raises:
+        ValueError: If an argument is not as described.
+    """
+
+    loss_names: tuple[str, ...] = ()
+
+    def __init__(
+        self,
+        image_shape: Sequence[int],
+        latent_dim: int,
+        num_classes: int | None = None,
+        seed: int | None = None,
+        **kwargs,
+    ) -> None:
+        super().__init__(image_shape, num_classes, seed, **kwargs)
+        self.latent_dim = check_positive(latent_dim, "latent_dim", integer=True)
+        self.seed_generator = keras.random.SeedGenerator(self.part_seed("noise"))
+        self._trackers = {name: keras.metrics.Mean(name=name) for name in self.loss_names}
+
+    # ---- training ---------------------------------------------------------------------------
+
+    @property
+    def players(self) -> dict[str, keras.Model]:
+        """The networks that have an optimizer each, by name; empty where one serves the model."""
+        return {}
+
+    def default_optimizer(self) -> keras.optimizers.Optimizer:
+        """Return the optimizer that `compile()` uses, fresh."""
+        raise NotImplementedError
+
+    def compile(
+        self,
+        optimizer: keras.optimizers.Optimizer | str | Mapping | None = None,
+        run_eagerly: bool = False,
+        steps_per_execution: int = 1,
+        jit_compile: bool | str = "auto",
+        auto_scale_loss: bool = True,
+    ) -> None:
+        """Choose the optimizers; the losses are the model's own.
+
+        Args:
+            optimizer: One optimizer (or its name), copied for each network; or a dictionary with
+                one for each network's name; or `None` for the model's default.
+            run_eagerly: As in Keras.
+            steps_per_execution: As in Keras.
+            jit_compile: As in Keras.
+            auto_scale_loss: As in Keras: loss scaling under `mixed_float16`.
+
+        Raises:
+            ValueError: If a dictionary's names are not those of the networks, if an optimizer
+                serves two of them, or if something is no optimizer.
+        """
+        given = self.default_optimizer() if optimizer is None else optimizer
+        self._optimizers = self._optimizer_per_player(given)
+        self._compile_arguments = {
+            "run_eagerly": run_eagerly,
+            "steps_per_execution": steps_per_execution,
+            "jit_compile": jit_compile,
+            "auto_scale_loss": auto_scale_loss,
+        }
+        super().compile(
+            optimizer=self._joint_optimizer(), loss=None, metrics=None, **self._compile_arguments
+        )
+
+    def _optimizer_per_player(self, given) -> dict[str, keras.optimizers.Optimizer]:
+        names = list(self.players) or ["model"]
+        if isinstance(given, Mapping):
+            if set(given) != set(names) or not self.players:
+                expected = f"one for each of {names}" if self.players else "a single optimizer"
+                raise fail("optimizer", f"a dictionary with {sorted(given)}", expected)
+            chosen = {name: _as_optimizer(given[name]) for name in names}
+            if len({id(each) for each in chosen.values()}) < len(chosen):
+                raise fail("optimizer", "one optimizer for two networks", "one for each network")
+            return chosen
+        single = _as_optimizer(given)
+        if not self.players:
+            return {"model": single}
+        return {name: clone_optimizer(single) for name in names}
+
+    def _joint_optimizer(self) -> keras.optimizers.Optimizer:
+        if not self.players:
+            return self._optimizers["model"]
+        return PlayerOptimizer(
+            self._optimizers, self.players, skip_zero_gradients=self._may_skip_steps
+        )
+
+    @property
+    def _may_skip_steps(self) -> bool:
+        """Whether a network's objective can be switched off for a step."""
+        return False
+
+    def get_compile_config(self) -> dict:
+        """Return what `compile_from_config` needs, optimizers under their public names."""
+        if not self.compiled:
+            return {}
+        optimizers = {name: public_config(each) for name, each in self._optimizers.items()}
+        chosen = optimizers if self.players else optimizers["model"]
+        return {"optimizer": chosen, **self._compile_arguments}
+
+    def compile_from_config(self, config: dict) -> None:
+        """Compile as the saved model was, and create the optimizers' variables."""
+        if not config:
+            return
+        config = dict(config)
+        optimizer = config.pop("optimizer")
+        if self.players:
+            optimizer = {
+                name: keras.saving.deserialize_keras_object(each)
+                for name, each in optimizer.items()
+            }
+        else:
+            optimizer = keras.saving.deserialize_keras_object(optimizer)
+        self.compile(optimizer=optimizer, **config)
+        self.optimizer.build(self.trainable_variables)
+
+    @property
+    def metrics(self) -> list:
+        """The total loss and the terms that add up to it."""
+        total = [self._loss_tracker] if self.compiled else []
+        return [*total, *self._trackers.values()]
+
+    def _record(self, count, **values) -> None:
+        """Add a batch's values to the epoch's means, weighted by its number of images."""
+        for name, value in values.items():
+            self._trackers[name].update_state(value, sample_weight=count)
+
+    # ---- tensors ----------------------------------------------------------------------------
+
+    def call(self, inputs, training=False):
+        """Return the model's output; in training, and in `evaluate`, the images untouched.
+
+        Keras calls the model before `compute_loss`, which does all the work: passes made here
+        would cost time and move statistics.
+        """
+        images = inputs[0] if isinstance(inputs, list | tuple) else inputs
+        if training or self._scoring:
+            return images
+        labels = inputs[1] if isinstance(inputs, list | tuple) else None
+        if (labels is None) != (self.num_classes is None):
+            expected = "images" if self.num_classes is None else "[images, labels]"
+            raise fail("x", "images alone" if labels is None else "images and labels", expected)
+        return self._infer(self._unit(images), labels)
+
+    def _infer(self, images, labels):
+        """Return what `predict` returns."""
+        raise NotImplementedError
+
+    def _with_labels(self, tensor, labels):
+        """Return the inputs of a network: the tensor, with its labels where it takes them."""
+        return tensor if self.num_classes is None else [tensor, labels]
+
+    def _noise(self, count):
+        """Return draws from the latent prior, shape `(count, latent_dim)`."""
+        return keras.random.normal(
+            (count, self.latent_dim), dtype="float32", seed=self.seed_generator
+        )
+
+    # ---- images -----------------------------------------------------------------------------
+
+    def _check_inputs(self, x):
+        if self.num_classes is None:
+            return check_images(x, "x", self.image_shape)
+        if not isinstance(x, list | tuple) or len(x) != 2:
+            raise fail("x", "images alone", "[images, labels], since the model is conditional")
+        images = check_images(x[0], "x[0]", self.image_shape)
+        return [images, check_labels(x[1], "x[1]", len(images), self.num_classes)]
+
+    def _check_inputs_batch(self, batch):
+        if self.num_classes is None:
+            return super()._check_inputs_batch(batch)
+        return (self._check_inputs(batch[0] if len(batch) == 1 else list(batch[:2])),)
+
+    def _labels_for(self, labels, count: int):
+        """Return `labels` checked against the model: given exactly when it is conditional."""
+        if self.num_classes is None:
+            if labels is not None:
+                raise fail("labels", "labels", "None, since the model was made without num_classes")
+            return None
+        if labels is None:
+            raise fail("labels", "None", f"labels in [0, {self.num_classes}), one per image")
+        return check_labels(labels, "labels", count, self.num_classes)
+
+    def _run(self, network, tensor: np.ndarray, labels, batch_size: int):
+        """Return a network's outputs on arrays, batch by batch, in inference."""
+        batch_size = check_positive(batch_size, "batch_size", integer=True)
+        inputs = self._with_labels(tensor, labels)
+        return network.predict(inputs, batch_size=min(batch_size, len(tensor)), verbose=0)
+
+    def _decode(self, network, z, labels, batch_size: int) -> np.ndarray:
+        z = np.asarray(z)
+        if z.ndim != 2 or z.shape[1] != self.latent_dim or not len(z):
+            raise fail("z", f"shape {z.shape}", f"shape (n, {self.latent_dim}), n of 1 or more")
+        if not np.issubdtype(z.dtype, np.number) or not np.isfinite(z).all():
+            raise fail("z", "values that are not finite numbers", "finite numbers")
+        labels = self._labels_for(labels, len(z))
+        return self._run(network, z.astype("float32"), labels, batch_size)
+
+    def generate(
+        self,
+        n: int,
+        labels=None,
+        seed: int | None = None,
+        batch_size: int = DEFAULT_BATCH_SIZE,
+    ) -> np.ndarray:
+        """Make new images from the latent prior.
+
+        Args:
+            n: Number of images.
+            labels: Class of each image, integers `(n,)`; for a conditional model only, which
+                requires them.
+            seed: Integer seed: the same seed, on the same backend, gives the same images. `None`
+                draws one that `keras.utils.set_random_seed` governs.
+            batch_size: Images made at a time.
+
+        Returns:
+            `float32` images in [0, 1], shape `(n, h, w, c)`.
+
+        Raises:
+            ValueError: If an argument is not as described.
+        """
+        n = check_positive(n, "n", integer=True)
+        labels = self._labels_for(labels, n)
+        generator = np.random.default_rng(resolve_seed(seed))
+        z = generator.standard_normal((n, self.latent_dim), dtype="float32")
+        return self._run(self._generating_network, z, labels, batch_size)
+
+    @property
+    def _generating_network(self) -> keras.Model:
+        raise NotImplementedError
+
+    # ---- configuration ----------------------------------------------------------------------
+
+    def get_config(self) -> dict:
+        """Return the arguments that rebuild the model."""
+        return {
+            "name": self.name,
+            "dtype": keras.saving.serialize_keras_object(self.dtype_policy),
+            "image_shape": list(self.image_shape),
+            "latent_dim": self.latent_dim,
+            "num_classes": self.num_classes,
+            "seed": self.seed,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict, custom_objects=None):
+        """Rebuild the model from `get_config`."""
+        config = dict(config)
+        for name in ("dtype", "gate"):
+            if isinstance(config.get(name), dict):
+                config[name] = keras.saving.deserialize_keras_object(
+                    config[name], custom_objects=custom_objects
+                )
+        return cls(**config)
+
+
+class AutoencodingModel(GenerativeModel):
+    """A generative model with an encoder and a decoder: what `CVAE` and `VAEGAN` share."""
+
+    encoder: keras.Model
+    decoder: keras.Model
+
+    @property
+    def generator(self) -> keras.Model:
+        """The decoder, under the name it has in a GAN."""
+        return self.decoder
+
+    @property
+    def _generating_network(self) -> keras.Model:
+        return self.decoder
+
+    def _infer(self, images, labels):
+        z_mean, _ = self.encoder(self._with_labels(images, labels), training=False)
+        return self.decoder(self._with_labels(z_mean, labels), training=False)
+
+    def encode(self, x, labels=None, batch_size: int = DEFAULT_BATCH_SIZE) -> np.ndarray:
+        """Return the means of the images' latent distributions.
+
+        `m.encoder` returns the log-variances as well.
+
+        Args:
+            x: Images `(n, h, w, c)`, floats in [0, 1] or `uint8`.
+            labels: Class of each image where the model is conditional, else `None`.
+            batch_size: Images encoded at a time.
+
+        Returns:
+            `float32`, shape `(n, latent_dim)`.
+
+        Raises:
+            ValueError: If an argument is not as described.
+        """
+        images = to_unit(check_images(x, "x", self.image_shape))
+        labels = self._labels_for(labels, len(images))
+        z_mean, _ = self._run(self.encoder, images, labels, batch_size)
+        return np.asarray(z_mean, dtype="float32")
+
+    def decode(self, z, labels=None, batch_size: int = DEFAULT_BATCH_SIZE) -> np.ndarray:
+        """Return the images that latent vectors stand for.
+
+        Args:
+            z: Latent vectors, shape `(n, latent_dim)`.
+            labels: Class of each image where the model is conditional, else `None`.
+            batch_size: Images made at a time.
+
+        Returns:
+            `float32` images in [0, 1], shape `(n, h, w, c)`.
+
+        Raises:
+            ValueError: If an argument is not as described.
+        """
+        return self._decode(self.decoder, z, labels, batch_size)
+
+    def reconstruct(self, x, labels=None, batch_size: int = DEFAULT_BATCH_SIZE) -> np.ndarray:
+        """Return the images encoded and decoded again, without noise.
+
+        Args:
+            x: Images `(n, h, w, c)`, floats in [0, 1] or `uint8`.
+            labels: Class of each image where the model is conditional, else `None`.
+            batch_size: Images handled at a time.
+
+        Returns:
+            `float32` images in [0, 1], shape `(n, h, w, c)`.
+
+        Raises:
+            ValueError: If an argument is not as described.
+        """
+        return self.decode(self.encode(x, labels, batch_size), labels, batch_size)
+
+
+def _as_optimizer(given) -> keras.optimizers.Optimizer:
+    """Return `given` as an optimizer that can serve one network."""
+    if isinstance(given, str | dict):
+        given = keras.optimizers.get(given)
+    wrappers = (keras.optimizers.LossScaleOptimizer, keras.optimizers.MultiOptimizer)
+    if not isinstance(given, keras.optimizers.Optimizer) or isinstance(given, wrappers):
+        raise fail(
+            "optimizer",
+            repr(given),
+            "a Keras optimizer (loss scaling is added under mixed_float16), one or a dictionary",
+        )
+    return given
+
+
+def batch_count(images):
+    """Return the number of images of a batch, as the weight that means are taken with."""
+    return ops.shape(images)[0]

@@ -1,0 +1,402 @@
+"""What every model of the package shares: input checks, data order, and saved random state."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_medaug.checks import check_image_shape, check_images, check_labels, check_positive, fail
+from keras_medaug.models.batches import ArrayBatches, CheckedSequence, EpochOrder, checked_stream
+from keras_medaug.seeds import derive_seed, resolve_seed
+
+DEFAULT_BATCH_SIZE = 32
+
+
+class ImageModel(keras.Model):
+    """Base of the models: `fit`, `evaluate` and `predict` of Keras over checked images.
+
+    Arrays are checked before anything runs; of an iterable the first batch is checked before, the
+    others as they come (an iterable that has no length and can be iterated anew is handed to Keras
+    as it is, after its first batch has been checked). `uint8` images are scaled on the device,
+    batch by batch. With `shuffle`, the order of arrays is a function of the model's seed and the
+    epoch. The states of all random generators are saved with the weights, so that training resumed
+    from a file goes on as if it had never stopped.
+
+    Args:
+        image_shape: `(height, width, channels)`; sizes from 8 to 256, 1 or 3 channels.
+        num_classes: Number of classes, or `None` where the model knows no labels.
+        seed: Integer seed of weights, noise, dropout and data order, or `None` for one that
+            `keras.utils.set_random_seed` governs.
+        **kwargs: Passed to `keras.Model`.
+
+    Raises:
+        ValueError: If `image_shape`, `num_classes` or `seed` is not as described.
+    """
+
+    def __init__(
+        self,
+        image_shape: Sequence[int],
+        num_classes: int | None = None,
+        seed: int | None = None,
+        **kwargs,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.image_shape = check_image_shape(image_shape)
+        if num_classes is not None:
+            check_positive(num_classes, "num_classes", integer=True)
+            if num_classes < 2:
+                raise fail("num_classes", num_classes, "None, or 2 or more")
+        self.num_classes = num_classes
+        self.seed = seed
+        self._seed = resolve_seed(seed)
+        self._scoring = False
+
+    def part_seed(self, *parts: object) -> int:
+        """Return the seed of a named part of the model."""
+        return derive_seed(self._seed, *parts)
+
+    @contextlib.contextmanager
+    def _own_policy(self) -> Iterator[None]:
+        """Give the layers made inside the model's own dtype policy."""
+        before = keras.config.dtype_policy()
+        keras.config.set_dtype_policy(self.dtype_policy)
+        try:
+            yield
+        finally:
+            keras.config.set_dtype_policy(before)
+
+    def build(self, input_shape=None) -> None:
+        """Do nothing: the networks are built when the model is made."""
+        self.built = True
+
+    # ---- data -------------------------------------------------------------------------------
+
+    def _check_batch(self, batch) -> tuple:
+        """Return one batch of a user's iterable as checked arrays."""
+        parts = tuple(batch) if isinstance(batch, tuple | list) else (batch,)
+        x, y, weight = (*map(np.asarray, parts), None, None, None)[:3]
+        return self._check_arrays(x, y, weight, every_class=False)
+
+    def _check_arrays(self, x, y, sample_weight, every_class: bool, argument: str = "x") -> tuple:
+        """Return `(x,)`, `(x, y)` or `(x, y, sample_weight)`, checked."""
+        x = check_images(x, argument, self.image_shape)
+        if sample_weight is not None and not self._takes_sample_weight:
+            raise fail(
+                "sample_weight", "weights", "None (a generative model weighs images equally)"
+            )
+        if self.num_classes is None:
+            if y is not None:
+                raise fail("y", "labels", "None, since the model was made without num_classes")
+            return (x,)
+        if y is None:
+            raise fail("y", "None", f"labels in [0, {self.num_classes}), one per image")
+        name = "y" if argument == "x" else argument.replace("[0]", "[1]")
+        y = check_labels(y, name, len(x), self.num_classes, every_class)
+        if sample_weight is None:
+            return x, y
+        weight = np.asarray(sample_weight, dtype="float32")
+        if weight.shape != (len(x),):
+            raise fail("sample_weight", f"shape {weight.shape}", f"shape ({len(x)},)")
+        return x, y, weight
+
+    _takes_sample_weight = False
+
+    def _as_batches(self, data, check, steps):
+        """Return what Keras may iterate over in place of an iterable, and the steps of a pass."""
+        if isinstance(data, keras.utils.PyDataset):
+            check(data[0])
+            return CheckedSequence(data, check), steps
+        iterator = iter(data)
+        if iterator is data:
+            first = next(iterator, None)
+            if first is None:
+                raise fail("x", "an empty iterable", "at least one batch")
+            check(first)
+            return checked_stream(_chain(first, iterator), check, repeat=False), steps
+        length = _length(data)
+        if length == 0:
+            raise fail("x", "an empty iterable", "at least one batch")
+        check(next(iterator))
+        del iterator
+        if length is None:
+            return data, steps
+        return checked_stream(data, check, repeat=True), steps or length
+
+    # ---- Keras's entry points ---------------------------------------------------------------
+
+    def fit(
+        self,
+        x=None,
+        y=None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose="auto",
+        callbacks=None,
+        validation_split: float = 0.0,
+        validation_data=None,
+        shuffle: bool = True,
+        class_weight=None,
+        sample_weight=None,
+        initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+        **kwargs,
+    ):
+        """Train, as `keras.Model.fit` does, after checking the data.
+
+        Args:
+            x: Images `(n, h, w, c)`, floats in [0, 1] or `uint8`; or an iterable that yields
+                batches of them (with labels where the model takes them).
+            y: Class indices `(n,)` where the model was made with `num_classes`, else `None`.
+            batch_size: Images in a batch, 32 by default.
+            epochs: Epoch at which training ends.
+            verbose: As in Keras.
+            callbacks: As in Keras.
+            validation_split: Share of the arrays, taken from their end, that is held out.
+            validation_data: `(x, y)`, or `x` alone for a model without labels, or an iterable.
+            shuffle: Whether arrays are put in a new order at each epoch.
+            class_weight: As in Keras; only where the model is a classifier.
+            sample_weight: As in Keras; only where the model is a classifier.
+            initial_epoch: Epoch at which training begins.
+            steps_per_epoch: As in Keras.
+            **kwargs: The further arguments of `keras.Model.fit`.
+
+        Returns:
+            The `History` of the run.
+
+        Raises:
+            ValueError: If images or labels are not as described; before any training where they
+                are arrays.
+        """
+        self._assert_compile_called("fit")
+        if class_weight is not None and not self._takes_sample_weight:
+            raise fail("class_weight", class_weight, "None (a generative model has no use for it)")
+        callbacks = list(callbacks or []) if not hasattr(callbacks, "on_epoch_begin") else callbacks
+        batch_size = _batch_size(batch_size)
+        if _is_array(x):
+            arrays = self._check_arrays(x, y, sample_weight, every_class=True)
+            if validation_split and validation_data is None:
+                arrays, held_out = _split(arrays, validation_split)
+                validation_data = held_out
+            batches = ArrayBatches(
+                arrays, batch_size, self.part_seed("data") if shuffle else None, steps_per_epoch
+            )
+            order = EpochOrder(batches)
+            if isinstance(callbacks, list):
+                callbacks = [order, *callbacks]
+            else:
+                callbacks.append(order)
+            x = batches
+        else:
+            _refuse_beside_iterable(y, sample_weight, validation_split)
+            x, steps_per_epoch = self._as_batches(x, self._check_batch, steps_per_epoch)
+        if validation_data is not None:
+            validation_data, steps = self._as_validation(
+                validation_data, kwargs.pop("validation_batch_size", None) or batch_size
+            )
+            kwargs.setdefault("validation_steps", steps)
+        return super().fit(
+            x,
+            epochs=epochs,
+            verbose=verbose,
+            callbacks=callbacks,
+            validation_data=validation_data,
+            shuffle=False,
+            class_weight=class_weight,
+            initial_epoch=initial_epoch,
+            steps_per_epoch=steps_per_epoch,
+            **kwargs,
+        )
+
+    def _as_validation(self, data, batch_size):
+        """Return validation data as batches, and the steps of a pass where they need saying."""
+        if _is_array(data):
+            data = (data,)
+        if isinstance(data, tuple | list) and data and _is_array(data[0]):
+            x, y, weight = (*data, None, None, None)[:3]
+            arrays = self._check_arrays(
+                x, y, weight, every_class=False, argument="validation_data[0]"
+            )
+            return ArrayBatches(arrays, batch_size), None
+        return self._as_batches(data, self._check_batch, None)
+
+    def evaluate(
+        self,
+        x=None,
+        y=None,
+        batch_size: int | None = None,
+        verbose="auto",
+        sample_weight=None,
+        steps: int | None = None,
+        **kwargs,
+    ):
+        """Return the losses (and metrics) on data, without training and without dropout.
+
+        Args:
+            x: Images as in `fit`, or an iterable of batches.
+            y: Labels as in `fit`.
+            batch_size: Images in a batch, 32 by default.
+            verbose: As in Keras.
+            sample_weight: As in Keras; only where the model is a classifier.
+            steps: As in Keras.
+            **kwargs: The further arguments of `keras.Model.evaluate`.
+
+        Returns:
+            A list of values, or with `return_dict=True` a dictionary.
+
+        Raises:
+            ValueError: If images or labels are not as described.
+        """
+        if _is_array(x):
+            arrays = self._check_arrays(x, y, sample_weight, every_class=False)
+            x = ArrayBatches(arrays, _batch_size(batch_size))
+        elif x is not None and not kwargs.get("_use_cached_eval_dataset"):
+            x, steps = self._as_batches(x, self._check_batch, steps)
+        with self._scores_only():
+            return super().evaluate(x, verbose=verbose, steps=steps, **kwargs)
+
+    def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
+        """Return the losses (and metrics) on one batch; see `evaluate`."""
+        arrays = self._check_arrays(x, y, sample_weight, every_class=False)
+        with self._scores_only():
+            return super().test_on_batch(*arrays, return_dict=return_dict)
+
+    def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
+        """Take one step on one batch; see `fit`."""
+        arrays = self._check_arrays(x, y, sample_weight, every_class=False)
+        return super().train_on_batch(*arrays, class_weight=class_weight, return_dict=return_dict)
+
+    def predict(
+        self, x, batch_size: int | None = None, verbose="auto", steps: int | None = None, **kwargs
+    ):
+        """Return the model's output on images; see the class for what that is.
+
+        Args:
+            x: Images as in `fit` (for a conditional generative model `[images, labels]`), or an
+                iterable of batches, whose labels are passed over.
+            batch_size: Images in a batch, 32 by default.
+            verbose: As in Keras.
+            steps: As in Keras.
+            **kwargs: The further arguments of `keras.Model.predict`.
+
+        Returns:
+            A NumPy array.
+
+        Raises:
+            ValueError: If the images are not as described.
+        """
+        if not _is_array(x):
+            x, steps = self._as_batches(x, self._check_inputs_batch, steps)
+        else:
+            x, batch_size = self._check_inputs(x), _batch_size(batch_size)
+        return super().predict(x, batch_size=batch_size, verbose=verbose, steps=steps, **kwargs)
+
+    def _check_inputs(self, x):
+        """Return what `predict` was given, checked."""
+        return check_images(x, "x", self.image_shape)
+
+    def _check_inputs_batch(self, batch):
+        """Return the images of one batch of an iterable, checked."""
+        return (self._check_inputs(batch[0] if isinstance(batch, tuple | list) else batch),)
+
+    @contextlib.contextmanager
+    def _scores_only(self) -> Iterator[None]:
+        """Say to `call` that Keras runs it ahead of `compute_loss`, not for its output."""
+        before, self._scoring = self._scoring, True
+        try:
+            yield
+        finally:
+            self._scoring = before
+
+    # ---- tensors ----------------------------------------------------------------------------
+
+    def _unit(self, images):
+        """Return images as float32 in [0, 1], on the device."""
+        if keras.backend.standardize_dtype(images.dtype) == "uint8":
+            return ops.cast(images, "float32") / 255.0
+        return ops.cast(images, "float32")
+
+    # ---- random state -----------------------------------------------------------------------
+
+    def _random_states(self) -> list:
+        """Return the state of every random generator inside, in a fixed order."""
+        weights = {id(variable) for variable in self.weights}
+        metrics = {id(variable) for variable in self.metrics_variables}
+        return [
+            variable
+            for variable in self.non_trainable_variables
+            if id(variable) not in weights and id(variable) not in metrics
+        ]
+
+    def save_own_variables(self, store) -> None:
+        """Save the states of the random generators, which Keras does not."""
+        for index, variable in enumerate(self._random_states()):
+            store[f"random_state_{index}"] = ops.convert_to_numpy(variable.value)
+
+    def load_own_variables(self, store) -> None:
+        """Restore the states of the random generators."""
+        for index, variable in enumerate(self._random_states()):
+            variable.assign(np.asarray(store[f"random_state_{index}"]))
+
+
+def to_unit(images: np.ndarray) -> np.ndarray:
+    """Return checked images as float32 in [0, 1].
+
+    Args:
+        images: `uint8` in [0, 255], or `float32` in [0, 1].
+
+    Returns:
+        `float32` in [0, 1], the same array where it is so already.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_medaug.models.image_model import to_unit
+    >>> float(to_unit(np.full((1, 8, 8, 1), 255, "uint8")).max())
+    1.0
+    """
+    return images.astype("float32") / 255.0 if images.dtype == np.uint8 else images
+
+
+def _is_array(data) -> bool:
+    """Tell an array (or tensor) from an iterable of batches; a nested list counts as an array."""
+    return isinstance(data, list) or (hasattr(data, "shape") and hasattr(data, "dtype"))
+
+
+def _length(data) -> int | None:
+    try:
+        return len(data)
+    except TypeError:
+        return None
+
+
+def _chain(first, rest):
+    yield first
+    yield from rest
+
+
+def _batch_size(batch_size: int | None) -> int:
+    if batch_size is None:
+        return DEFAULT_BATCH_SIZE
+    return int(check_positive(batch_size, "batch_size", integer=True))
+
+
+def _split(arrays: tuple, share: float) -> tuple[tuple, tuple]:
+    """Cut arrays in two, the held-out part at the end, as Keras does."""
+    if not 0 < share < 1:
+        raise fail("validation_split", share, "a share in (0, 1)")
+    cut = int(np.floor(len(arrays[0]) * (1 - share)))
+    if cut == 0 or cut == len(arrays[0]):
+        raise fail("validation_split", share, "a share that leaves images on both sides")
+    return tuple(a[:cut] for a in arrays), tuple(a[cut:] for a in arrays)
+
+
+def _refuse_beside_iterable(y, sample_weight, validation_split) -> None:
+    """Refuse what only goes with arrays."""
+    if y is not None:
+        raise fail("y", "labels beside an iterable", "None, the iterable yields the labels")
+    if sample_weight is not None:
+        raise fail("sample_weight", "weights beside an iterable", "None")
+    if validation_split:
+        raise fail("validation_split", validation_split, "0 with an iterable")

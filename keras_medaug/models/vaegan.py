@@ -1,0 +1,263 @@
+"""The union of variational autoencoder and GAN: the paper's CVAEDCGAN."""
+
+from collections.abc import Sequence
+
+import keras
+from keras import ops
+
+from keras_medaug import losses
+from keras_medaug.checks import check_positive, fail
+from keras_medaug.layers import Sampling
+from keras_medaug.models import networks
+from keras_medaug.models.dcgan import check_adversarial, check_rate
+from keras_medaug.models.generative import AutoencodingModel, batch_count
+from keras_medaug.players import Gate, frozen
+from keras_medaug.players.gate import as_gate, gated
+
+
+@keras.saving.register_keras_serializable(package="keras_medaug")
+class VAEGAN(AutoencodingModel):
+    """VAE/GAN, the paper's CVAEDCGAN; conditional when `num_classes` is given.
+
+    The decoder is the generator, and images are compared by features of the discriminator instead
+    of by pixels. Three networks step at once, from the same weights, each down its own objective:
+
+    - encoder: `encoder_loss = beta * kl + similarity`
+    - decoder: `decoder_loss = gamma * similarity + adversarial`
+    - discriminator: `discriminator_loss`, the cross-entropy of real images against 1, of
+      reconstructions and of images from the prior against 0
+
+    `similarity` is half the squared distance of the features of an image and its reconstruction,
+    summed over features for the encoder, and for the decoder summed or averaged as
+    `gamma_reduction` says. The adversarial term covers reconstructions and images from the prior.
+    All these are logged, averaged over images, in nats; `loss` is the sum of the three.
+
+    `predict` reconstructs.
+
+    Args:
+        image_shape: `(height, width, channels)`; sizes from 8 to 256, 1 or 3 channels.
+        latent_dim: Size of the latent vector.
+        num_classes: Number of classes of a conditional model, or `None`.
+        gamma: Weight of the similarity in the decoder's objective.
+        gamma_reduction: `"mean"` or `"sum"`: whether `gamma` multiplies the similarity averaged
+            or summed over features.
+        beta: Weight of the divergence in the encoder's objective.
+        adversarial: `"nonsaturating"` or `"minimax"`: the decoder's adversarial term.
+        gate: A `keras_medaug.players.Gate` that lets a network that is winning skip steps, or
+            `None`. Shares of steps trained are logged as `discriminator_trains`, `decoder_trains`.
+        encoder_filters: Channels of the encoder's first convolution.
+        decoder_filters: Channels of the decoder's last hidden layer.
+        discriminator_filters: Channels of the discriminator's first convolution.
+        dropout: Dropout rate of the discriminator, in [0, 1).
+        batch_normalization: Whether the decoder's hidden layers are normalised. Each of its live
+            passes (reconstructions, then images from the prior) moves the running statistics.
+        seed: Integer seed of weights, noise, dropout and data order, or `None`.
+        **kwargs: Passed to `keras.Model`.
+
+    Attributes:
+        encoder: Images to `[z_mean, z_log_var]`.
+        decoder: Latent vectors to images; `generator` is the same network.
+        discriminator: Images to `{"logit", "features"}`.
+
+    Raises:
+        ValueError: If an argument is not as described.
+
+    Example:
+
+    >>> import numpy as np
+    >>> import keras_medaug as kma
+    >>> x = np.random.default_rng(0).random((16, 8, 8, 1), dtype="float32")
+    >>> model = kma.models.VAEGAN((8, 8, 1), latent_dim=4, seed=0)
+    >>> model.compile()
+    >>> history = model.fit(x, batch_size=8, verbose=0)
+    >>> model.reconstruct(x).shape
+    (16, 8, 8, 1)
+
+    References:
+        Larsen et al., Autoencoding beyond pixels using a learned similarity metric, 2016,
+        algorithm 1; section 2.4 of the paper this library implements, whose signs are corrected.
+    """
+
+    loss_names = (
+        "encoder_loss",
+        "decoder_loss",
+        "discriminator_loss",
+        "kl",
+        "similarity",
+        "adversarial",
+    )
+
+    def __init__(
+        self,
+        image_shape: Sequence[int],
+        latent_dim: int = 64,
+        num_classes: int | None = None,
+        gamma: float = 0.1,
+        gamma_reduction: str = "sum",
+        beta: float = 0.02,
+        adversarial: str = "nonsaturating",
+        gate: Gate | None = None,
+        encoder_filters: int = 32,
+        decoder_filters: int = 64,
+        discriminator_filters: int = 64,
+        dropout: float = 0.3,
+        batch_normalization: bool = True,
+        seed: int | None = None,
+        **kwargs,
+    ) -> None:
+        super().__init__(image_shape, latent_dim, num_classes, seed, **kwargs)
+        if gamma_reduction not in ("mean", "sum"):
+            raise fail("gamma_reduction", repr(gamma_reduction), "'mean' or 'sum'")
+        self.gamma = check_positive(gamma, "gamma", zero=True)
+        self.gamma_reduction = gamma_reduction
+        self.beta = check_positive(beta, "beta", zero=True)
+        self.adversarial = check_adversarial(adversarial)
+        self.gate = as_gate(gate)
+        self.encoder_filters = check_positive(encoder_filters, "encoder_filters", integer=True)
+        self.decoder_filters = check_positive(decoder_filters, "decoder_filters", integer=True)
+        self.discriminator_filters = check_positive(
+            discriminator_filters, "discriminator_filters", integer=True
+        )
+        self.dropout = check_rate(dropout)
+        self.batch_normalization = batch_normalization
+        if self.gate is not None:
+            for name in ("discriminator_trains", "decoder_trains"):
+                self._trackers[name] = keras.metrics.Mean(name=name)
+        with self._own_policy():
+            self._build_networks()
+        self.built = True
+
+    def _build_networks(self) -> None:
+        self.encoder = networks.build_encoder(
+            self.image_shape,
+            self.latent_dim,
+            self.num_classes,
+            filters=self.encoder_filters,
+            seed=self.part_seed("encoder"),
+        )
+        self.sampling = Sampling(seed=self.part_seed("sampling"), dtype="float32")
+        self.decoder = networks.build_decoder(
+            self.image_shape,
+            self.latent_dim,
+            self.num_classes,
+            filters=self.decoder_filters,
+            batch_normalization=self.batch_normalization,
+            seed=self.part_seed("decoder"),
+        )
+        self.discriminator = networks.build_discriminator(
+            self.image_shape,
+            self.num_classes,
+            filters=self.discriminator_filters,
+            dropout=self.dropout,
+            seed=self.part_seed("discriminator"),
+        )
+
+    @property
+    def players(self) -> dict[str, keras.Model]:
+        """The three networks."""
+        return {
+            "encoder": self.encoder,
+            "decoder": self.decoder,
+            "discriminator": self.discriminator,
+        }
+
+    @property
+    def _may_skip_steps(self) -> bool:
+        return self.gate is not None
+
+    def default_optimizer(self) -> keras.optimizers.Optimizer:
+        """Return Adam with a learning rate of 2e-4 and a first moment of 0.5."""
+        return keras.optimizers.Adam(2e-4, beta_1=0.5)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """Return the sum of the three objectives on a batch (algorithm 1, read right).
+
+        Frozen passes come before live ones of the discriminator, so that real images and their
+        reconstructions are compared under the same dropout mask.
+        """
+        images = self._unit(x)
+        count = batch_count(images)
+
+        def judge(pictures):
+            inputs = self._with_labels(pictures, y)
+            return frozen(self.discriminator)(inputs, training=training)
+
+        z_mean, z_log_var = self.encoder(self._with_labels(images, y), training=training)
+        z = self.sampling([z_mean, z_log_var])
+        for_encoder = judge(frozen(self.decoder)(self._with_labels(z, y), training=training))
+
+        latent = self._with_labels(ops.stop_gradient(z), y)
+        reconstructed = self.decoder(latent, training=training)
+        sampled = self.decoder(self._with_labels(self._noise(count), y), training=training)
+        judged, judged_sample = judge(reconstructed), judge(sampled)
+
+        real, bce_real, bce_fake = self._discriminate(images, reconstructed, sampled, y, training)
+        target = ops.stop_gradient(real["features"])
+
+        kl = losses.kl_divergence(z_mean, z_log_var)
+        similarity = losses.similarity(target, for_encoder["features"])
+        encoder_loss = self.beta * kl + similarity
+
+        adversarial = losses.generator_adversarial(
+            judged["logit"], self.adversarial
+        ) + losses.generator_adversarial(judged_sample["logit"], self.adversarial)
+        decoder_similarity = losses.similarity(target, judged["features"])
+        decoder_loss = self._gamma(target) * decoder_similarity + adversarial
+
+        discriminator_loss = bce_real + 2.0 * bce_fake
+        self._record(
+            count,
+            encoder_loss=encoder_loss,
+            decoder_loss=decoder_loss,
+            discriminator_loss=discriminator_loss,
+            kl=kl,
+            similarity=similarity,
+            adversarial=adversarial,
+        )
+        if self.gate is not None:
+            discriminator_trains, decoder_trains = self.gate(bce_real, bce_fake)
+            self._record(
+                count, discriminator_trains=discriminator_trains, decoder_trains=decoder_trains
+            )
+            decoder_loss = gated(decoder_loss, decoder_trains)
+            discriminator_loss = gated(discriminator_loss, discriminator_trains)
+        return encoder_loss + decoder_loss + discriminator_loss
+
+    def _discriminate(self, images, reconstructed, sampled, labels, training):
+        """Return the live pass on real images, and mean cross-entropies on real and on fake."""
+
+        def live(pictures):
+            inputs = self._with_labels(ops.stop_gradient(pictures), labels)
+            return self.discriminator(inputs, training=training)
+
+        real = live(images)
+        fakes = [
+            losses.fake_cross_entropy(live(pictures)["logit"])
+            for pictures in (reconstructed, sampled)
+        ]
+        return real, losses.real_cross_entropy(real["logit"]), 0.5 * (fakes[0] + fakes[1])
+
+    def _gamma(self, features) -> float:
+        """Return the weight of the summed similarity in the decoder's objective."""
+        if self.gamma_reduction == "sum":
+            return self.gamma
+        size = 1
+        for axis in features.shape[1:]:
+            size *= axis
+        return self.gamma / size
+
+    def get_config(self) -> dict:
+        """Return the arguments that rebuild the model."""
+        return {
+            **super().get_config(),
+            "gamma": self.gamma,
+            "gamma_reduction": self.gamma_reduction,
+            "beta": self.beta,
+            "adversarial": self.adversarial,
+            "gate": None if self.gate is None else keras.saving.serialize_keras_object(self.gate),
+            "encoder_filters": self.encoder_filters,
+            "decoder_filters": self.decoder_filters,
+            "discriminator_filters": self.discriminator_filters,
+            "dropout": self.dropout,
+            "batch_normalization": self.batch_normalization,
+        }
