@@ -10,7 +10,7 @@ Example:
 (28, 28, 1)
 """
 
-from keras_medaug import callbacks, datasets, layers, losses, metrics, models, players
+from keras_medaug import callbacks, datasets, layers, losses, metrics, models, players, plotting
 from keras_medaug._version import __version__
 
 __all__ = [
@@ -22,4 +22,5 @@ __all__ = [
     "metrics",
     "models",
     "players",
+    "plotting",
 ]

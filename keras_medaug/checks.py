@@ -5,14 +5,17 @@ the rest of the package works with. ``uint8`` images stay ``uint8``: they are sc
 so that a large set never becomes a float copy of itself.
 """
 
+import itertools
 from collections.abc import Sequence
 
+import keras
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 MIN_SIZE = 8
 MAX_SIZE = 256
 CHANNELS = (1, 3)
+LARGEST_LABEL = 2**31 - 1
 
 
 def fail(argument: str, got: object, expected: str) -> ValueError:
@@ -61,6 +64,16 @@ def check_image_shape(
     return height, width, channels
 
 
+def _as_array(values: ArrayLike, argument: str) -> NDArray:
+    """Return `values` as an array; a ragged list is none."""
+    try:
+        if keras.ops.is_tensor(values):
+            return np.asarray(keras.ops.convert_to_numpy(values))
+        return np.asarray(values)
+    except (TypeError, ValueError) as error:
+        raise fail(argument, f"a {type(values).__name__} that is no array", "an array") from error
+
+
 def check_images(
     images: ArrayLike,
     argument: str = "x",
@@ -88,7 +101,7 @@ def check_images(
     >>> check_images(np.zeros((2, 28, 28, 1))).dtype
     dtype('float32')
     """
-    array = np.asarray(images)
+    array = _as_array(images, argument)
     if array.ndim != 4:
         raise fail(
             argument,
@@ -112,7 +125,7 @@ def check_images(
     if low < 0 or high > 1:
         raise fail(
             argument,
-            f"values from {float(low):.6g} to {float(high):.6g}",
+            f"values from {float(low):.9g} to {float(high):.9g}",
             "values in [0, 1] (divide by 255 where they are 8-bit)",
         )
     return array.astype(np.float32, copy=False)
@@ -146,7 +159,7 @@ def check_labels(
     >>> check_labels([0, 1, 1], num_classes=2)
     array([0, 1, 1], dtype=int32)
     """
-    array = np.asarray(labels)
+    array = _as_array(labels, argument)
     if array.ndim != 1:
         raise fail(argument, f"shape {array.shape}", "one axis (n,), a class index per image")
     if array.shape[0] == 0:
@@ -160,16 +173,24 @@ def check_labels(
     if low < 0 or (num_classes is not None and high >= num_classes):
         expected = f"labels in [0{top}" if num_classes is not None else "labels of 0 or more"
         raise fail(argument, f"labels from {low} to {high}", expected)
+    if high > LARGEST_LABEL:
+        raise fail(argument, f"labels up to {high}", f"labels of at most {LARGEST_LABEL}")
     if every_class:
-        classes = high + 1 if num_classes is None else num_classes
-        missing = np.flatnonzero(np.bincount(array, minlength=classes) == 0)
-        if missing.size:
-            raise fail(
-                argument,
-                f"no image of class {', '.join(map(str, missing.tolist()))}",
-                f"at least one image of each of the {classes} classes",
-            )
+        _check_every_class(array, argument, high + 1 if num_classes is None else num_classes)
     return array.astype(np.int32, copy=False)
+
+
+def _check_every_class(labels: NDArray, argument: str, classes: int) -> None:
+    present = set(np.unique(labels).tolist())
+    missing = list(itertools.islice((c for c in range(classes) if c not in present), 5))
+    if missing:
+        total = classes - len(present)
+        more = f" and {total - len(missing)} more" if total > len(missing) else ""
+        raise fail(
+            argument,
+            f"no image of class {', '.join(map(str, missing))}{more}",
+            f"at least one image of each of the {classes} classes",
+        )
 
 
 def check_positive(value: float, argument: str, integer: bool = False, zero: bool = False):

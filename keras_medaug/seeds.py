@@ -3,6 +3,8 @@
 import hashlib
 import random
 
+import numpy as np
+
 _LARGEST = 2**31 - 1
 
 
@@ -29,9 +31,9 @@ def resolve_seed(seed: int | None) -> int:
     """
     if seed is None:
         return random.randint(1, _LARGEST)
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
         raise ValueError(f"`seed`: got {seed!r}; expected None or an integer of 0 or more.")
-    return seed
+    return int(seed)
 
 
 def derive_seed(seed: int, *parts: object) -> int:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import keras
 
-from keras_medaug.checks import check_positive, fail
+from keras_medaug.checks import check_positive
 
 _CHECKPOINT = re.compile(r"epoch-(\d+)\.weights\.h5")
+_OWN = re.compile(r"epoch-\d+\.(weights\.h5|json)")
 
 
 class ResumeTraining(keras.callbacks.Callback):
@@ -56,48 +57,51 @@ class ResumeTraining(keras.callbacks.Callback):
         self.seconds = check_positive(seconds, "seconds", zero=True)
         self.history: list[dict[str, float]] = []
         self._saved_at = 0.0
+        self._epoch = 0
 
     def on_train_begin(self, logs=None) -> None:
         """Restore the last checkpoint, if there is one, and tell `fit` where to begin."""
         self._saved_at = time.monotonic()
+        self.history, self._epoch = [], 0
         epoch, path = self._latest()
         if path is None:
             return
         if not self.model.optimizer.built:
             self.model.optimizer.build(self.model.trainable_variables)
         self.model.load_weights(path)
-        history = json.loads(path.with_suffix("").with_suffix(".json").read_text())
-        if len(history) != epoch:
-            raise fail("folder", f"{path} with {len(history)} epochs of logs", f"{epoch}")
-        self.history = history
+        self.history = json.loads(path.with_suffix("").with_suffix(".json").read_text())
+        self._epoch = epoch
         # Keras's own BackupAndRestore hands `fit` the epoch in the same way.
         self.model._initial_epoch = epoch
 
     def on_epoch_end(self, epoch: int, logs=None) -> None:
         """Keep the logs; save where it is time."""
         self.history.append({name: float(value) for name, value in (logs or {}).items()})
+        self._epoch = epoch + 1
         if time.monotonic() - self._saved_at >= self.seconds:
-            self._save(epoch + 1)
+            self._save(self._epoch)
             self._saved_at = time.monotonic()
 
     def on_train_end(self, logs=None) -> None:
         """Save the end of training, and let the next `fit` of the model begin where it says."""
         epoch, _ = self._latest()
-        if len(self.history) > epoch:
-            self._save(len(self.history))
+        if self._epoch > epoch:
+            self._save(self._epoch)
         self.model._initial_epoch = None
 
     def _latest(self) -> tuple[int, Path | None]:
         """Return the last complete checkpoint and its epoch, or 0 and `None`."""
         names = self.folder.glob("epoch-*.weights.h5") if self.folder.is_dir() else []
-        found = {int(match[1]): path for path in names if (match := _CHECKPOINT.match(path.name))}
+        found = {
+            int(match[1]): path for path in names if (match := _CHECKPOINT.fullmatch(path.name))
+        }
         epoch = max(found, default=0)
         return epoch, found.get(epoch)
 
     def _save(self, epoch: int) -> None:
         """Write logs, then weights, each under its final name only when it is whole."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        outdated = [path for path in self.folder.glob("epoch-*") if path.is_file()]
+        outdated = [path for path in self.folder.iterdir() if _OWN.fullmatch(path.name)]
         final = self.folder / f"epoch-{epoch}.weights.h5"
         logs = final.with_suffix("").with_suffix(".json")
         partial_logs = self.folder / "partial.json"
@@ -107,7 +111,7 @@ class ResumeTraining(keras.callbacks.Callback):
         self.model.save_weights(partial, overwrite=True)
         _move_into_place(partial, final)
         for path in outdated:
-            if path not in (final, logs) and path.suffix in {".h5", ".json"}:
+            if path not in (final, logs):
                 path.unlink()
 
 

@@ -41,7 +41,7 @@ class DecoderBlock(keras.layers.Layer):
     def __init__(
         self,
         filters: int,
-        kernel_size: int = 5,
+        kernel_size: int = 4,
         strides: int = 2,
         batch_normalization: bool = True,
         negative_slope: float = 0.2,

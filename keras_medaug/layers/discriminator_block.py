@@ -46,7 +46,7 @@ class DiscriminatorBlock(keras.layers.Layer):
         filters: int,
         kernel_size: int = 5,
         strides: int = 2,
-        dropout: float = 0.3,
+        dropout: float = 0.1,
         batch_normalization: bool = False,
         negative_slope: float = 0.2,
         return_convolution: bool = False,

@@ -56,6 +56,15 @@ class Sampling(keras.layers.Layer):
         """Return the shape of the mean."""
         return input_shape[0]
 
+    def save_own_variables(self, store) -> None:
+        """Save where the layer's generator is, so that a resumed run goes on with the next draw."""
+        store["seed_state"] = ops.convert_to_numpy(self.seed_generator.state)
+
+    def load_own_variables(self, store) -> None:
+        """Restore where the layer's generator was."""
+        if "seed_state" in store:
+            self.seed_generator.state.assign(store["seed_state"])
+
     def get_config(self) -> dict:
         """Return the arguments that rebuild the layer."""
         return {**super().get_config(), "seed": self.seed}

@@ -38,6 +38,8 @@ def mean_confidence(classifier, images: ArrayLike, batch_size: int = 256) -> flo
         Section 3 and table 2 of the paper this library implements.
     """
     checked = check_images(images, "images")
+    if checked.dtype == np.uint8:
+        checked = checked.astype("float32") / np.float32(255)
     probabilities = np.asarray(
         classifier.predict(checked, batch_size=min(batch_size, len(checked)), verbose=0),
         dtype="float64",

@@ -8,7 +8,7 @@ from keras_medaug.checks import check_positive
 from keras_medaug.models import networks
 from keras_medaug.models.dcgan import check_rate
 from keras_medaug.models.image_model import ImageModel
-from keras_medaug.players.optimizers import public_config
+from keras_medaug.players.player_optimizer import public_config
 
 
 @keras.saving.register_keras_serializable(package="keras_medaug")
@@ -65,7 +65,7 @@ class Classifier(ImageModel):
         with self._own_policy():
             self.network = networks.build_classifier(
                 self.image_shape,
-                num_classes,
+                int(num_classes),
                 filters=self.filters,
                 dropout=self.dropout,
                 seed=self.part_seed("network"),
@@ -92,6 +92,7 @@ class Classifier(ImageModel):
         if isinstance(metrics, str) and metrics == "default":
             metrics = ["accuracy"]
         super().compile(optimizer=optimizer, loss=loss, metrics=metrics, **kwargs)
+        self.optimizer.build(self.trainable_variables)
 
     def get_compile_config(self) -> dict:
         """Return what `compile_from_config` needs, the optimizer under its public name."""
@@ -102,11 +103,10 @@ class Classifier(ImageModel):
         return config
 
     def compile_from_config(self, config: dict) -> None:
-        """Compile as the saved model was, and create the optimizer's variables."""
+        """Compile as the saved model was."""
         if not config:
             return
         self.compile(**keras.saving.deserialize_keras_object(config))
-        self.optimizer.build(self.trainable_variables)
 
     def call(self, inputs, training=False):
         """Return class probabilities, `(n, num_classes)`."""

@@ -8,7 +8,8 @@ from keras_medaug import losses
 from keras_medaug.checks import check_positive, fail
 from keras_medaug.layers import Sampling
 from keras_medaug.models import networks
-from keras_medaug.models.generative import AutoencodingModel, batch_count
+from keras_medaug.models.autoencoding_model import AutoencodingModel
+from keras_medaug.models.generative_model import batch_count
 
 
 @keras.saving.register_keras_serializable(package="keras_medaug")
@@ -93,7 +94,7 @@ class CVAE(AutoencodingModel):
             self.encoder = networks.build_encoder(
                 self.image_shape,
                 self.latent_dim,
-                num_classes,
+                self.num_classes,
                 filters=self.encoder_filters,
                 seed=self.part_seed("encoder"),
             )
@@ -101,7 +102,7 @@ class CVAE(AutoencodingModel):
             self.decoder = networks.build_decoder(
                 self.image_shape,
                 self.latent_dim,
-                num_classes,
+                self.num_classes,
                 filters=self.decoder_filters,
                 batch_normalization=batch_normalization,
                 seed=self.part_seed("decoder"),

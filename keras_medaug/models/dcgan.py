@@ -9,7 +9,7 @@ from keras import ops
 from keras_medaug import losses
 from keras_medaug.checks import check_positive, fail
 from keras_medaug.models import networks
-from keras_medaug.models.generative import DEFAULT_BATCH_SIZE, GenerativeModel, batch_count
+from keras_medaug.models.generative_model import DEFAULT_BATCH_SIZE, GenerativeModel, batch_count
 from keras_medaug.players import frozen
 
 ADVERSARIAL_FORMS = ("nonsaturating", "minimax")
@@ -71,7 +71,7 @@ class DCGAN(GenerativeModel):
         adversarial: str = "nonsaturating",
         generator_filters: int = 64,
         discriminator_filters: int = 64,
-        dropout: float = 0.3,
+        dropout: float = 0.1,
         batch_normalization: bool = True,
         seed: int | None = None,
         **kwargs,
@@ -90,7 +90,7 @@ class DCGAN(GenerativeModel):
             self.generator = networks.build_decoder(
                 self.image_shape,
                 self.latent_dim,
-                num_classes,
+                self.num_classes,
                 filters=self.generator_filters,
                 batch_normalization=batch_normalization,
                 seed=self.part_seed("generator"),
@@ -98,7 +98,7 @@ class DCGAN(GenerativeModel):
             )
             self.discriminator = networks.build_discriminator(
                 self.image_shape,
-                num_classes,
+                self.num_classes,
                 filters=self.discriminator_filters,
                 dropout=self.dropout,
                 seed=self.part_seed("discriminator"),

@@ -1,14 +1,15 @@
 """What every model of the package shares: input checks, data order, and saved random state."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import keras
 import numpy as np
 from keras import ops
 
 from keras_medaug.checks import check_image_shape, check_images, check_labels, check_positive, fail
-from keras_medaug.models.batches import ArrayBatches, CheckedSequence, EpochOrder, checked_stream
+from keras_medaug.models.array_batches import ArrayBatches
+from keras_medaug.models.checked_sequence import CheckedSequence, checked_stream
 from keras_medaug.seeds import derive_seed, resolve_seed
 
 DEFAULT_BATCH_SIZE = 32
@@ -18,11 +19,12 @@ class ImageModel(keras.Model):
     """Base of the models: `fit`, `evaluate` and `predict` of Keras over checked images.
 
     Arrays are checked before anything runs; of an iterable the first batch is checked before, the
-    others as they come (an iterable that has no length and can be iterated anew is handed to Keras
-    as it is, after its first batch has been checked). `uint8` images are scaled on the device,
-    batch by batch. With `shuffle`, the order of arrays is a function of the model's seed and the
-    epoch. The states of all random generators are saved with the weights, so that training resumed
-    from a file goes on as if it had never stopped.
+    others as they come (but where it can be iterated anew and neither its own length nor
+    `steps_per_epoch` says how many batches make a pass: Keras gets that one as it is). `uint8`
+    images are scaled on the device, batch by batch. With `shuffle`, the order of arrays is a
+    function of the model's seed and the epoch. The seed and the states of all random generators
+    are saved with the weights, so that training resumed from a file goes on as if it had never
+    stopped.
 
     Args:
         image_shape: `(height, width, channels)`; sizes from 8 to 256, 1 or 3 channels.
@@ -45,7 +47,7 @@ class ImageModel(keras.Model):
         super().__init__(**kwargs)
         self.image_shape = check_image_shape(image_shape)
         if num_classes is not None:
-            check_positive(num_classes, "num_classes", integer=True)
+            num_classes = int(check_positive(num_classes, "num_classes", integer=True))
             if num_classes < 2:
                 raise fail("num_classes", num_classes, "None, or 2 or more")
         self.num_classes = num_classes
@@ -106,8 +108,12 @@ class ImageModel(keras.Model):
     def _as_batches(self, data, check, steps):
         """Return what Keras may iterate over in place of an iterable, and the steps of a pass."""
         if isinstance(data, keras.utils.PyDataset):
+            if data.num_batches == 0:
+                raise fail("x", "an empty iterable", "at least one batch")
             check(data[0])
             return CheckedSequence(data, check), steps
+        if not hasattr(data, "__iter__"):
+            raise fail("x", repr(data), "images, or an iterable of batches")
         iterator = iter(data)
         if iterator is data:
             first = next(iterator, None)
@@ -120,8 +126,8 @@ class ImageModel(keras.Model):
             raise fail("x", "an empty iterable", "at least one batch")
         check(next(iterator))
         del iterator
-        if length is None:
-            return data, steps
+        if length is None and steps is None:
+            return data, None
         return checked_stream(data, check, repeat=True), steps or length
 
     # ---- Keras's entry points ---------------------------------------------------------------
@@ -172,8 +178,11 @@ class ImageModel(keras.Model):
         self._assert_compile_called("fit")
         if class_weight is not None and not self._takes_sample_weight:
             raise fail("class_weight", class_weight, "None (a generative model has no use for it)")
-        callbacks = list(callbacks or []) if not hasattr(callbacks, "on_epoch_begin") else callbacks
+        if not isinstance(callbacks, keras.callbacks.CallbackList):
+            alone = isinstance(callbacks, keras.callbacks.Callback)
+            callbacks = [callbacks] if alone else list(callbacks or [])
         batch_size = _batch_size(batch_size)
+        check = _Check(self._check_batch)
         if _is_array(x):
             arrays = self._check_arrays(x, y, sample_weight, every_class=True)
             if validation_split and validation_data is None:
@@ -182,36 +191,39 @@ class ImageModel(keras.Model):
             batches = ArrayBatches(
                 arrays, batch_size, self.part_seed("data") if shuffle else None, steps_per_epoch
             )
-            order = EpochOrder(batches)
+            order = batches.epoch_callback()
             if isinstance(callbacks, list):
                 callbacks = [order, *callbacks]
             else:
-                callbacks.append(order)
+                callbacks.callbacks.append(order)
             x = batches
         else:
             _refuse_beside_iterable(y, sample_weight, validation_split)
-            x, steps_per_epoch = self._as_batches(x, self._check_batch, steps_per_epoch)
+            x, steps_per_epoch = self._as_batches(x, check, steps_per_epoch)
         if validation_data is not None:
+            size = kwargs.pop("validation_batch_size", None) or batch_size
             validation_data, steps = self._as_validation(
-                validation_data, kwargs.pop("validation_batch_size", None) or batch_size
+                validation_data, size, check, kwargs.get("validation_steps")
             )
-            kwargs.setdefault("validation_steps", steps)
-        return super().fit(
-            x,
-            epochs=epochs,
-            verbose=verbose,
-            callbacks=callbacks,
-            validation_data=validation_data,
-            shuffle=False,
-            class_weight=class_weight,
-            initial_epoch=initial_epoch,
-            steps_per_epoch=steps_per_epoch,
-            **kwargs,
-        )
+            if kwargs.get("validation_steps") is None:
+                kwargs["validation_steps"] = steps
+        with check.unwrapped():
+            return super().fit(
+                x,
+                epochs=epochs,
+                verbose=verbose,
+                callbacks=callbacks,
+                validation_data=validation_data,
+                shuffle=False,
+                class_weight=class_weight,
+                initial_epoch=initial_epoch,
+                steps_per_epoch=steps_per_epoch,
+                **kwargs,
+            )
 
-    def _as_validation(self, data, batch_size):
+    def _as_validation(self, data, batch_size, check, steps):
         """Return validation data as batches, and the steps of a pass where they need saying."""
-        if _is_array(data):
+        if _is_array(data) and not _is_pair(data):
             data = (data,)
         if isinstance(data, tuple | list) and data and _is_array(data[0]):
             x, y, weight = (*data, None, None, None)[:3]
@@ -219,7 +231,7 @@ class ImageModel(keras.Model):
                 x, y, weight, every_class=False, argument="validation_data[0]"
             )
             return ArrayBatches(arrays, batch_size), None
-        return self._as_batches(data, self._check_batch, None)
+        return self._as_batches(data, check, steps)
 
     def evaluate(
         self,
@@ -248,12 +260,13 @@ class ImageModel(keras.Model):
         Raises:
             ValueError: If images or labels are not as described.
         """
+        check = _Check(self._check_batch)
         if _is_array(x):
             arrays = self._check_arrays(x, y, sample_weight, every_class=False)
             x = ArrayBatches(arrays, _batch_size(batch_size))
-        elif x is not None and not kwargs.get("_use_cached_eval_dataset"):
-            x, steps = self._as_batches(x, self._check_batch, steps)
-        with self._scores_only():
+        elif not kwargs.get("_use_cached_eval_dataset"):
+            x, steps = self._as_batches(x, check, steps)
+        with self._scores_only(), check.unwrapped():
             return super().evaluate(x, verbose=verbose, steps=steps, **kwargs)
 
     def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
@@ -286,11 +299,13 @@ class ImageModel(keras.Model):
         Raises:
             ValueError: If the images are not as described.
         """
+        check = _Check(self._check_inputs_batch)
         if not _is_array(x):
-            x, steps = self._as_batches(x, self._check_inputs_batch, steps)
+            x, steps = self._as_batches(x, check, steps)
         else:
             x, batch_size = self._check_inputs(x), _batch_size(batch_size)
-        return super().predict(x, batch_size=batch_size, verbose=verbose, steps=steps, **kwargs)
+        with check.unwrapped():
+            return super().predict(x, batch_size=batch_size, verbose=verbose, steps=steps, **kwargs)
 
     def _check_inputs(self, x):
         """Return what `predict` was given, checked."""
@@ -330,14 +345,41 @@ class ImageModel(keras.Model):
         ]
 
     def save_own_variables(self, store) -> None:
-        """Save the states of the random generators, which Keras does not."""
+        """Save the seed and the states of the random generators, which Keras does not."""
+        store["seed"] = np.asarray(self._seed, dtype="int64")
         for index, variable in enumerate(self._random_states()):
             store[f"random_state_{index}"] = ops.convert_to_numpy(variable.value)
 
     def load_own_variables(self, store) -> None:
-        """Restore the states of the random generators."""
+        """Restore the seed, on which the data order depends, and the random generators."""
+        self._seed = int(np.asarray(store["seed"]))
         for index, variable in enumerate(self._random_states()):
             variable.assign(np.asarray(store[f"random_state_{index}"]))
+
+
+class _Check:
+    """A check that remembers what it raised: a backend may wrap that in an error of its own."""
+
+    def __init__(self, check: Callable) -> None:
+        self._check = check
+        self._error: ValueError | None = None
+
+    def __call__(self, batch):
+        try:
+            return self._check(batch)
+        except ValueError as error:
+            self._error = error
+            raise
+
+    @contextlib.contextmanager
+    def unwrapped(self) -> Iterator[None]:
+        """Raise what the check raised, whatever became of it on the way."""
+        try:
+            yield
+        except Exception as error:
+            if self._error is None or error is self._error:
+                raise
+            raise self._error from error
 
 
 def to_unit(images: np.ndarray) -> np.ndarray:
@@ -362,6 +404,11 @@ def to_unit(images: np.ndarray) -> np.ndarray:
 def _is_array(data) -> bool:
     """Tell an array (or tensor) from an iterable of batches; a nested list counts as an array."""
     return isinstance(data, list) or (hasattr(data, "shape") and hasattr(data, "dtype"))
+
+
+def _is_pair(data) -> bool:
+    """Tell `[images, labels]` from a nested list of pixels."""
+    return isinstance(data, list) and bool(data) and len(getattr(data[0], "shape", ())) == 4
 
 
 def _length(data) -> int | None:

@@ -143,7 +143,7 @@ def build_decoder(
     latent_dim: int,
     num_classes: int | None = None,
     filters: int = 64,
-    kernel_size: int = 5,
+    kernel_size: int = 4,
     batch_normalization: bool = True,
     seed: int | None = None,
     name: str = "decoder",
@@ -155,7 +155,8 @@ def build_decoder(
         latent_dim: Size of the latent vector.
         num_classes: Number of classes of a conditional decoder, or `None`.
         filters: Channels of the last hidden step; they double towards the base.
-        kernel_size: Side of the kernels.
+        kernel_size: Side of the kernels. An even one covers every output pixel with equally many
+            taps at stride 2; an odd one leaves a checkerboard.
         batch_normalization: Whether hidden layers are normalised.
         seed: Integer seed of the initial weights, or `None`.
         name: Name of the model.
@@ -173,7 +174,8 @@ def build_decoder(
     (None, 28, 28, 1)
 
     References:
-        Figure 7 of the paper this library implements.
+        Figure 7 of the paper this library implements; Odena et al., Deconvolution and Checkerboard
+        Artifacts, 2016, for the kernel.
     """
     image_shape = check_image_shape(image_shape)
     seed = resolve_seed(seed)
@@ -200,8 +202,7 @@ def _upsample(x, image_shape, filters, kernel_size, batch_normalization, seed):
     height, width, channels = image_shape
     steps = depth(image_shape)
     base = (-(-height // 2**steps), -(-width // 2**steps))
-    hidden = widths(filters, steps)[::-1]
-    base_channels = filters * WIDEST
+    base_channels, *hidden = widths(filters, steps)[::-1]
     x = layers.Dense(
         base[0] * base[1] * base_channels,
         use_bias=not batch_normalization,
@@ -216,7 +217,6 @@ def _upsample(x, image_shape, filters, kernel_size, batch_normalization, seed):
         x = DecoderBlock(
             channel_count,
             kernel_size,
-            strides=1 if step == 1 else 2,
             batch_normalization=batch_normalization,
             seed=derive_seed(seed, "block", step),
             name=f"block_{step}",
@@ -241,7 +241,7 @@ def build_discriminator(
     num_classes: int | None = None,
     filters: int = 64,
     kernel_size: int = 5,
-    dropout: float = 0.3,
+    dropout: float = 0.1,
     batch_normalization: bool = False,
     seed: int | None = None,
 ) -> keras.Model:
@@ -268,7 +268,8 @@ def build_discriminator(
 
     >>> from keras_medaug.models import networks
     >>> discriminator = networks.build_discriminator((28, 28, 1), seed=0)
-    >>> discriminator.output_shape["logit"], discriminator.output_shape["features"]
+    >>> shapes = discriminator.compute_output_shape((None, 28, 28, 1))
+    >>> shapes["logit"], shapes["features"]
     ((None, 1), (None, 7, 7, 128))
 
     References:

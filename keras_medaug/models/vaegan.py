@@ -1,5 +1,6 @@
 """The union of variational autoencoder and GAN: the paper's CVAEDCGAN."""
 
+import math
 from collections.abc import Sequence
 
 import keras
@@ -9,8 +10,9 @@ from keras_medaug import losses
 from keras_medaug.checks import check_positive, fail
 from keras_medaug.layers import Sampling
 from keras_medaug.models import networks
+from keras_medaug.models.autoencoding_model import AutoencodingModel
 from keras_medaug.models.dcgan import check_adversarial, check_rate
-from keras_medaug.models.generative import AutoencodingModel, batch_count
+from keras_medaug.models.generative_model import batch_count
 from keras_medaug.players import Gate, frozen
 from keras_medaug.players.gate import as_gate, gated
 
@@ -45,6 +47,7 @@ class VAEGAN(AutoencodingModel):
         adversarial: `"nonsaturating"` or `"minimax"`: the decoder's adversarial term.
         gate: A `keras_medaug.players.Gate` that lets a network that is winning skip steps, or
             `None`. Shares of steps trained are logged as `discriminator_trains`, `decoder_trains`.
+            It sees the cross-entropies as they would be for as many real images as generated ones.
         encoder_filters: Channels of the encoder's first convolution.
         decoder_filters: Channels of the decoder's last hidden layer.
         discriminator_filters: Channels of the discriminator's first convolution.
@@ -100,7 +103,7 @@ class VAEGAN(AutoencodingModel):
         encoder_filters: int = 32,
         decoder_filters: int = 64,
         discriminator_filters: int = 64,
-        dropout: float = 0.3,
+        dropout: float = 0.1,
         batch_normalization: bool = True,
         seed: int | None = None,
         **kwargs,
@@ -191,7 +194,10 @@ class VAEGAN(AutoencodingModel):
         sampled = self.decoder(self._with_labels(self._noise(count), y), training=training)
         judged, judged_sample = judge(reconstructed), judge(sampled)
 
-        real, bce_real, bce_fake = self._discriminate(images, reconstructed, sampled, y, training)
+        real, fakes = self._discriminate(images, reconstructed, sampled, y, training)
+        discriminator_loss = losses.real_cross_entropy(real["logit"]) + sum(
+            losses.fake_cross_entropy(fake) for fake in fakes
+        )
         target = ops.stop_gradient(real["features"])
 
         kl = losses.kl_divergence(z_mean, z_log_var)
@@ -204,7 +210,6 @@ class VAEGAN(AutoencodingModel):
         decoder_similarity = losses.similarity(target, judged["features"])
         decoder_loss = self._gamma(target) * decoder_similarity + adversarial
 
-        discriminator_loss = bce_real + 2.0 * bce_fake
         self._record(
             count,
             encoder_loss=encoder_loss,
@@ -215,7 +220,8 @@ class VAEGAN(AutoencodingModel):
             adversarial=adversarial,
         )
         if self.gate is not None:
-            discriminator_trains, decoder_trains = self.gate(bce_real, bce_fake)
+            balanced = _balanced_cross_entropies(real["logit"], fakes)
+            discriminator_trains, decoder_trains = self.gate(*balanced)
             self._record(
                 count, discriminator_trains=discriminator_trains, decoder_trains=decoder_trains
             )
@@ -224,18 +230,14 @@ class VAEGAN(AutoencodingModel):
         return encoder_loss + decoder_loss + discriminator_loss
 
     def _discriminate(self, images, reconstructed, sampled, labels, training):
-        """Return the live pass on real images, and mean cross-entropies on real and on fake."""
+        """Return the live pass on real images, and the logits of both kinds of generated ones."""
 
         def live(pictures):
             inputs = self._with_labels(ops.stop_gradient(pictures), labels)
             return self.discriminator(inputs, training=training)
 
         real = live(images)
-        fakes = [
-            losses.fake_cross_entropy(live(pictures)["logit"])
-            for pictures in (reconstructed, sampled)
-        ]
-        return real, losses.real_cross_entropy(real["logit"]), 0.5 * (fakes[0] + fakes[1])
+        return real, [live(pictures)["logit"] for pictures in (reconstructed, sampled)]
 
     def _gamma(self, features) -> float:
         """Return the weight of the summed similarity in the decoder's objective."""
@@ -261,3 +263,14 @@ class VAEGAN(AutoencodingModel):
             "dropout": self.dropout,
             "batch_normalization": self.batch_normalization,
         }
+
+
+def _balanced_cross_entropies(real_logit, fake_logits):
+    """Return the cross-entropies on real and on generated images, had they been equally many.
+
+    The discriminator sees two generated images for each real one, so that its logits are lower by
+    log 2 than those of one that sees as many; undecided, it would look to the gate like a loser.
+    """
+    shift = math.log(len(fake_logits))
+    fakes = [losses.fake_cross_entropy(logit + shift) for logit in fake_logits]
+    return losses.real_cross_entropy(real_logit + shift), sum(fakes) / len(fakes)

@@ -7,6 +7,6 @@ objective.
 
 from keras_medaug.players.frozen import frozen
 from keras_medaug.players.gate import Gate
-from keras_medaug.players.optimizers import PlayerOptimizer
+from keras_medaug.players.player_optimizer import PlayerOptimizer
 
 __all__ = ["Gate", "PlayerOptimizer", "frozen"]

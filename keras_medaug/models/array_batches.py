@@ -1,6 +1,4 @@
-"""What `fit` and its kin iterate over: checked batches in an order that can be resumed."""
-
-from collections.abc import Callable, Iterator
+"""Batches of arrays, in an order that can be resumed."""
 
 import keras
 import numpy as np
@@ -24,7 +22,7 @@ class ArrayBatches(keras.utils.PyDataset):
     Example:
 
     >>> import numpy as np
-    >>> from keras_medaug.models.batches import ArrayBatches
+    >>> from keras_medaug.models.array_batches import ArrayBatches
     >>> batches = ArrayBatches((np.arange(5),), batch_size=2)
     >>> [batch[0].tolist() for batch in batches]
     [[0, 1], [2, 3], [4]]
@@ -55,6 +53,10 @@ class ArrayBatches(keras.utils.PyDataset):
     def num_batches(self) -> int | None:
         """Number of batches, or `None` for a stream cut into epochs by `steps_per_epoch`."""
         return None if self.steps_per_epoch else self.batches_per_pass
+
+    def epoch_callback(self) -> keras.callbacks.Callback:
+        """Return the callback by which `fit` says which epoch begins."""
+        return _EpochOrder(self)
 
     def begin_epoch(self, epoch: int) -> None:
         """Take note of the epoch that `fit` begins."""
@@ -88,91 +90,8 @@ class ArrayBatches(keras.utils.PyDataset):
         return order
 
 
-def checked_stream(iterable, check: Callable, repeat: bool) -> Iterator[tuple]:
-    """Yield each batch of `iterable`, checked as it comes.
-
-    Args:
-        iterable: What yields the batches; anew at every pass with `repeat`.
-        check: Takes a batch and returns it as a tuple of arrays, or raises.
-        repeat: Whether to begin again at the end, without end.
-
-    Yields:
-        The checked batches.
-
-    Example:
-
-    >>> from keras_medaug.models.batches import checked_stream
-    >>> list(checked_stream([1, 2], lambda batch: (batch,), repeat=False))
-    [(1,), (2,)]
-    """
-    while True:
-        yield from map(check, iterable)
-        if not repeat:
-            return
-
-
-class CheckedSequence(keras.utils.PyDataset):
-    """Batches of a `PyDataset`, each checked as it comes; its workers and hooks keep working.
-
-    Args:
-        dataset: The user's dataset.
-        check: Takes a batch and returns it as a tuple of arrays, or raises.
-
-    Example:
-
-    >>> import numpy as np
-    >>> from keras_medaug.models.batches import ArrayBatches, CheckedSequence
-    >>> checked = CheckedSequence(ArrayBatches((np.arange(3),), 2), lambda batch: batch)
-    >>> len(checked)
-    2
-    """
-
-    def __init__(self, dataset: keras.utils.PyDataset, check: Callable) -> None:
-        super().__init__(
-            workers=dataset.workers,
-            use_multiprocessing=dataset.use_multiprocessing,
-            max_queue_size=dataset.max_queue_size,
-        )
-        self.dataset = dataset
-        self.check = check
-
-    @property
-    def num_batches(self) -> int | None:
-        """Number of batches of the user's dataset."""
-        return self.dataset.num_batches
-
-    def __len__(self) -> int:
-        """Return the number of batches of the user's dataset."""
-        return len(self.dataset)
-
-    def __getitem__(self, index: int):
-        """Return a checked batch."""
-        return self.check(self.dataset[index])
-
-    def on_epoch_begin(self) -> None:
-        """Pass the hook on."""
-        self.dataset.on_epoch_begin()
-
-    def on_epoch_end(self) -> None:
-        """Pass the hook on."""
-        self.dataset.on_epoch_end()
-
-
-class EpochOrder(keras.callbacks.Callback):
-    """Tells `ArrayBatches` which epoch begins.
-
-    Args:
-        batches: The batches that `fit` iterates over.
-
-    Example:
-
-    >>> import numpy as np
-    >>> from keras_medaug.models.batches import ArrayBatches, EpochOrder
-    >>> batches = ArrayBatches((np.arange(4),), 2, seed=0)
-    >>> EpochOrder(batches).on_epoch_begin(3)
-    >>> batches.epoch
-    3
-    """
+class _EpochOrder(keras.callbacks.Callback):
+    """Tells `ArrayBatches` which epoch begins."""
 
     def __init__(self, batches: ArrayBatches) -> None:
         super().__init__()

@@ -7,8 +7,8 @@ import numpy as np
 from keras import ops
 
 from keras_medaug.checks import check_images, check_labels, check_positive, fail
-from keras_medaug.models.image_model import ImageModel, to_unit
-from keras_medaug.players.optimizers import PlayerOptimizer, clone_optimizer, public_config
+from keras_medaug.models.image_model import ImageModel
+from keras_medaug.players.player_optimizer import PlayerOptimizer, clone_optimizer, public_config
 from keras_medaug.seeds import resolve_seed
 
 DEFAULT_BATCH_SIZE = 256
@@ -90,6 +90,7 @@ class GenerativeModel(ImageModel):
         super().compile(
             optimizer=self._joint_optimizer(), loss=None, metrics=None, **self._compile_arguments
         )
+        self.optimizer.build(self.trainable_variables)
 
     def _optimizer_per_player(self, given) -> dict[str, keras.optimizers.Optimizer]:
         names = list(self.players) or ["model"]
@@ -127,7 +128,7 @@ class GenerativeModel(ImageModel):
         return {"optimizer": chosen, **self._compile_arguments}
 
     def compile_from_config(self, config: dict) -> None:
-        """Compile as the saved model was, and create the optimizers' variables."""
+        """Compile as the saved model was."""
         if not config:
             return
         config = dict(config)
@@ -140,7 +141,6 @@ class GenerativeModel(ImageModel):
         else:
             optimizer = keras.saving.deserialize_keras_object(optimizer)
         self.compile(optimizer=optimizer, **config)
-        self.optimizer.build(self.trainable_variables)
 
     @property
     def metrics(self) -> list:
@@ -280,79 +280,6 @@ class GenerativeModel(ImageModel):
                     config[name], custom_objects=custom_objects
                 )
         return cls(**config)
-
-
-class AutoencodingModel(GenerativeModel):
-    """A generative model with an encoder and a decoder: what `CVAE` and `VAEGAN` share."""
-
-    encoder: keras.Model
-    decoder: keras.Model
-
-    @property
-    def generator(self) -> keras.Model:
-        """The decoder, under the name it has in a GAN."""
-        return self.decoder
-
-    @property
-    def _generating_network(self) -> keras.Model:
-        return self.decoder
-
-    def _infer(self, images, labels):
-        z_mean, _ = self.encoder(self._with_labels(images, labels), training=False)
-        return self.decoder(self._with_labels(z_mean, labels), training=False)
-
-    def encode(self, x, labels=None, batch_size: int = DEFAULT_BATCH_SIZE) -> np.ndarray:
-        """Return the means of the images' latent distributions.
-
-        `m.encoder` returns the log-variances as well.
-
-        Args:
-            x: Images `(n, h, w, c)`, floats in [0, 1] or `uint8`.
-            labels: Class of each image where the model is conditional, else `None`.
-            batch_size: Images encoded at a time.
-
-        Returns:
-            `float32`, shape `(n, latent_dim)`.
-
-        Raises:
-            ValueError: If an argument is not as described.
-        """
-        images = to_unit(check_images(x, "x", self.image_shape))
-        labels = self._labels_for(labels, len(images))
-        z_mean, _ = self._run(self.encoder, images, labels, batch_size)
-        return np.asarray(z_mean, dtype="float32")
-
-    def decode(self, z, labels=None, batch_size: int = DEFAULT_BATCH_SIZE) -> np.ndarray:
-        """Return the images that latent vectors stand for.
-
-        Args:
-            z: Latent vectors, shape `(n, latent_dim)`.
-            labels: Class of each image where the model is conditional, else `None`.
-            batch_size: Images made at a time.
-
-        Returns:
-            `float32` images in [0, 1], shape `(n, h, w, c)`.
-
-        Raises:
-            ValueError: If an argument is not as described.
-        """
-        return self._decode(self.decoder, z, labels, batch_size)
-
-    def reconstruct(self, x, labels=None, batch_size: int = DEFAULT_BATCH_SIZE) -> np.ndarray:
-        """Return the images encoded and decoded again, without noise.
-
-        Args:
-            x: Images `(n, h, w, c)`, floats in [0, 1] or `uint8`.
-            labels: Class of each image where the model is conditional, else `None`.
-            batch_size: Images handled at a time.
-
-        Returns:
-            `float32` images in [0, 1], shape `(n, h, w, c)`.
-
-        Raises:
-            ValueError: If an argument is not as described.
-        """
-        return self.decode(self.encode(x, labels, batch_size), labels, batch_size)
 
 
 def _as_optimizer(given) -> keras.optimizers.Optimizer:

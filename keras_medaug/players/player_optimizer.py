@@ -134,7 +134,7 @@ def public_config(optimizer: keras.optimizers.Optimizer) -> dict:
     Example:
 
     >>> import keras
-    >>> from keras_medaug.players.optimizers import public_config
+    >>> from keras_medaug.players.player_optimizer import public_config
     >>> config = public_config(keras.optimizers.Adam(1e-3))
     >>> config["module"], config["class_name"]
     ('keras.optimizers', 'Adam')
@@ -160,7 +160,7 @@ def clone_optimizer(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.O
     Example:
 
     >>> import keras
-    >>> from keras_medaug.players.optimizers import clone_optimizer
+    >>> from keras_medaug.players.player_optimizer import clone_optimizer
     >>> type(clone_optimizer(keras.optimizers.SGD(0.1))).__name__
     'SGD'
     """

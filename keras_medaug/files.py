@@ -1,0 +1,119 @@
+"""Files that come into being whole or not at all: a temporary name in the same folder, then moved.
+
+Whoever reads, or kills the writer at any moment, meets either the former file or the new one.
+"""
+
+import json
+import os
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+_PARTIAL = ".partial-"
+
+
+@contextmanager
+def replacing(path: str | os.PathLike) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; what is written there becomes `path` at the end.
+
+    The temporary name ends like the final one, for writers that look at the extension. If the
+    body raises, the temporary file is removed and `path` stays as it was.
+
+    Args:
+        path: The final place; missing folders are made.
+
+    Yields:
+        The path to write to.
+
+    Raises:
+        OSError: If the folder cannot be written to, or the disk is full.
+
+    Example:
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from keras_medaug.files import replacing
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with replacing(Path(folder, "notes.txt")) as partial:
+    ...         _ = partial.write_text("all of it")
+    ...     [file.name for file in Path(folder).iterdir()]
+    ['notes.txt']
+    """
+    final = Path(path)
+    final.parent.mkdir(parents=True, exist_ok=True)
+    partial = final.with_name(f"{_PARTIAL}{uuid.uuid4().hex}-{final.name}")
+    try:
+        yield partial
+        with partial.open("rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(partial, final)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_bytes_atomic(path: str | os.PathLike, content: bytes) -> None:
+    """Write bytes to `path`; see `replacing`."""
+    with replacing(path) as partial:
+        partial.write_bytes(content)
+
+
+def write_text_atomic(path: str | os.PathLike, text: str) -> None:
+    """Write text to `path`, as UTF-8 with its line ends as they are; see `replacing`."""
+    write_bytes_atomic(path, text.encode("utf-8"))
+
+
+def write_json_atomic(path: str | os.PathLike, content: Any) -> None:
+    """Write `content` to `path` as indented JSON; see `replacing`.
+
+    Args:
+        path: The final place.
+        content: What `json` can write; NumPy's numbers and arrays as well.
+
+    Raises:
+        ValueError: If there is NaN or infinity in it, which JSON does not know.
+        TypeError: If something in it has no form in JSON.
+        OSError: If the folder cannot be written to, or the disk is full.
+
+    Example:
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from keras_medaug.files import write_json_atomic
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_json_atomic(Path(folder, "a.json"), {"mean": np.float32(0.5)})
+    ...     print(Path(folder, "a.json").read_text().strip())
+    {
+     "mean": 0.5
+    }
+    """
+    text = json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False, default=_plain)
+    write_text_atomic(path, f"{text}\n")
+
+
+def write_npz_atomic(path: str | os.PathLike, arrays: Mapping[str, ArrayLike]) -> None:
+    """Write arrays to `path`, which ends in `.npz`, compressed; see `replacing`."""
+    with replacing(path) as partial, partial.open("wb") as file:
+        named: dict[str, Any] = {name: np.asarray(array) for name, array in arrays.items()}
+        np.savez_compressed(file, **named)
+
+
+def remove_partial_files(folder: str | os.PathLike) -> None:
+    """Remove what killed writers left under their temporary names in `folder` and below it.
+
+    Call it only where no other process is writing.
+    """
+    for path in Path(folder).rglob(f"{_PARTIAL}*"):
+        path.unlink(missing_ok=True)
+
+
+def _plain(value: Any) -> Any:
+    """Return a NumPy value as what `json` knows."""
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} has no form in JSON")
