@@ -1,0 +1,365 @@
+"""Reproduce the paper: train its four augmentations and its classifier, and report.
+
+    KERAS_BACKEND=jax python examples/reproduce.py                              # minutes
+    KERAS_BACKEND=jax python examples/reproduce.py --preset paper --datasets all
+
+Everything goes to `--out` (default: `out`): `report.md`, and for each set a folder with
+`results.json` and the figures. Finished work is kept in `cells/` beside them: a run that was
+killed, at any moment, goes on where it was when it is started again with the same arguments.
+"""
+
+import argparse
+import os
+import sys
+import traceback
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reproduction.budgets import PRESETS, Budget
+from reproduction.paper import PAPER
+
+if TYPE_CHECKING:
+    from reproduction.cells import Cell
+    from reproduction.progress import Progress
+
+    from keras_medaug.datasets import Dataset
+
+DEFAULT_DATASET = "breastmnist"
+FALLBACK = "phantom"
+REACHABLE_SECONDS = 5.0
+
+FAILED = 1  # something was tried and did not work
+REFUSED = 2  # nothing was tried, as with a wrong argument
+
+
+class RefusedError(Exception):
+    """The job cannot start; the message is for the user."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One set and its cells, a plan for each seed."""
+
+    name: str
+    data: "Dataset"
+    whole: Mapping[str, int]
+    plans: Sequence[Mapping[str, "Cell"]]
+    folder: Path
+
+
+# ---- arguments ------------------------------------------------------------------------------
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Return the command line's arguments."""
+    parser = argparse.ArgumentParser(
+        description="Train the paper's four augmentations and its classifier, and report.",
+        epilog="The backend is $KERAS_BACKEND: jax, torch or tensorflow. Presets are in "
+        "reproduction/budgets.py.",
+    )
+    parser.add_argument(
+        "--datasets",
+        nargs="+",
+        metavar="NAME",
+        help=f"MedMNIST sets, 'phantom', or 'all' for the paper's eight (default: "
+        f"{DEFAULT_DATASET}, or {FALLBACK} where that cannot be had)",
+    )
+    parser.add_argument(
+        "--root",
+        type=Path,
+        metavar="DIR",
+        help="folder of the MedMNIST files (default: $MEDMNIST_ROOT, else ~/.medmnist)",
+    )
+    parser.add_argument(
+        "--preset",
+        choices=PRESETS,
+        default="smoke",
+        metavar="smoke|paper",
+        help="'smoke', minutes, or 'paper', the paper's protocol (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--seeds",
+        type=_positive,
+        default=1,
+        metavar="N",
+        help="repetitions, whose mean and deviation are reported (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("out"),
+        metavar="DIR",
+        help="where everything goes (default: %(default)s)",
+    )
+    return parser.parse_args(arguments)
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
+    return number
+
+
+# ---- the job --------------------------------------------------------------------------------
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the job; return the exit code."""
+    options = parse(arguments)
+    try:
+        check_installation()
+        return reproduce(options)
+    except RefusedError as error:
+        say(f"Nothing was run: {error}")
+        return REFUSED
+    except OSError as error:  # a full disk, while the report is written
+        say(f"FAILED: {error}")
+        return FAILED
+    except KeyboardInterrupt:
+        say("Interrupted. The same command goes on from here.")
+        return 130
+
+
+def check_installation() -> None:
+    """Import what the job needs, so that what is missing is said before any work.
+
+    Raises:
+        RefusedError: If Keras, its backend, Matplotlib or this package is not there.
+    """
+    try:
+        import matplotlib.figure  # noqa: F401
+
+        import keras_medaug  # noqa: F401
+    except (ImportError, ValueError) as error:
+        backend = os.environ.get("KERAS_BACKEND", "not set")
+        raise RefusedError(
+            f"{error} (KERAS_BACKEND is {backend}). The job needs the package, a backend and "
+            'Matplotlib: pip install "keras-medaug[jax,plot]", or [torch,plot], [tensorflow,plot], '
+            "with KERAS_BACKEND set to match."
+        ) from error
+
+
+def reproduce(options: argparse.Namespace) -> int:
+    """Load the sets, do their cells, write results, figures and report."""
+    from reproduction.report import write_report
+
+    names = dataset_names(options)
+    budget = PRESETS[options.preset]
+    failures: dict[str, str] = {}
+    with ExitStack() as locks:
+        tasks = []
+        for name in names:
+            with noting_failure(name, options.out, failures):
+                folder = prepare(options.out / name)
+                locks.enter_context(only_process(folder))
+                tasks.append(load_task(name, folder, options, budget))
+        announce(tasks, options)
+        work = new_progress(tasks)
+        for task in tasks:
+            with noting_failure(task.name, options.out, failures):
+                run_task(task, options.preset, budget, work)
+            for plan in task.plans:
+                for cell in plan.values():
+                    work.drop(cell.folder)
+        report = write_report(options.out, failures)
+    print(f"Report: {report}", flush=True)
+    for name, message in failures.items():
+        say(f"FAILED: {name}: {message}")
+    return FAILED if failures else 0
+
+
+def dataset_names(options: argparse.Namespace) -> list[str]:
+    """Return the sets to run; choose one that can be had where none was named."""
+    import keras_medaug as kma
+
+    prepare(options.out)
+    if options.datasets is None:
+        return [choose_dataset(options.root)]
+    named = [PAPER if name == "all" else [name] for name in options.datasets]
+    names = list(dict.fromkeys(name for names in named for name in names))
+    known = [*kma.datasets.MEDMNIST, FALLBACK]
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise RefusedError(
+            f"--datasets: got {', '.join(unknown)}; expected 'all' or names among "
+            f"{', '.join(known)}."
+        )
+    return names
+
+
+def choose_dataset(root: Path | None) -> str:
+    """Return BreastMNIST where its file is at hand or can be downloaded, else the procedural set.
+
+    A file that is there but wrong is no reason to fall back: loading it says what is wrong.
+    """
+    from keras_medaug.datasets import MEDMNIST
+    from keras_medaug.datasets.medmnist import medmnist_root
+
+    info = MEDMNIST[DEFAULT_DATASET]
+    path = medmnist_root(root) / info.filename(28)
+    if os.path.lexists(path):
+        return DEFAULT_DATASET
+    reason = download(DEFAULT_DATASET, info.url(28), root)
+    if reason is None:
+        return DEFAULT_DATASET
+    line = "!" * 88
+    say(
+        f"{line}\nNO REAL DATA: there is no {path}, and it cannot be downloaded ({reason}).\n"
+        f"This run uses {FALLBACK!r} instead: images drawn by a program. Its numbers say nothing "
+        f"about\nthe paper. For BreastMNIST put the file there, or set MEDMNIST_ROOT or --root.\n"
+        f"{line}"
+    )
+    return FALLBACK
+
+
+def download(name: str, url: str, root: Path | None) -> str | None:
+    """Download a set, if its server answers at once; return why not, or `None`."""
+    import keras_medaug as kma
+
+    try:
+        urllib.request.urlopen(url, timeout=REACHABLE_SECONDS).close()
+    except (OSError, ValueError) as error:
+        return str(getattr(error, "reason", error))
+    try:
+        kma.datasets.load(name, root=root)
+    except OSError as error:
+        return str(error)
+    return None
+
+
+def load_task(name: str, folder: Path, options: argparse.Namespace, budget: Budget) -> Task:
+    """Load a set and plan its cells."""
+    from reproduction.cells import plan
+    from reproduction.data import limited
+
+    import keras_medaug as kma
+
+    whole = kma.datasets.load(name, root=options.root)
+    data = limited(whole, budget.limits)
+    plans = [plan(data, seed, budget, folder / "cells") for seed in range(options.seeds)]
+    return Task(name, data, whole.counts, plans, folder)
+
+
+def new_progress(tasks: Sequence[Task]) -> "Progress":
+    """Return the progress over all cells of all sets."""
+    from reproduction.progress import Progress
+
+    cells = [cell for task in tasks for plan in task.plans for cell in plan.values()]
+    return Progress([(cell.folder, cell.kind, cell.steps) for cell in cells])
+
+
+def run_task(task: Task, preset: str, budget: Budget, work: "Progress") -> None:
+    """Do the cells of one set, then write its results and figures."""
+    from reproduction.cells import Context, run
+    from reproduction.figures import write_figures
+    from reproduction.results import summarise
+
+    from keras_medaug.files import write_json_atomic
+
+    for plan in task.plans:
+        context = Context(plan, task.data, budget, work)
+        for kind in plan:
+            run(kind, context)
+    results = summarise(task.data, task.whole, preset, budget, task.plans)
+    write_json_atomic(task.folder / "results.json", results)
+    write_figures(task.folder, task.data, budget, results, task.plans)
+    error_log(task.folder).unlink(missing_ok=True)
+
+
+def announce(tasks: Sequence[Task], options: argparse.Namespace) -> None:
+    """Say what is about to be done."""
+    from reproduction.cells import environment
+
+    setting = environment()
+    backend = setting["backend"]
+    cells = [cell for task in tasks for plan in task.plans for cell in plan.values()]
+    done = sum(cell.done for cell in cells)
+    print(
+        f"Sets: {', '.join(task.name for task in tasks) or 'none'}. Preset: {options.preset}. "
+        f"Seeds: {options.seeds}. Backend: {backend} {setting[backend]}, "
+        f"{setting['threads']} threads.\n"
+        f"Everything goes to {options.out}; {done} of {len(cells)} parts are done already.",
+        flush=True,
+    )
+
+
+# ---- folders and failures -------------------------------------------------------------------
+
+
+def prepare(folder: Path) -> Path:
+    """Make a folder, and find out whether it can be written to before hours are spent.
+
+    Raises:
+        RefusedError: If it cannot.
+    """
+    from keras_medaug.files import write_bytes_atomic
+
+    probe = folder / ".writable"
+    try:
+        write_bytes_atomic(probe, b"")
+        probe.unlink()
+    except OSError as error:
+        raise RefusedError(
+            f"--out: {folder} cannot be written to ({error.strerror}). Choose another folder."
+        ) from error
+    return folder
+
+
+@contextmanager
+def only_process(folder: Path) -> Iterator[None]:
+    """Hold a lock on the folder, and clear away what killed writers left in it.
+
+    Raises:
+        BlockingIOError: If another process holds it.
+    """
+    from keras_medaug.files import remove_partial_files
+
+    with (folder / ".lock").open("a") as file:
+        try:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except ImportError:  # no such locks on this system
+            pass
+        except BlockingIOError as error:
+            raise BlockingIOError(
+                f"another run is at work in {folder}: wait for it, or choose another --out"
+            ) from error
+        remove_partial_files(folder)
+        yield
+
+
+@contextmanager
+def noting_failure(name: str, out: Path, failures: dict[str, str]) -> Iterator[None]:
+    """Note what goes wrong with one set, so that the others are still run."""
+    log = error_log(out / name)
+    try:
+        yield
+    except (RefusedError, OSError, ValueError, ArithmeticError) as error:
+        failures[name] = str(error)
+        say(f"\n{name}: {error}")
+    except Exception as error:  # noqa: BLE001 -- one set's defect must not cost the others
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_text(traceback.format_exc(), encoding="utf-8")
+        failures[name] = f"{type(error).__name__}: {error} (all of it is in {log})"
+        say(f"\n{name}: {failures[name]}")
+
+
+def error_log(folder: Path) -> Path:
+    """Return where the traceback of a defect goes."""
+    return folder / "error.log"
+
+
+def say(text: str) -> None:
+    """Print to standard error."""
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The parts of `reproduce.py`: what the paper says, the work, what becomes of it."""

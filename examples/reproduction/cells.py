@@ -1,0 +1,365 @@
+"""The work: cells, each a function of its configuration alone, stored once and never repeated.
+
+A cell's folder is named after a hash of its configuration. Its `result.json` is written last: a
+cell that has one is done. Training inside a cell goes on from a checkpoint where it was killed.
+"""
+
+import functools
+import hashlib
+import importlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+import keras_medaug as kma
+from keras_medaug.files import replacing, write_json_atomic, write_npz_atomic
+from keras_medaug.seeds import derive_seed
+from reproduction import measures
+from reproduction.budgets import Budget
+from reproduction.data import some
+from reproduction.paper import GENERATORS, METHODS
+from reproduction.progress import EpochClock, Progress, StepCount
+
+VERSION = 1  # of what the functions below do with a configuration
+SHOWN = 10  # images whose reconstructions are kept
+_POLICY = ("rotation", "shift", "horizontal_flip", "vertical_flip", "zoom", "fill_mode")
+MODELS = {
+    "classifier": kma.models.Classifier,
+    "cvae": kma.models.CVAE,
+    "dcgan": kma.models.DCGAN,
+    "vaegan": kma.models.VAEGAN,
+}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One piece of work: its kind, all that its result depends on, and where that is kept."""
+
+    kind: str
+    seed: int
+    config: dict[str, Any]
+    folder: Path
+    steps: int = 1
+
+    @property
+    def done(self) -> bool:
+        """Whether the result is there."""
+        return (self.folder / "result.json").is_file()
+
+    def result(self) -> dict[str, Any]:
+        """Return the stored result."""
+        return json.loads((self.folder / "result.json").read_text(encoding="utf-8"))
+
+    def arrays(self) -> dict[str, NDArray]:
+        """Return the stored images."""
+        with np.load(self.folder / "images.npz", allow_pickle=False) as file:
+            return dict(file)
+
+
+# ---- planning -------------------------------------------------------------------------------
+
+
+def plan(data: kma.datasets.Dataset, seed: int, budget: Budget, folder: Path) -> dict[str, Cell]:
+    """Return the cells of one set and seed, in the order in which they are to run."""
+    cells: dict[str, Cell] = {}
+    for kind in ("classifier", *METHODS):
+        cells[kind] = _cell(kind, data, seed, budget, folder, {})
+    inputs = {kind: cell.folder.name for kind, cell in cells.items()}
+    cells["confidence"] = _cell("confidence", data, seed, budget, folder, {"inputs": inputs})
+    return cells
+
+
+def _cell(
+    kind: str,
+    data: kma.datasets.Dataset,
+    seed: int,
+    budget: Budget,
+    folder: Path,
+    further: Mapping[str, Any],
+) -> Cell:
+    config = {
+        "version": VERSION,
+        "kind": kind,
+        "seed": seed,
+        "data": {"name": data.name, "md5": data.md5, "counts": data.counts},
+        "environment": environment(),
+        "images": budget.images,
+        **further,
+    }
+    steps = 1
+    if kind in MODELS:
+        training = _training(kind, data, budget)
+        steps = training["epochs"] * training["steps_per_epoch"]
+        config |= {"training": training, **_model_config(kind, data, budget)}
+    elif kind == "geometric":
+        settings = kma.layers.GeometricAugmentation(seed=0).get_config()
+        config["policy"] = {name: settings[name] for name in _POLICY}
+    name = f"{kind}-seed{seed}-{digest(config)}"
+    return Cell(kind, seed, config, folder / name, steps)
+
+
+def _training(kind: str, data: kma.datasets.Dataset, budget: Budget) -> dict[str, int]:
+    steps_per_epoch = -(-data.counts["train"] // budget.batch_size)
+    if kind == "classifier":
+        epochs = budget.classifier_epochs
+    else:
+        epochs = -(-budget.generator_steps[kind] // steps_per_epoch)
+        epochs = max(epochs, budget.generator_epochs)
+    return {
+        "epochs": epochs,
+        "batch_size": budget.batch_size,
+        "steps_per_epoch": steps_per_epoch,
+    }
+
+
+@functools.cache
+def environment() -> dict[str, Any]:
+    """Return what else decides the numbers: backend, versions, threads."""
+    backend = keras.config.backend()
+    return {
+        "backend": backend,
+        backend: importlib.import_module(backend).__version__,
+        "keras": keras.__version__,
+        "keras-medaug": kma.__version__,
+        "numpy": np.__version__,
+        "threads": _threads(),
+    }
+
+
+def _threads() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def digest(config: Mapping[str, Any]) -> str:
+    """Return a short hash of a configuration."""
+    text = json.dumps(config, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _model_config(kind: str, data: kma.datasets.Dataset, budget: Budget) -> dict[str, Any]:
+    """Return every setting of model and optimizers, the defaults of the package included."""
+    return json.loads(_model_config_text(*_model_settings(kind, data, budget)))
+
+
+def _model_settings(
+    kind: str, data: kma.datasets.Dataset, budget: Budget
+) -> tuple[str, tuple[int, int, int], str, float | None]:
+    """Return what a model is made from, but for the seed, in a form that can be cached."""
+    arguments = dict(budget.arguments.get(kind, {}))
+    if kind == "classifier":
+        arguments["num_classes"] = data.num_classes
+    text = json.dumps(arguments, sort_keys=True)
+    return kind, data.image_shape, text, budget.learning_rates.get(kind)
+
+
+@functools.cache
+def _model_config_text(*settings: Any) -> str:
+    model = _new_model(0, *settings)
+    config = {key: value for key, value in model.get_config().items() if key != "name"}
+    del config["seed"]  # a function of the cell's
+    compiled = {"optimizer": _nameless(model.get_compile_config()["optimizer"])}
+    return json.dumps({"model": config, "compile": compiled}, sort_keys=True)
+
+
+def _nameless(config: Any) -> Any:
+    """Return an optimizer's configuration without its name, which counts earlier optimizers."""
+    if not isinstance(config, Mapping):
+        return config
+    return {key: _nameless(value) for key, value in config.items() if key != "name"}
+
+
+def _new_model(
+    seed: int, kind: str, shape: tuple[int, int, int], arguments: str, learning_rate: float | None
+) -> keras.Model:
+    """Return a model, compiled with its own optimizer, at another learning rate if one is given."""
+    model = MODELS[kind](shape, **json.loads(arguments), seed=seed)
+    if learning_rate is None:
+        model.compile()
+    else:
+        optimizer = model.default_optimizer()
+        optimizer.learning_rate = learning_rate
+        model.compile(optimizer=optimizer)
+    return model
+
+
+# ---- running --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a cell works with: the cells of its set and seed, their data, and who is told."""
+
+    cells: Mapping[str, Cell]
+    data: kma.datasets.Dataset
+    budget: Budget
+    progress: Progress
+
+
+def run(kind: str, context: Context) -> None:
+    """Do one cell of a plan, if it is not done, and store what it gives."""
+    cell = context.cells[kind]
+    label = f"{context.data.name}, seed {cell.seed}, {kind}"
+    if cell.done:
+        _remove_checkpoint(cell)  # a kill may have come before this, last time
+        context.progress.found(cell.folder)
+        return
+    context.progress.start(cell.folder, label)
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(derive_seed(cell.seed, kind))
+    write_json_atomic(cell.folder / "config.json", cell.config)
+    write_json_atomic(cell.folder / "result.json", _WORK[kind](cell, context))
+    _remove_checkpoint(cell)
+    context.progress.finish()
+
+
+def _remove_checkpoint(cell: Cell) -> None:
+    shutil.rmtree(cell.folder / "training", ignore_errors=True)
+
+
+def _build(cell: Cell, context: Context) -> keras.Model:
+    settings = _model_settings(cell.kind, context.data, context.budget)
+    return _new_model(derive_seed(cell.seed, cell.kind), *settings)
+
+
+def _fit(
+    model: keras.Model, cell: Cell, context: Context, *arrays: NDArray, **options: Any
+) -> dict[str, Any]:
+    """Train as the cell's configuration says; return losses per epoch and times."""
+    training = cell.config["training"]
+    resume = kma.callbacks.ResumeTraining(
+        cell.folder / "training", seconds=context.budget.checkpoint_seconds
+    )
+    model.fit(
+        *arrays,
+        batch_size=training["batch_size"],
+        epochs=training["epochs"],
+        verbose=0,
+        callbacks=[EpochClock(), resume, StepCount(context.progress, training["steps_per_epoch"])],
+        **options,
+    )
+    names = resume.history[0]
+    history = {name: [epoch[name] for epoch in resume.history] for name in names}
+    seconds = history.pop("seconds")
+    for name, values in history.items():
+        if not np.isfinite(values).all():
+            first = int(np.argmin(np.isfinite(values))) + 1
+            raise ArithmeticError(
+                f"the training of {cell.kind} (seed {cell.seed}) came to nothing: {name} is not a "
+                f"finite number from epoch {first} on"
+            )
+    timing = {
+        # The first epoch holds the compilation.
+        "seconds_per_epoch": float(np.median(seconds[1:] or seconds)),
+        "seconds": float(np.sum(seconds)),
+    }
+    rounded = {name: [float(f"{v:.6g}") for v in values] for name, values in history.items()}
+    return {"history": rounded, "timing": timing}
+
+
+def _run_classifier(cell: Cell, context: Context) -> dict[str, Any]:
+    model = _build(cell, context)
+    x, y = context.data.stored("train")
+    trained = _fit(model, cell, context, x, y, validation_data=context.data.stored("val"))
+    with replacing(cell.folder / "network.weights.h5") as partial:
+        model.network.save_weights(partial)
+    scores: dict[str, Any] = {}
+    for split in ("train", "val", "test"):
+        images, labels = context.data.stored(split)
+        probabilities = model.predict(images, batch_size=256, verbose=0)
+        scores[f"{split}_accuracy"] = measures.accuracy(labels, probabilities)
+        scores[f"{split}_auc"] = measures.auc(labels, probabilities)
+        if split == "test":
+            scores["test_answers"] = _counts(probabilities)
+    return scores | trained
+
+
+def _counts(probabilities: NDArray) -> list[int]:
+    """Return how often each class is the likeliest."""
+    classes = probabilities.shape[1]
+    return np.bincount(probabilities.argmax(axis=1), minlength=classes).tolist()
+
+
+def _run_generator(cell: Cell, context: Context) -> dict[str, Any]:
+    model = _build(cell, context)
+    trained = _fit(model, cell, context, context.data.stored("train")[0])
+    arrays = {
+        "images": model.generate(context.budget.images, seed=derive_seed(cell.seed, "images"))
+    }
+    if hasattr(model, "reconstruct"):
+        originals = as_floats(some(context.data.stored("test")[0], SHOWN, cell.seed))
+        arrays |= {"originals": originals, "reconstructions": model.reconstruct(originals)}
+    write_npz_atomic(cell.folder / "images.npz", arrays)
+    return trained
+
+
+def _run_geometric(cell: Cell, context: Context) -> dict[str, Any]:
+    """Alter the reference images, and the first five, which are the paper's figure 1."""
+    layer = kma.layers.GeometricAugmentation(seed=derive_seed(cell.seed, cell.kind))
+    x = context.data.stored("train")[0]
+    first = as_floats(x[:5])
+    altered = layer(reference(x, context.budget, cell.seed), training=True)
+    arrays = {
+        "images": _unit(altered),
+        "originals": first,
+        "altered": _unit(layer(first, training=True)),
+    }
+    write_npz_atomic(cell.folder / "images.npz", arrays)
+    return {}
+
+
+def _unit(images: Any) -> NDArray:
+    """Return images from the device; interpolation may leave [0, 1] by a rounding error."""
+    return np.clip(keras.ops.convert_to_numpy(images), 0.0, 1.0)
+
+
+def reference(images: NDArray, budget: Budget, seed: int) -> NDArray:
+    """Return the real images that samples are compared with, as floats."""
+    return as_floats(some(images, budget.images, derive_seed(seed, "reference")))
+
+
+def as_floats(images: NDArray) -> NDArray:
+    """Return images as `float32` in [0, 1]."""
+    floats = images.astype("float32")
+    return floats / np.float32(255) if images.dtype == np.uint8 else floats
+
+
+def _run_confidence(cell: Cell, context: Context) -> dict[str, Any]:
+    """Table 2, with real images and measures of collapse that table 2 cannot see."""
+    trained, budget = context.cells["classifier"], context.budget
+    classifier = _build(trained, context)
+    classifier.network.load_weights(trained.folder / "network.weights.h5")
+    sets = {method: context.cells[method].arrays()["images"] for method in METHODS}
+    sets["train"] = reference(context.data.stored("train")[0], budget, cell.seed)
+    sets["test"] = reference(context.data.stored("test")[0], budget, cell.seed)
+    between = {name: measures.distances(images) for name, images in sets.items()}
+    found: dict[str, Any] = {}
+    for name, images in sets.items():
+        probabilities = classifier.predict(images, batch_size=256, verbose=0)
+        found[name] = {
+            "confidence": kma.metrics.mean_confidence(classifier, images),
+            "confidence_sd": float(probabilities.max(axis=1).std(ddof=1)),
+            "answers": _counts(probabilities),
+            "count": len(images),
+            "mean_distance": float(between[name].mean()),
+            "smallest_distance": float(between[name].min()),
+            "diversity": float(between[name].mean() / between["train"].mean()),
+        }
+    return {"sets": found}
+
+
+_WORK: dict[str, Callable[..., dict[str, Any]]] = {
+    "classifier": _run_classifier,
+    "geometric": _run_geometric,
+    **dict.fromkeys(GENERATORS, _run_generator),
+    "confidence": _run_confidence,
+}
