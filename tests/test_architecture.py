@@ -163,17 +163,17 @@ def unsafe_loading(tree):
             yield node.lineno, f"calls {called(node)}"
 
 
+def runs_later(node):
+    """Tell whether what stands in a node does not run when the package is imported."""
+    for_types = isinstance(node, ast.If) and dotted(node.test).endswith("TYPE_CHECKING")
+    return for_types or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+
+
 def eager_imports(tree):
     """What is optional is imported inside the function that uses it, and nowhere else."""
-    functions = ast.FunctionDef | ast.AsyncFunctionDef
-    inside = {
-        (line, name)
-        for function in ast.walk(tree)
-        if isinstance(function, functions)
-        for line, name in imported(function)
-    }
+    later = {found for node in ast.walk(tree) if runs_later(node) for found in imported(node)}
     for line, name in imported(tree):
-        if name.split(".")[0] in OPTIONAL and (line, name) not in inside:
+        if name.split(".")[0] in OPTIONAL and (line, name) not in later:
             yield line, f"imports {name} with the package"
 
 
@@ -324,6 +324,7 @@ ALLOWED = [
     "from keras_medaug.datasets import medmnist",
     "import keras\nfrom keras import ops\nimport numpy as np",
     "def f():\n    import matplotlib.pyplot as plt",
+    "if TYPE_CHECKING:\n    from matplotlib.figure import Figure",
     "raise ImportError('pip install \"keras-medaug[jax,plot]\"')",
     "name = 'breastmnist'\nroot = '~/.medmnist'",
     "np.load(path, allow_pickle=False)",

@@ -1,0 +1,229 @@
+"""Training that is killed and started again ends where uninterrupted training ends, bit by bit."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+
+import keras_medaug as kma
+from keras_medaug.callbacks import ResumeTraining, resume_training
+
+X = np.random.default_rng(0).random((8, 8, 8, 1), dtype="float32")
+Y = np.arange(8) % 2
+
+
+class Killed(Exception):
+    """What stands for a kill."""
+
+
+class KillAt(keras.callbacks.Callback):
+    """Ends training in the middle of an epoch."""
+
+    def __init__(self, epoch):
+        super().__init__()
+        self.at, self.epoch = epoch, None
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.epoch == self.at and batch == 0:
+            raise Killed
+
+
+def build(name="CVAE", policy="float32"):
+    if name == "CVAE":
+        model = kma.models.CVAE(
+            X.shape[1:], 3, encoder_filters=2, decoder_filters=2, seed=0, dtype=policy
+        )
+    elif name == "VAEGAN":
+        model = kma.models.VAEGAN(
+            X.shape[1:], 3, num_classes=2, gate=kma.players.Gate(0.6, 0.05), encoder_filters=2,
+            decoder_filters=2, discriminator_filters=2, seed=0, dtype=policy,
+        )  # fmt: skip
+    else:
+        model = kma.models.Classifier(X.shape[1:], 2, filters=2, seed=0, dtype=policy)
+    model.compile(run_eagerly=True)
+    return model
+
+
+def run(model, callbacks=(), epochs=3):
+    y = None if model.num_classes is None else Y
+    return model.fit(X, y, batch_size=4, epochs=epochs, verbose=0, callbacks=list(callbacks))
+
+
+def held(model):
+    metrics = {id(v) for v in model.metrics_variables}
+    variables = [*model.variables, *model.optimizer.variables]
+    return [
+        np.array(keras.ops.convert_to_numpy(v.value)) for v in variables if id(v) not in metrics
+    ]
+
+
+def same(one, other):
+    return all(np.array_equal(a, b) for a, b in zip(held(one), held(other), strict=True))
+
+
+@pytest.fixture(scope="module")
+def whole():
+    """Return uninterrupted models after three epochs, and their histories."""
+    found = {}
+    for name in ("CVAE", "VAEGAN", "Classifier"):
+        model = build(name)
+        found[name] = model, run(model).history
+    return found
+
+
+def killed(folder, name="CVAE", epoch=1, seconds=0.0, **kwargs):
+    with pytest.raises(Killed):
+        run(build(name, **kwargs), [ResumeTraining(folder, seconds), KillAt(epoch)])
+
+
+@pytest.mark.parametrize("name", ["CVAE", "VAEGAN", "Classifier"])
+def test_a_kill_leaves_no_trace_in_the_result(whole, tmp_path, name):
+    expected, logs = whole[name]
+    killed(tmp_path, name)
+    model, resume = build(name), ResumeTraining(tmp_path)
+    history = run(model, [resume])
+    assert history.epoch == [1, 2]
+    assert same(model, expected)
+    assert len(resume.history) == 3
+    for key, values in logs.items():
+        np.testing.assert_allclose([each[key] for each in resume.history], values, rtol=1e-6)
+
+
+def test_kills_one_after_the_other(whole, tmp_path):
+    expected, _ = whole["CVAE"]
+    for epoch in (0, 1, 1, 2):
+        killed(tmp_path, epoch=epoch)
+    model, resume = build(), ResumeTraining(tmp_path)
+    run(model, [resume])
+    assert same(model, expected)
+    assert len(resume.history) == 3
+
+
+def test_loss_scaling_resumes_too(tmp_path):
+    expected = build(policy="mixed_float16")
+    run(expected)
+    killed(tmp_path, policy="mixed_float16")
+    model = build(policy="mixed_float16")
+    run(model, [ResumeTraining(tmp_path)])
+    assert same(model, expected)
+
+
+def test_finished_training_is_not_done_again(whole, tmp_path):
+    expected, _ = whole["CVAE"]
+    run(build(), [ResumeTraining(tmp_path)])
+    model, resume = build(), ResumeTraining(tmp_path)
+    assert run(model, [resume]).epoch == []
+    assert same(model, expected)
+    assert len(resume.history) == 3
+    # The model can be trained on afterwards, with or without the callback.
+    assert run(model, epochs=1).epoch == [0]
+
+
+def test_more_epochs_go_on_from_the_end(whole, tmp_path):
+    run(build(), [ResumeTraining(tmp_path)], epochs=2)
+    model = build()
+    assert run(model, [ResumeTraining(tmp_path)], epochs=3).epoch == [2]
+    assert same(model, whole["CVAE"][0])
+
+
+def test_the_same_callback_twice(whole, tmp_path):
+    model, resume = build(), ResumeTraining(tmp_path)
+    run(model, [resume], epochs=1)
+    run(model, [resume], epochs=3)
+    assert same(model, whole["CVAE"][0])
+    assert len(resume.history) == 3
+
+
+def test_one_checkpoint_at_a_time_and_its_files(tmp_path):
+    run(build(), [ResumeTraining(tmp_path / "new" / "folder")])
+    names = sorted(path.name for path in (tmp_path / "new" / "folder").iterdir())
+    assert names == ["epoch-3.json", "epoch-3.weights.h5"]
+    assert len(json.loads((tmp_path / "new/folder/epoch-3.json").read_text())) == 3
+
+
+def test_partial_files_are_passed_over(whole, tmp_path):
+    killed(tmp_path)
+    # What a kill between and within the writes leaves behind.
+    (tmp_path / "epoch-2.json").write_text("[{}, {}]")
+    (tmp_path / "partial.weights.h5").write_bytes(b"half a file")
+    (tmp_path / "partial.json").write_text('[{"loss": ')
+    model = build()
+    run(model, [ResumeTraining(tmp_path)])
+    assert same(model, whole["CVAE"][0])
+
+
+def half_a_file(path, **_):
+    path.write_bytes(b"half")
+    raise Killed
+
+
+def only_logs_are_moved(partial, final):
+    if final.suffix == ".h5":
+        raise Killed
+    partial.rename(final)
+
+
+@pytest.mark.parametrize("point", ["while weights are written", "before they are moved"])
+def test_a_kill_while_a_checkpoint_is_written(whole, tmp_path, monkeypatch, point):
+    """At any point of writing, what is there is the checkpoint before."""
+    killed(tmp_path)
+    model = build()
+    if point.startswith("while"):
+        monkeypatch.setattr(model, "save_weights", half_a_file)
+    else:
+        monkeypatch.setattr(resume_training, "_move_into_place", only_logs_are_moved)
+    with pytest.raises(Killed):
+        run(model, [ResumeTraining(tmp_path)])
+    monkeypatch.undo()
+    model = build()
+    run(model, [ResumeTraining(tmp_path)])
+    assert same(model, whole["CVAE"][0])
+
+
+FOREIGN = [
+    "notes.txt", "model.keras", "epoch-notes.json", "epoch-best.h5", "epoch-1.txt",
+    "epoch-final.weights.h5", "my-epoch-1.json", "epoch-1.weights.h5.bak", "epoch-x.json",
+]  # fmt: skip
+
+
+def test_foreign_files_stay(tmp_path):
+    for name in FOREIGN:
+        (tmp_path / name).write_text("mine")
+    (tmp_path / "epoch-1").mkdir()
+    killed(tmp_path)
+    run(build(), [ResumeTraining(tmp_path)])
+    assert [(tmp_path / name).read_text() for name in FOREIGN] == ["mine"] * len(FOREIGN)
+    assert (tmp_path / "epoch-1").is_dir()
+
+
+def test_seconds_between_checkpoints(whole, tmp_path):
+    killed(tmp_path, epoch=2, seconds=3600)
+    assert not list(tmp_path.iterdir())
+    model = build()
+    run(model, [ResumeTraining(tmp_path, seconds=3600)])
+    assert sorted(path.name for path in tmp_path.glob("*.h5")) == ["epoch-3.weights.h5"]
+    assert same(model, whole["CVAE"][0])
+
+
+def test_early_stopping_is_kept(tmp_path):
+    stop = keras.callbacks.EarlyStopping("loss", patience=0, min_delta=1e6)
+    resume = ResumeTraining(tmp_path)
+    run(build(), [resume, stop], epochs=5)
+    assert len(resume.history) == 2
+    assert (tmp_path / "epoch-2.weights.h5").is_file()
+
+
+def test_training_that_began_at_a_later_epoch(tmp_path):
+    model = build()
+    for seconds, folder in ((0, tmp_path / "often"), (1000, tmp_path / "once")):
+        resume = ResumeTraining(folder, seconds=seconds)
+        model.fit(X, initial_epoch=2, epochs=4, verbose=0, callbacks=[resume])
+        assert sorted(p.name for p in folder.iterdir()) == ["epoch-4.json", "epoch-4.weights.h5"]
+        again = ResumeTraining(folder)
+        history = model.fit(X, epochs=5, verbose=0, callbacks=[again])
+        assert history.epoch == [4]
+        assert len(again.history) == 3

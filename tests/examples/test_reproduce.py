@@ -1,0 +1,522 @@
+"""The main job: its parts, one whole tiny run, what it does when killed, and how it fails."""
+
+import contextlib
+import copy
+import dataclasses
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import types
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import reproduce
+from reproduction import cells, data, measures, paper, report, results
+from reproduction.budgets import PRESETS
+
+import keras_medaug as kma
+
+pytest.importorskip("matplotlib")
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+TINY = PRESETS["tiny"]
+FIGURES = {
+    "accuracy", "confidence", "data", "figure1_geometric", "figure2_cvae", "figure3_dcgan",
+    "figure5_vaegan", "losses_classifier", "losses_cvae", "losses_dcgan", "losses_vaegan",
+    "reconstructions_cvae", "reconstructions_vaegan",
+}  # fmt: skip
+
+
+def arguments(out, *more):
+    return ["--preset", "tiny", "--out", str(out), *map(str, more)]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """Return the folder of a whole run on the procedural set."""
+    out = tmp_path_factory.mktemp("finished")
+    assert reproduce.main(arguments(out, "--datasets", "phantom")) == 0
+    return out
+
+
+@pytest.fixture(scope="module")
+def fake(finished):
+    """Return results as of BreastMNIST, made from those of the procedural set."""
+    found = json.loads((finished / "phantom/results.json").read_text())
+    found["dataset"] |= {"name": "breastmnist", "test_majority": 114 / 156}
+    found["dataset"]["counts"] = found["dataset"]["used"] = {"train": 546, "val": 78, "test": 156}
+    return found
+
+
+@pytest.fixture
+def no_figures(monkeypatch):
+    """Draw nothing, where it is not what is tested."""
+    monkeypatch.setattr("reproduction.figures.write_figures", lambda *_: None)
+
+
+@pytest.fixture
+def no_network(monkeypatch):
+    """Cut the network off."""
+
+    def refuse(*_, **__):
+        raise urllib.error.URLError("no network here")
+
+    monkeypatch.setattr(urllib.request, "urlopen", refuse)
+
+
+def untimed(folder):
+    """Return the content of a run's files without what may differ: times."""
+    content = {}
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        name = str(path.relative_to(folder))
+        content[name] = path.read_bytes()
+        if path.suffix == ".json":
+            loaded = json.loads(content[name])
+            content[name] = {key: value for key, value in loaded.items() if key != "timing"}
+        elif path.name == "report.md":
+            content[name] = content[name].partition(b"## Timing")[0]
+    return content
+
+
+# ---- the paper's numbers --------------------------------------------------------------------
+
+
+def test_the_last_row_of_table_2_is_the_mean_of_the_others():
+    rows = np.array([row.confidence for row in paper.PAPER.values()])
+    np.testing.assert_allclose(rows.mean(axis=0), paper.MEAN_CONFIDENCE, atol=0.0101)
+
+
+def test_without_dermamnist_the_order_of_the_means_is_another():
+    rows = [row.confidence for name, row in paper.PAPER.items() if name != "dermamnist"]
+    means = dict(zip(paper.METHODS, np.mean(rows, axis=0), strict=True))
+    for method, mean in zip(paper.METHODS, (93.57, 91.83, 92.99, 92.57), strict=True):
+        assert f"{mean:.2f}" in report.PROTOCOL
+        assert means[method] == pytest.approx(mean, abs=0.0051)
+
+
+def test_the_papers_sets_can_be_loaded_by_their_names():
+    assert set(paper.PAPER) < set(kma.datasets.MEDMNIST)
+    assert len(paper.PAPER) == 8
+    for name in ("breastmnist", "pneumoniamnist", "pathmnist", "dermamnist", "octmnist"):
+        row = paper.PAPER[name]
+        counts = {split: getattr(row, split) for split in data.SPLITS}
+        assert counts == kma.datasets.MEDMNIST[name].counts
+
+
+# ---- measures and data ----------------------------------------------------------------------
+
+
+def test_auc_is_the_share_of_pairs_in_order():
+    rng = np.random.default_rng(0)
+    labels, scores = rng.integers(0, 2, 40), rng.integers(0, 8, 40) / 8  # with ties
+    pairs = [(a > b) + 0.5 * (a == b) for a in scores[labels == 1] for b in scores[labels == 0]]
+    expected = np.mean(pairs)
+    assert measures.auc(labels, np.stack([1 - scores, scores], 1)) == pytest.approx(expected)
+    assert measures.auc(np.zeros(40, int), np.stack([1 - scores, scores], 1)) is None
+
+
+def test_auc_of_many_classes_is_the_mean_over_classes():
+    labels = np.array([0, 1, 2, 0])
+    probabilities = np.eye(3)[labels]
+    assert measures.auc(labels, probabilities) == 1.0
+    assert measures.auc(labels, np.full((4, 3), 1 / 3)) == 0.5
+
+
+def test_distances_are_those_of_all_pairs():
+    images = np.random.default_rng(0).random((5, 4, 4, 1)).astype("float32")
+    expected = [
+        np.sqrt(np.mean((images[i].astype("float64") - images[j]) ** 2))
+        for i in range(5)
+        for j in range(i + 1, 5)
+    ]
+    np.testing.assert_allclose(measures.distances(images), expected)
+    assert measures.distances(images[[0, 0, 1]])[0] == 0.0
+
+
+def test_intervals_of_shares():
+    assert measures.half_width(0.8141, 156) == pytest.approx(0.0610, abs=1e-4)
+    low, high = measures.wilson(1.0, 20)
+    assert 0.8 < low < high <= 1.0
+
+
+def test_spread_over_seeds():
+    assert measures.spread([0.5]) == {"mean": 0.5, "sd": None, "n": 1, "values": [0.5]}
+    found = measures.spread([1.0, 3.0, None])
+    assert (found["mean"], found["n"]) == (2.0, 2)
+    assert found["sd"] == pytest.approx(np.sqrt(2))
+
+
+def test_a_cut_keeps_proportions_and_every_class():
+    labels = np.repeat([0, 1, 2], [800, 198, 2])
+    chosen = data.stratified(labels, 100)
+    counts = np.bincount(labels[chosen])
+    assert counts.sum() == 100
+    assert counts[2] >= 1
+    assert abs(counts[0] - 80) <= 1
+    np.testing.assert_array_equal(chosen, data.stratified(labels, 100))
+    np.testing.assert_array_equal(data.stratified(labels, 2000), np.arange(1000))
+
+
+def test_a_small_set_is_not_cut():
+    whole = kma.datasets.load("phantom", train=20, val=8, test=8)
+    assert data.limited(whole, {"train": 20}) is whole
+    cut = data.limited(whole, {"train": 12})
+    assert cut.counts == {"train": 12, "val": 8, "test": 8}
+    assert cut.md5 == whole.md5
+
+
+# ---- cells ----------------------------------------------------------------------------------
+
+
+def hashes(folder, seed=0, md5="a", **changes):
+    """Return the names of the cells of a plan, by kind."""
+    phantom = kma.datasets.load("phantom", train=16, val=8, test=8)
+    splits = [phantom.stored(split) for split in data.SPLITS]
+    dataset = kma.datasets.Dataset("set", *splits, class_names=phantom.class_names, md5=md5)
+    budget = dataclasses.replace(TINY, **changes)
+    return {k: c.folder.name for k, c in cells.plan(dataset, seed, budget, folder).items()}
+
+
+def test_a_cell_is_named_after_all_that_its_result_depends_on(tmp_path):
+    before = hashes(tmp_path)
+    assert hashes(tmp_path) == before  # whatever was built in between
+    kinds = set(before)
+    dcgan = {**TINY.arguments, "dcgan": {"latent_dim": 5}}
+    steps = {**TINY.generator_steps, "cvae": 7}
+    changed = {
+        "md5": (hashes(tmp_path, md5="b"), kinds),
+        "seed": (hashes(tmp_path, seed=1), kinds),
+        "batch": (hashes(tmp_path, batch_size=8), kinds - {"geometric"}),
+        "epochs": (hashes(tmp_path, classifier_epochs=4), {"classifier", "confidence"}),
+        "steps": (hashes(tmp_path, generator_steps=steps), {"cvae", "confidence"}),
+        "argument": (hashes(tmp_path, arguments=dcgan), {"dcgan", "confidence"}),
+        "rate": (hashes(tmp_path, learning_rates={"vaegan": 0.5}), {"vaegan", "confidence"}),
+        "checkpoints": (hashes(tmp_path, checkpoint_seconds=9.0), set()),
+    }
+    for what, (after, expected) in changed.items():
+        assert {kind for kind in kinds if after[kind] != before[kind]} == expected, what
+
+
+def test_steps_become_whole_epochs(tmp_path):
+    phantom = kma.datasets.load("phantom", train=33, val=8, test=8)
+    cell = cells.plan(phantom, 0, TINY, tmp_path)["cvae"]  # 6 steps, 3 an epoch
+    assert cell.config["training"] == {"epochs": 2, "batch_size": 16, "steps_per_epoch": 3}
+    assert cell.steps == 6
+
+
+def test_a_training_that_came_to_nothing_is_an_error(tmp_path, monkeypatch):
+    history = [{"loss": 1.0, "seconds": 1.0}, {"loss": float("nan"), "seconds": 1.0}]
+
+    class Model:
+        def fit(self, *_, **__):
+            pass
+
+    diverged = types.SimpleNamespace(history=history)
+    monkeypatch.setattr(kma.callbacks, "ResumeTraining", lambda *_, **__: diverged)
+    phantom = kma.datasets.load("phantom", train=16, val=8, test=8)
+    plan = cells.plan(phantom, 0, TINY, tmp_path)
+    context = cells.Context(plan, phantom, TINY, reproduce.new_progress([]))
+    with pytest.raises(ArithmeticError, match="loss is not a finite number from epoch 2 on"):
+        cells._fit(Model(), plan["cvae"], context)
+
+
+# ---- one whole run --------------------------------------------------------------------------
+
+
+def test_a_run_leaves_results_figures_and_a_report(finished):
+    folder = finished / "phantom"
+    assert {path.stem for path in folder.glob("*.png")} == FIGURES
+    assert (finished / "report.md").is_file()
+    assert not list(finished.rglob("training"))
+    assert not list(finished.rglob(".partial-*"))
+    found = json.loads((folder / "results.json").read_text())
+    assert found["dataset"]["counts"] == {"train": 480, "val": 96, "test": 192}
+    assert found["dataset"]["used"] == {"train": 32, "val": 16, "test": 24}
+    assert found["versions"]["backend"] == keras.config.backend()
+    assert 0 <= found["classifier"]["test_accuracy"]["mean"] <= 1
+    for name in (*paper.METHODS, "train", "test"):
+        assert 0.25 <= found["confidence"][name]["mean"] <= 1
+        assert found["samples"][name]["count"] == 12
+        assert found["samples"][name]["smallest_distance"]["mean"] > 0
+    assert found["samples"]["train"]["diversity"]["mean"] == 1.0
+    for kind in ("classifier", *paper.GENERATORS):
+        assert found["timing"][kind]["seconds_per_epoch"]["mean"] > 0
+    assert any("PROCEDURAL" in warning for warning in found["warnings"])
+
+
+def test_the_report_says_what_it_is_of(finished):
+    text = (finished / "report.md").read_text()
+    assert "PROCEDURAL DATA" in text
+    assert "Confidence is not quality" in text
+    assert "## Not run\n\nPathMNIST, DermaMNIST" in text
+    for image in FIGURES:
+        assert f"(phantom/{image}.png)" in text
+
+
+def test_finished_work_is_not_done_again(finished, monkeypatch):
+    before = untimed(finished)
+    kinds = ("classifier", "geometric", *paper.GENERATORS, "confidence")
+    monkeypatch.setattr(cells, "_WORK", dict.fromkeys(kinds))
+    assert reproduce.main(arguments(finished, "--datasets", "phantom")) == 0
+    assert untimed(finished) == before
+
+
+def test_stored_images_are_what_the_data_say(finished):
+    (folder,) = (finished / "phantom/cells").glob("geometric-*")
+    with np.load(folder / "images.npz", allow_pickle=False) as arrays:
+        first = kma.datasets.load("phantom").train[0]
+        kept = data.stratified(kma.datasets.load("phantom").train[1], 32)[:5]
+        np.testing.assert_array_equal(arrays["originals"], first[kept])
+        assert not np.array_equal(arrays["originals"], arrays["altered"])
+
+
+# ---- the report -----------------------------------------------------------------------------
+
+
+def test_the_report_shows_the_papers_numbers_beside_ours_and_the_difference(fake):
+    found = copy.deepcopy(fake)
+    found["classifier"]["test_accuracy"] = measures.spread([0.8, 0.9]) | {"values": [0.85]}
+    found["confidence"]["cvae"] = measures.spread([0.95])
+    text = report.report({"breastmnist": found}, {})
+    assert "| BreastMNIST | 81.41 | 85.00 ± 7.07 (n=2) | +3.59 | 5.60 | 73.08 |" in text
+    assert "| BreastMNIST | paper | 57.48 | 97.34 | 95.37 | 92.21 |" in text
+    assert " | -2.34 | " in text
+    assert "| **mean, all 8** | paper | 87.66 | 92.85 | 93.87 | 93.50 |" in text
+    assert "| **mean, 1 of 8** | paper | 57.48 |" in text
+    missing = "pathmnist dermamnist octmnist pneumoniamnist organamnist organcmnist organsmnist"
+    assert f"--preset paper --datasets {missing}\n" in text
+
+
+def test_the_report_says_what_failed_and_which_claim_holds(fake):
+    found = copy.deepcopy(fake)
+    for kind, seconds in zip(paper.GENERATORS, (1.0, 2.0, 3.0), strict=True):
+        found["timing"][kind]["seconds_per_epoch"]["mean"] = seconds
+    text = report.report({"breastmnist": found}, {"octmnist": "no file"})
+    assert "- **octmnist**: no file" in text
+    assert "BreastMNIST: holds." in text
+    found["timing"]["cvae"]["seconds_per_epoch"]["mean"] = 9.0
+    assert "BreastMNIST: does not hold." in report.report({"breastmnist": found}, {})
+
+
+def test_a_report_on_nothing_says_so():
+    text = report.report({}, {"breastmnist": "no file"})
+    assert "- **breastmnist**: no file" in text
+    assert "## Table" not in text
+
+
+def test_a_folder_of_someone_elses_is_passed_over(tmp_path, fake):
+    for name, content in (("breastmnist", fake), ("other", {"a": 1})):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "results.json").write_text(json.dumps(content))
+    assert list(report.read_results(tmp_path)) == ["breastmnist"]
+
+
+@pytest.mark.parametrize(
+    ("change", "warning"),
+    [
+        (lambda found: found["dataset"].update(name="phantom"), "PROCEDURAL DATA"),
+        (
+            lambda found: found["dataset"].update(used={"train": 5, "val": 78, "test": 156}),
+            "SUBSET: used were 5 of 546",
+        ),
+        (lambda found: found["config"].update(seeds=[0, 1]), None),
+        (lambda found: found["classifier"].update(test_answers=[[0, 9]]), "COLLAPSED CLASSIFIER"),
+        (
+            lambda found: found["classifier"].update(test_accuracy={"values": [0.735]}),
+            "NO BETTER THAN GUESSING",
+        ),
+        (
+            lambda found: found["samples"]["dcgan"].update(diversity={"values": [0.49]}),
+            "LITTLE VARIETY in DCGAN",
+        ),
+        (
+            lambda found: found["samples"]["vaegan"].update(smallest_distance={"values": [0.0]}),
+            "IDENTICAL SAMPLES in CVAEDCGAN",
+        ),
+    ],
+)
+def test_warnings(fake, change, warning):
+    found = copy.deepcopy(fake)
+    found["classifier"] |= {"test_answers": [[4, 5]], "test_accuracy": {"values": [0.85]}}
+    for kind in paper.GENERATORS:
+        found["samples"][kind] |= {
+            "diversity": {"values": [0.9]},
+            "smallest_distance": {"values": [0.1]},
+        }
+    assert results.warnings(found) == [
+        "ONE SEED: another seed gives other numbers; `--seeds N` says how different."
+    ]
+    if warning is None:
+        found["classifier"] |= {
+            "test_answers": [[4, 5]] * 2,
+            "test_accuracy": {"values": [0.85] * 2},
+        }
+        for kind in paper.GENERATORS:
+            found["samples"][kind]["diversity"]["values"] *= 2
+    change(found)
+    given = "\n".join(results.warnings(found))
+    assert (warning in given) if warning else given == ""
+
+
+# ---- failures -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("more", [["--workers", "2"], ["--preset", "best"], ["--seeds", "0"]])
+def test_what_is_not_there_yet_is_refused(tmp_path, capsys, more):
+    with pytest.raises(SystemExit) as stop:
+        reproduce.main(arguments(tmp_path, *more))
+    assert stop.value.code == 2
+    assert more[0] in capsys.readouterr().err
+
+
+def test_an_unknown_set_is_refused(tmp_path, capsys):
+    code = reproduce.main(arguments(tmp_path, "--datasets", "breastmnist", "brestmnist"))
+    assert code == reproduce.REFUSED
+    error = capsys.readouterr().err
+    assert "got brestmnist; expected 'all' or names among pathmnist" in error
+
+
+def test_all_means_the_papers_eight_in_its_order(tmp_path):
+    options = reproduce.parse(arguments(tmp_path, "--datasets", "all", "phantom", "octmnist"))
+    assert reproduce.dataset_names(options) == [*paper.PAPER, "phantom"]
+
+
+def test_a_folder_that_cannot_be_written_to_is_refused(tmp_path, capsys):
+    (tmp_path / "file").write_text("mine")
+    code = reproduce.main(arguments(tmp_path / "file" / "out", "--datasets", "phantom"))
+    assert code == reproduce.REFUSED
+    assert "cannot be written to" in capsys.readouterr().err
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere"
+)
+def test_a_read_only_folder_is_refused(tmp_path, capsys):
+    tmp_path.chmod(0o500)
+    assert reproduce.main(arguments(tmp_path, "--datasets", "phantom")) == reproduce.REFUSED
+    assert "cannot be written to (Permission denied)" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_a_wrong_file_is_named_and_the_other_sets_are_run(finished, tmp_path, capsys):
+    out = shutil.copytree(finished, tmp_path / "out")
+    wrong = tmp_path / "breastmnist.npz"
+    wrong.write_bytes(b"not the file")
+    names = ["--datasets", "breastmnist", "phantom"]
+    code = reproduce.main(arguments(out, *names, "--root", tmp_path))
+    assert code == reproduce.FAILED
+    output = capsys.readouterr()
+    assert str(wrong) in output.err
+    assert "FAILED: breastmnist" in output.err
+    assert "Traceback" not in output.err
+    assert wrong.read_bytes() == b"not the file"
+    text = (out / "report.md").read_text()
+    assert "## What failed" in text
+    assert "phantom (not in the paper)" in text
+
+
+@pytest.mark.usefixtures("no_network")
+def test_no_network_is_said_with_what_to_do(tmp_path, capsys):
+    code = reproduce.main(
+        arguments(tmp_path / "out", "--datasets", "breastmnist", "--root", tmp_path)
+    )
+    assert code == reproduce.FAILED
+    error = capsys.readouterr().err
+    assert "no network here" in error
+    assert kma.datasets.MEDMNIST["breastmnist"].md5[28] in error
+    assert "Traceback" not in error
+
+
+@pytest.mark.usefixtures("no_network", "no_figures")
+def test_without_data_the_procedural_set_is_used_and_it_says_so(finished, tmp_path, capsys):
+    assert reproduce.main(arguments(finished, "--root", tmp_path)) == 0
+    assert "NO REAL DATA" in capsys.readouterr().err
+    assert "PROCEDURAL DATA" in (finished / "report.md").read_text()
+
+
+def test_real_data_at_hand_are_the_default(medmnist_root):
+    assert reproduce.choose_dataset(medmnist_root) == "breastmnist"
+
+
+def test_two_runs_in_one_folder_are_kept_apart(finished, capsys):
+    with reproduce.only_process(finished / "phantom"):
+        assert reproduce.main(arguments(finished, "--datasets", "phantom")) == reproduce.FAILED
+    assert "another run is at work" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_a_defect_is_kept_for_whoever_mends_it(finished, monkeypatch, capsys):
+    def broken(*_):
+        raise RuntimeError("a defect")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(reproduce, "run_task", broken)
+        assert reproduce.main(arguments(finished, "--datasets", "phantom")) == reproduce.FAILED
+    log = finished / "phantom" / "error.log"
+    assert "in broken" in log.read_text()
+    assert str(log) in capsys.readouterr().err
+    assert reproduce.main(arguments(finished, "--datasets", "phantom")) == 0
+    assert not log.exists()
+
+
+def test_the_script_runs_from_anywhere(tmp_path):
+    command = [sys.executable, str(EXAMPLES / "reproduce.py"), "--datasets", "no-such-set"]
+    environment = {**os.environ, "PYTHONPATH": str(EXAMPLES.parent)}
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == reproduce.REFUSED
+    assert "got no-such-set" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+# ---- kills ----------------------------------------------------------------------------------
+
+
+def start(out):
+    command = [sys.executable, "-u", str(EXAMPLES / "reproduce.py")]
+    environment = {**os.environ, "PYTHONPATH": str(EXAMPLES.parent)}
+    return subprocess.Popen(
+        [*command, *arguments(out, "--datasets", "phantom")],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+
+
+@pytest.mark.skipif(
+    keras.config.backend() != "tensorflow",
+    reason="once is enough for the job: that training resumes exactly is tested on all backends",
+)
+def test_a_killed_run_goes_on_to_the_same_files(finished, tmp_path):
+    rng = random.Random(3)
+    codes = []
+    for kind in ("classifier", "dcgan", "vaegan"):
+        with start(tmp_path) as process:
+            for line in process.stdout:
+                if line.endswith(f"{kind}: starting\n"):
+                    break
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(rng.uniform(0.0, 4.0))
+            process.kill()
+        codes.append(process.returncode)
+    assert -signal.SIGKILL in codes
+    done = len(list(tmp_path.rglob("result.json")))
+    with start(tmp_path) as process:
+        text = process.stdout.read()
+    assert process.returncode == 0
+    assert f"{done} of 6 parts are done already" in text
+    assert text.count(": done") == 6 - done
+    # The other run was in this process: so two processes agree as well.
+    assert reproduce.main(arguments(finished, "--datasets", "phantom")) == 0
+    assert untimed(tmp_path) == untimed(finished)

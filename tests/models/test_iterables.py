@@ -1,0 +1,278 @@
+"""Every kind of iterable that Keras takes, checked batch by batch."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_medaug.models.array_batches import ArrayBatches
+from keras_medaug.models.checked_sequence import CheckedSequence, checked_stream
+
+# Keras says so of every iterable of unknown length that ends.
+pytestmark = pytest.mark.filterwarnings("ignore:Your input ran out of data:UserWarning")
+
+
+def batches(x, y=None, size=4):
+    """Return the batches of `x`, as `fit` of a model without or with labels wants them."""
+    starts = range(0, len(x), size)
+    return [x[i : i + size] if y is None else (x[i : i + size], y[i : i + size]) for i in starts]
+
+
+class Sized:
+    """An iterable with a length that begins anew each time, as a data loader does."""
+
+    def __init__(self, items):
+        self.items = items
+        self.passes = 0
+
+    def __len__(self):
+        return len(self.items)
+
+    def __iter__(self):
+        self.passes += 1
+        return iter(self.items)
+
+
+class Sequence(keras.utils.PyDataset):
+    def __init__(self, items, **kwargs):
+        super().__init__(**kwargs)
+        self.items = items
+        self.ends = 0
+
+    def __len__(self):
+        return len(self.items)
+
+    def __getitem__(self, index):
+        return self.items[index]
+
+    def on_epoch_end(self):
+        self.ends += 1
+
+
+class Unsized:
+    """An iterable that can be iterated anew and does not say how long it is."""
+
+    def __init__(self, items):
+        self.items = items
+
+    def __iter__(self):
+        return iter(self.items)
+
+
+def tuples(items):
+    return [item if isinstance(item, tuple) else (item,) for item in items]
+
+
+def tf_data(items):
+    tf = pytest.importorskip("tensorflow")
+    if keras.config.backend() != "tensorflow":
+        pytest.skip("tf.data with TensorFlow")
+    parts = [np.concatenate(part) for part in zip(*tuples(items), strict=True)]
+    return tf.data.Dataset.from_tensor_slices(tuple(parts)).batch(len(tuples(items)[0][0]))
+
+
+def tf_unsized(items):
+    dataset = tf_data(items)
+    return dataset.filter(lambda *parts: True)
+
+
+def torch_loader(items):
+    torch = pytest.importorskip("torch")
+    parts = [torch.from_numpy(np.concatenate(part)) for part in zip(*tuples(items), strict=True)]
+    dataset = torch.utils.data.TensorDataset(*parts)
+    return torch.utils.data.DataLoader(dataset, batch_size=len(tuples(items)[0][0]))
+
+
+KINDS = {
+    "generator": lambda items: (item for item in items),
+    "sized": Sized,
+    "PyDataset": Sequence,
+    "PyDataset with workers": lambda items: Sequence(items, workers=2),
+    "tf.data": tf_data,
+    "tf.data of unknown length": tf_unsized,
+    "torch DataLoader": torch_loader,
+}
+
+
+@pytest.fixture(scope="module")
+def reference(build):
+    """Return what fit, evaluate and predict give for arrays, by labelled or not."""
+    x = np.random.default_rng(0).random((8, 8, 8, 1), dtype="float32")
+    y = np.arange(8, dtype="int32") % 2
+    found = {}
+    for labelled in (False, True):
+        model = build("CVAE", num_classes=2 if labelled else None)
+        history = model.fit(
+            x, y if labelled else None, batch_size=4, shuffle=False, verbose=0
+        ).history
+        evaluated = model.evaluate(x, y if labelled else None, batch_size=4, verbose=0)
+        predicted = model.predict([x, y] if labelled else x, batch_size=4, verbose=0)
+        found[labelled] = history, evaluated, predicted
+    return found
+
+
+@pytest.mark.parametrize("labelled", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_iterable_does_what_its_arrays_do(build, reference, x, y, kind, labelled):
+    model = build("CVAE", num_classes=2 if labelled else None)
+    items = batches(x, y if labelled else None)
+
+    def data():
+        return KINDS[kind](items)
+
+    history, evaluated, predicted = reference[labelled]
+    found = model.fit(data(), verbose=0).history
+    for key, values in history.items():
+        np.testing.assert_allclose(found[key], values, rtol=1e-5, err_msg=key)
+    np.testing.assert_allclose(model.evaluate(data(), verbose=0), evaluated, rtol=1e-5)
+    np.testing.assert_allclose(model.predict(data(), verbose=0), predicted, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", [k for k in KINDS if k != "generator"])
+def test_epochs_over_an_iterable(build, same, x, kind):
+    items = batches(x)
+    model, arrays = build("CVAE"), build("CVAE")
+    history = model.fit(
+        KINDS[kind](items), epochs=2, validation_data=KINDS[kind](items), verbose=0
+    ).history
+    assert [len(values) for values in history.values()] == [2] * len(history)
+    arrays.fit(x, epochs=2, validation_data=x, shuffle=False, batch_size=4, verbose=0)
+    assert same(model, arrays)
+
+
+def test_a_generator_with_steps(build, x):
+    def endless():
+        while True:
+            yield x[:4]
+
+    history = build("CVAE").fit(endless(), epochs=2, steps_per_epoch=2, verbose=0).history
+    assert len(history["loss"]) == 2
+
+
+def test_predict_passes_over_labels(build, x, y):
+    model = build("CVAE")
+    expected = model.predict(x, verbose=0)
+    pairs = ((a, b) for a, b in batches(x, y))
+    np.testing.assert_allclose(model.predict(pairs, verbose=0), expected, atol=1e-6)
+
+
+def test_hooks_of_a_pydataset(build, x):
+    data = Sequence(batches(x))
+    build("CVAE").fit(data, epochs=3, verbose=0)
+    assert data.ends >= 2
+
+
+def test_uint8_batches(build, x):
+    pixels = (x * 255).astype("uint8")
+    model, arrays = build("CVAE"), build("CVAE")
+    found = model.fit(Sized(batches(pixels)), verbose=0).history
+    expected = arrays.fit(pixels, batch_size=4, shuffle=False, verbose=0).history
+    np.testing.assert_allclose(found["loss"], expected["loss"], rtol=1e-6)
+
+
+CHECKED = [k for k in KINDS if k != "tf.data of unknown length"]
+
+
+@pytest.mark.parametrize("kind", CHECKED)
+def test_a_bad_first_batch_is_found_before_training(build, all_state, x, kind):
+    model = build("CVAE")
+    before = all_state(model)
+    items = batches(x)
+    items[0] = items[0] * 255
+    for run in (model.fit, model.evaluate, model.predict):
+        with pytest.raises(ValueError, match=r"`x`: got values from .*; expected values in"):
+            run(KINDS[kind](items), verbose=0)
+    assert all(np.array_equal(a, b) for a, b in zip(before, all_state(model), strict=False))
+
+
+def test_a_bad_first_batch_of_unknown_length(build, all_state, x):
+    model = build("CVAE")
+    before = all_state(model)
+    for data in (Unsized([x * 255]), Unsized([]), tf_unsized([x[:4] * 255, x[:4]])):
+        with pytest.raises(ValueError, match="`x`: got "):
+            model.fit(data, verbose=0)
+    assert all(np.array_equal(a, b) for a, b in zip(before, all_state(model), strict=False))
+
+
+@pytest.mark.parametrize("kind", CHECKED)
+def test_a_bad_later_batch_is_named(build, x, kind):
+    model = build("CVAE")
+    items = [*batches(x), *batches(x)]
+    items[3] = items[3] * 255
+    with pytest.raises(ValueError, match="`x`: got values from"):
+        model.fit(KINDS[kind](items), verbose=0)
+
+
+def test_bad_labels_in_a_batch(build, x, y):
+    model = build("CVAE", num_classes=2)
+    with pytest.raises(ValueError, match=r"`y`: got labels from 1 to 2"):
+        model.fit(Sized(batches(x, y + 1)), verbose=0)
+    with pytest.raises(ValueError, match=r"`y`: got None; expected labels"):
+        model.fit(Sized(batches(x)), verbose=0)
+    with pytest.raises(ValueError, match=r"`y`: got labels; expected None"):
+        build("CVAE").fit(Sized(batches(x, y)), verbose=0)
+
+
+@pytest.mark.parametrize("data", [(x for x in ()), Sized([]), Sequence([])])
+def test_nothing_to_iterate_over(build, data):
+    with pytest.raises(ValueError, match="`x`: got an empty iterable"):
+        build("CVAE").fit(data, verbose=0)
+
+
+def test_what_goes_with_arrays_only(build, x, y):
+    model = build("Classifier")
+    data = Sized(batches(x, y))
+    for arguments in ({"y": y}, {"sample_weight": np.ones(8)}, {"validation_split": 0.5}):
+        with pytest.raises(ValueError, match=f"`{next(iter(arguments))}`: got .* iterable"):
+            model.fit(data, verbose=0, **arguments)
+
+
+# ---- the batches themselves --------------------------------------------------------------------
+
+
+def test_order_is_a_function_of_seed_and_epoch():
+    def orders(seed, epochs=(0, 1, 2)):
+        data = ArrayBatches((np.arange(10),), 4, seed)
+        found = []
+        for epoch in epochs:
+            data.begin_epoch(epoch)
+            found.append(np.concatenate([data[i][0] for i in range(len(data))]).tolist())
+        return found
+
+    first = orders(0)
+    np.random.default_rng().random()
+    assert orders(0) == first
+    assert orders(0, (2, 1, 0)) == first[::-1]
+    assert all(sorted(order) == list(range(10)) for order in first)
+    assert len({tuple(order) for order in [*first, *orders(1)]}) == 6
+    assert orders(None) == [list(range(10))] * 3
+
+
+def test_images_and_labels_stay_together():
+    data = ArrayBatches((np.arange(10), 10 * np.arange(10)), 4, seed=0)
+    for x, y in data:
+        np.testing.assert_array_equal(10 * x, y)
+
+
+def test_a_stream_covers_every_image_once_a_pass():
+    data = ArrayBatches((np.arange(10),), 4, 0, steps_per_epoch=2)
+    data.begin_epoch(0)
+    stream = [data[i][0] for i in range(6)]
+    assert sorted(np.concatenate(stream[:3])) == sorted(np.concatenate(stream[3:]))
+    later = ArrayBatches((np.arange(10),), 4, 0, steps_per_epoch=2)
+    later.begin_epoch(2)
+    np.testing.assert_array_equal(later[0][0], stream[4])
+
+
+def test_checked_stream():
+    seen = []
+    stream = checked_stream([1, 2], lambda item: seen.append(item) or (item,), repeat=True)
+    assert [next(stream) for _ in range(5)] == [(1,), (2,), (1,), (2,), (1,)]
+    assert seen == [1, 2, 1, 2, 1]
+    assert list(checked_stream([], tuple, repeat=False)) == []
+
+
+def test_a_checked_sequence_is_its_dataset():
+    data = Sequence([1, 2, 3], workers=2, max_queue_size=5)
+    checked = CheckedSequence(data, lambda item: (-item,))
+    assert (len(checked), checked.num_batches, checked[1]) == (3, 3, (-2,))
+    assert (checked.workers, checked.max_queue_size, checked.use_multiprocessing) == (2, 5, False)

@@ -1,0 +1,289 @@
+"""`fit` on arrays: optimizers per network, determinism, resumption, compilation, precision."""
+
+import keras
+import numpy as np
+import pytest
+
+import keras_medaug as kma
+
+GENERATIVE = ["CVAE", "DCGAN", "VAEGAN"]
+MODELS = [*GENERATIVE, "Classifier"]
+
+
+def fit(model, x, y=None, **arguments):
+    y = y if model.num_classes else None
+    arguments = {"batch_size": 4, "verbose": 0, **arguments}
+    return model.fit(x, y, **arguments)
+
+
+def numpy(variable):
+    return np.array(keras.ops.convert_to_numpy(variable.value))
+
+
+# ---- optimizers --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["DCGAN", "VAEGAN"])
+def test_every_network_takes_every_step(build, x, name):
+    model = build(name)
+    before = {n: [numpy(v) for v in net.trainable_variables] for n, net in model.players.items()}
+    fit(model, x, epochs=2)
+    for player, network in model.players.items():
+        optimizer = model.optimizer.by_network[player]
+        assert int(optimizer.iterations) == 4, player
+        moved = [
+            not np.array_equal(old, numpy(v))
+            for old, v in zip(before[player], network.trainable_variables, strict=True)
+        ]
+        assert all(moved), player
+
+
+def test_the_autoencoders_weights_all_move(build, x):
+    model = build("CVAE")
+    before = [numpy(v) for v in model.trainable_variables]
+    fit(model, x)
+    assert int(model.optimizer.iterations) == 2
+    assert not any(
+        np.array_equal(a, numpy(b)) for a, b in zip(before, model.trainable_variables, strict=True)
+    )
+
+
+@pytest.mark.parametrize("name", ["DCGAN", "VAEGAN"])
+def test_one_optimizer_is_copied_for_each_network(build, name):
+    model = build(name, compiled=False)
+    given = keras.optimizers.RMSprop(3e-4)
+    model.compile(given, run_eagerly=True)
+    made = list(model.optimizer.by_network.values())
+    assert list(model.optimizer.by_network) == list(model.players)
+    assert len({id(each) for each in made}) == len(model.players)
+    assert given not in made
+    assert all(each.get_config() == given.get_config() for each in made)
+    model.compile("sgd")
+    assert all(type(each).__name__ == "SGD" for each in model.optimizer.by_network.values())
+
+
+def test_optimizers_by_name(build, x):
+    model = build("VAEGAN", compiled=False)
+    given = {
+        "discriminator": keras.optimizers.SGD(0.0),
+        "encoder": keras.optimizers.Adam(1e-3),
+        "decoder": "rmsprop",
+    }
+    model.compile(given, run_eagerly=True)
+    before = {n: [numpy(v) for v in net.trainable_variables] for n, net in model.players.items()}
+    fit(model, x)
+    assert model.optimizer.by_network["encoder"] is given["encoder"]
+    assert type(model.optimizer.by_network["decoder"]).__name__ == "RMSprop"
+    moved = {
+        n: any(
+            not np.array_equal(a, numpy(b))
+            for a, b in zip(before[n], net.trainable_variables, strict=True)
+        )
+        for n, net in model.players.items()
+    }
+    assert moved == {"encoder": True, "decoder": True, "discriminator": False}
+
+
+def test_learning_rate_schedules(build, x):
+    """A schedule that is 0 from its second step on, for one network alone."""
+    model = build("DCGAN", compiled=False)
+    stops = keras.optimizers.schedules.PiecewiseConstantDecay([0], [1e-3, 0.0])
+    model.compile(
+        {"generator": keras.optimizers.Adam(stops), "discriminator": keras.optimizers.Adam(1e-3)},
+        run_eagerly=True,
+    )
+    held = []
+    for _ in range(3):
+        held.append([numpy(net.trainable_variables[0]) for net in model.players.values()])
+        model.train_on_batch(x[:4])
+    assert not np.array_equal(held[0][0], held[1][0])
+    np.testing.assert_array_equal(held[1][0], held[2][0])
+    assert not np.array_equal(held[1][1], held[2][1])
+
+
+# ---- determinism and resumption ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_seed_decides_and_global_state_does_not(build, same, x, y, name):
+    models = []
+    for disturbance in (1, 2):
+        keras.utils.set_random_seed(disturbance)
+        model = build(name)
+        fit(model, x, y)
+        models.append(model)
+    assert same(*models)
+    other = build(name, seed=1)
+    fit(other, x, y)
+    assert not same(models[0], other)
+
+
+def test_without_a_seed_keras_governs(build, same, x):
+    models = []
+    for seed in (1, 1, 2):
+        keras.utils.set_random_seed(seed)
+        model = build("CVAE", seed=None)
+        fit(model, x)
+        models.append(model)
+    assert same(*models[:2])
+    assert not same(*models[1:])
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("steps", [None, 3])
+def test_one_and_one_epochs_are_two(build, same, x, y, name, steps):
+    """With `steps_per_epoch` too, where an epoch ends within a pass over the data."""
+    if steps and name not in {"CVAE", "Classifier"}:
+        pytest.skip("the order of batches is the same for all models")
+    whole, halves = build(name), build(name)
+    fit(whole, x, y, epochs=2, steps_per_epoch=steps)
+    fit(halves, x, y, epochs=1, steps_per_epoch=steps)
+    assert not same(whole, halves)
+    fit(halves, x, y, epochs=2, initial_epoch=1, steps_per_epoch=steps)
+    assert same(whole, halves)
+
+
+def seen_orders(model, x, monkeypatch, **arguments):
+    """Return the image that each place of each batch held, by its mark in a corner."""
+    seen = []
+    compute_loss = type(model).compute_loss
+
+    def spy(self, x=None, *args, **kwargs):
+        seen.append(keras.ops.convert_to_numpy(x)[:, 0, 0, 0].astype("float64").round(3).tolist())
+        return compute_loss(self, x, *args, **kwargs)
+
+    monkeypatch.setattr(type(model), "compute_loss", spy)
+    fit(model, x, **arguments)
+    monkeypatch.undo()
+    return seen
+
+
+def marked(count=8):
+    x = np.zeros((count, 8, 8, 1), "float32")
+    x[:, 0, 0, 0] = np.arange(count) / 100
+    return x, (np.arange(count) / 100).tolist()
+
+
+def test_the_order_of_images(build, backend, monkeypatch):
+    if backend == "jax":
+        pytest.skip("values inside a step are tracers on JAX, whatever the mode")
+    x, marks = marked()
+    seen = seen_orders(build("CVAE"), x, monkeypatch, epochs=2)
+    first, second = (seen[i] + seen[i + 1] for i in (0, 2))
+    assert sorted(first) == sorted(second) == marks
+    assert first != marks
+    assert first != second
+    assert seen_orders(build("CVAE"), x, monkeypatch, shuffle=False) == [marks[:4], marks[4:]]
+    stream = seen_orders(build("CVAE"), x, monkeypatch, epochs=2, steps_per_epoch=3)
+    assert stream[:4] == seen  # six batches: one pass, and the next, and half of a third
+    assert len(stream) == 6
+
+
+def test_shuffling_shows_in_the_weights(build, same, x):
+    ordered, shuffled = build("CVAE"), build("CVAE")
+    fit(ordered, x, shuffle=False)
+    fit(shuffled, x)
+    assert not same(ordered, shuffled)
+
+
+# ---- fit's arguments ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["CVAE", "DCGAN"])
+def test_validation(build, x, name):
+    history = fit(build(name), x, validation_split=0.5, epochs=2).history
+    losses = [key for key in history if not key.startswith("val_")]
+    assert all(f"val_{key}" in history for key in losses)
+    assert all(len(values) == 2 for values in history.values())
+
+
+def test_validation_split_holds_out_the_end(build, same, x):
+    split, by_hand, alone = build("CVAE"), build("CVAE"), build("CVAE")
+    one = fit(split, x, validation_split=0.5).history
+    other = fit(by_hand, x[:4], validation_data=x[4:]).history
+    assert one == other
+    assert same(split, by_hand)
+    assert fit(alone, x[:4]).history["loss"] == one["loss"]
+
+
+@pytest.mark.parametrize("pair", [tuple, list])
+def test_validation_data_with_labels(build, x, y, pair):
+    for name in ("CVAE", "Classifier"):
+        model = build(name, num_classes=2)
+        history = fit(model, x, y, validation_data=pair((x[:4], y[:4]))).history
+        assert np.isfinite(history["val_loss"]).all()
+
+
+def test_one_callback_need_not_be_in_a_list(build, x):
+    seen = []
+    callback = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append(epoch))
+    fit(build("CVAE"), x, callbacks=callback)
+    fit(build("CVAE"), x, callbacks=[callback])
+    fit(build("CVAE"), x, callbacks=(callback,))
+    model = build("CVAE")
+    fit(model, x, callbacks=keras.callbacks.CallbackList([callback], model=model))
+    assert seen == [0] * 4
+
+
+def test_callbacks_see_the_losses(build, x):
+    stop = keras.callbacks.EarlyStopping("loss", patience=0, min_delta=1e6)
+    history = fit(build("DCGAN"), x, epochs=5, callbacks=[stop]).history
+    assert len(history["loss"]) == 2
+
+
+# ---- compiled steps, several precisions --------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_compilation_is_never_turned_off(build, backend, name):
+    model = build(name, compiled=False)
+    model.compile()
+    assert model.supports_jit
+    assert bool(model.jit_compile) is (backend != "torch")
+
+
+def test_a_compiled_step_does_what_an_eager_one_does(build, x):
+    logs = []
+    for eager in (True, False):
+        model = build("VAEGAN", compiled=False, gate=kma.players.Gate())
+        model.compile(run_eagerly=eager)
+        logs.append(fit(model, x, epochs=2).history)
+        assert int(model.optimizer.by_network["encoder"].iterations) == 4
+    for key, values in logs[0].items():
+        np.testing.assert_allclose(logs[1][key], values, rtol=2e-3, err_msg=key)
+
+
+@pytest.mark.parametrize(
+    ("name", "policy"),
+    [
+        ("CVAE", "mixed_float16"),
+        ("DCGAN", "mixed_bfloat16"),
+        ("VAEGAN", "mixed_float16"),
+        ("Classifier", "mixed_float16"),
+    ],
+)
+def test_mixed_precision(build, x, y, name, policy):
+    model = build(name, dtype=policy)
+    history = fit(model, x, y).history
+    assert all(np.isfinite(values).all() for values in history.values())
+    scaled = isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
+    assert scaled == (policy == "mixed_float16")
+    assert keras.config.dtype_policy().name == "float32"
+    policies = {layer.dtype_policy.name for layer in model._flatten_layers()}
+    assert policy in policies
+    output = model.predict(x[:4], verbose=0)
+    assert output.dtype == np.float32
+    if name != "Classifier":
+        assert model.generate(4, seed=0).dtype == np.float32
+
+
+def test_a_step_whose_gradients_overflow_is_left_out(build, x):
+    model = build("CVAE", dtype="mixed_float16")
+    model.optimizer.build(model.trainable_variables)
+    model.optimizer.dynamic_scale.assign(2.0**120)
+    before = [numpy(v) for v in model.trainable_variables]
+    model.train_on_batch(x[:4])
+    assert all(
+        np.array_equal(a, numpy(v)) for a, v in zip(before, model.trainable_variables, strict=True)
+    )
+    assert float(model.optimizer.dynamic_scale) < 2.0**120

@@ -1,0 +1,164 @@
+"""What the checks let through, and what they say of the rest."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from keras_medaug import checks
+
+
+def images(shape=(2, 8, 9, 1), value=0.5, dtype="float32"):
+    return np.full(shape, value, dtype)
+
+
+def raises(argument, got, expected):
+    """Expect the `ValueError` of every check: argument, what came, what was expected."""
+    return pytest.raises(
+        ValueError, match=rf"(?s)`{argument}`: got .*{got}.*; expected .*{expected}"
+    )
+
+
+BAD_IMAGES = {
+    "no batch axis": (images((8, 8, 1)), r"\(8, 8, 1\)", "four axes"),
+    "five axes": (images((2, 2, 8, 8, 1)), r"\(2, 2, 8, 8, 1\)", "four axes"),
+    "none": (images((0, 8, 8, 1)), r"\(0, 8, 8, 1\)", "at least one image"),
+    "two channels": (images((2, 8, 8, 2)), r"\(8, 8, 2\)", "1 or 3 channels"),
+    "four channels": (images((2, 8, 8, 4)), r"\(8, 8, 4\)", "1 or 3 channels"),
+    "channels first": (images((2, 3, 8, 8)), r"\(3, 8, 8\)", "sizes from 8"),
+    "too low": (images((2, 7, 8, 1)), r"\(7, 8, 1\)", "sizes from 8 to 256"),
+    "too narrow": (images((2, 8, 7, 1)), r"\(8, 7, 1\)", "sizes from 8 to 256"),
+    "too high": (images((1, 257, 8, 1)), r"\(257, 8, 1\)", "sizes from 8 to 256"),
+    "too wide": (images((1, 8, 257, 1)), r"\(8, 257, 1\)", "sizes from 8 to 256"),
+    "int64": (images(dtype="int64"), "int64", "uint8"),
+    "bool": (images(dtype="bool"), "bool", "uint8"),
+    "complex": (images(dtype="complex64"), "complex64", "floats"),
+    "object": (images(dtype="object"), "object", "floats"),
+    "negative": (images(value=-1e-3), "-0.001", r"\[0, 1\]"),
+    "above 1": (images(value=1.5), "1.5", r"\[0, 1\]"),
+    "8-bit as float": (images(value=255.0), "255", "divide by 255"),
+    "NaN": (images(value=np.nan), "NaN", "finite"),
+    "infinite": (images(value=np.inf), "infinite", "finite"),
+    "minus infinite": (images(value=-np.inf), "infinite", "finite"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_IMAGES)
+def test_bad_images(case):
+    bad, got, expected = BAD_IMAGES[case]
+    with raises(r"pictures(\.shape\[1:\])?", got, expected):
+        checks.check_images(bad, "pictures")
+
+
+def test_one_bad_value_among_many_is_found():
+    for value in (np.nan, np.inf, -1e-6, 1.01):
+        bad = images()
+        bad[1, 3, 4, 0] = value
+        with pytest.raises(ValueError, match="`x`"):
+            checks.check_images(bad)
+
+
+def test_images_of_another_shape_than_the_model():
+    with raises("x", r"\(8, 9, 1\)", r"\(9, 8, 1\)"):
+        checks.check_images(images(), image_shape=(9, 8, 1))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "uint8"])
+def test_good_images(dtype):
+    checked = checks.check_images(images(value=1, dtype=dtype), image_shape=(8, 9, 1))
+    assert checked.dtype == ("uint8" if dtype == "uint8" else "float32")
+    assert (checked == 1).all()
+
+
+def test_good_images_are_not_copied():
+    for dtype in ("float32", "uint8"):
+        good = images(value=1, dtype=dtype)
+        assert checks.check_images(good) is good
+
+
+@settings(deadline=None, derandomize=True, max_examples=60)
+@given(st.integers(-2, 300), st.integers(-2, 300), st.integers(-1, 5))
+def test_image_shape_is_what_the_contract_names(height, width, channels):
+    good = 8 <= height <= 256 and 8 <= width <= 256 and channels in {1, 3}
+    if good:
+        assert checks.check_image_shape([height, width, channels]) == (height, width, channels)
+    else:
+        with raises("image_shape", str(height), "sizes from 8 to 256 and 1 or 3 channels"):
+            checks.check_image_shape((height, width, channels))
+
+
+@pytest.mark.parametrize(
+    "shape", [(8, 8), (8, 8, 1, 1), 8, None, (8.0, 8, 1), ("8", 8, 1), (8, 8, True), (8, None, 1)]
+)
+def test_bad_image_shape(shape):
+    with raises("image_shape", "", "sizes from 8 to 256 and 1 or 3 channels"):
+        checks.check_image_shape(shape)
+
+
+def test_numpy_integers_make_a_shape_of_ints():
+    assert [type(n) for n in checks.check_image_shape(np.array([8, 9, 3]))] == [int] * 3
+
+
+BAD_LABELS = {
+    "too large": ([0, 1, 3], r"labels from 0 to 3", r"\[0, 3\)"),
+    "negative": ([0, -1, 2], "labels from -1 to 2", r"\[0, 3\)"),
+    "float": ([0.0, 1.0, 2.0], "float64", "integers"),
+    "bool": ([True, False, True], "bool", "integers"),
+    "text": (["0", "1", "2"], "<U1", "integers"),
+    "one-hot": (np.eye(3, dtype=int), r"\(3, 3\)", "one axis"),
+    "column": ([[0], [1], [2]], r"\(3, 1\)", "one axis"),
+    "scalar": (1, r"\(\)", "one axis"),
+    "empty": ([], "no label", "at least one"),
+    "too few": ([0, 1], "2 labels", "3, one per image"),
+    "too many": ([0, 1, 2, 2], "4 labels", "3, one per image"),
+    "a class missing": ([0, 0, 2], "no image of class 1", "each of the 3 classes"),
+    "the last class missing": ([0, 1, 1], "no image of class 2", "each of the 3 classes"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_LABELS)
+def test_bad_labels(case):
+    bad, got, expected = BAD_LABELS[case]
+    with raises("y", got, expected):
+        checks.check_labels(bad, count=3, num_classes=3, every_class=True)
+
+
+def test_several_missing_classes_are_all_named():
+    with raises("y", "no image of class 1, 3", "4 classes"):
+        checks.check_labels([0, 2], num_classes=4, every_class=True)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "int64", "uint64"])
+def test_good_labels(dtype):
+    checked = checks.check_labels(np.array([2, 0, 1], dtype), "y", 3, 3, every_class=True)
+    assert checked.dtype == np.int32
+    assert checked.tolist() == [2, 0, 1]
+
+
+def test_labels_without_a_number_of_classes():
+    assert checks.check_labels([5, 0]).tolist() == [5, 0]
+    with raises("y", "labels from -1", "0 or more"):
+        checks.check_labels([-1, 0])
+    with raises("y", "no image of class 1", "each of the 3"):
+        checks.check_labels([2, 0], every_class=True)
+
+
+@pytest.mark.parametrize("value", [0, -1, -0.5, np.nan, np.inf, "1", None, True, [1]])
+def test_not_positive(value):
+    with raises("size", "", "above 0"):
+        checks.check_positive(value, "size")
+
+
+@pytest.mark.parametrize("value", [1.0, 1.5, np.float64(2), 0, True])
+def test_not_a_positive_integer(value):
+    with raises("size", "", "an integer above 0"):
+        checks.check_positive(value, "size", integer=True)
+
+
+def test_positive():
+    assert checks.check_positive(np.int64(3), "size", integer=True) == 3
+    assert type(checks.check_positive(np.int64(3), "size", integer=True)) is int
+    assert checks.check_positive(np.float32(0.5), "size") == 0.5
+    assert checks.check_positive(0, "size", zero=True) == 0.0
+    with raises("size", "-1", "0 or more"):
+        checks.check_positive(-1, "size", zero=True)
