@@ -47,8 +47,8 @@ def test_the_layer_sizes_of_the_tutorials():
     encoder = networks.build_encoder((28, 28, 1), 16, seed=0)
     assert [encoder.get_layer(f"block_{n}").filters for n in (1, 2)] == [32, 64]
     decoder = networks.build_decoder((28, 28, 1), 16, seed=0).get_layer("logits")
-    assert decoder.get_layer("reshape").output.shape == (None, 7, 7, 256)
-    assert [decoder.get_layer(f"block_{n}").filters for n in (1, 2)] == [128, 64]
+    assert decoder.get_layer("reshape").output.shape == (None, 7, 7, 128)
+    assert decoder.get_layer("block_1").filters == 64
     discriminator = networks.build_discriminator((28, 28, 1), seed=0)
     assert [discriminator.get_layer(f"block_{n}").filters for n in (1, 2)] == [64, 128]
     assert discriminator.get_layer("block_1").rate == 0.3

@@ -221,7 +221,7 @@ def test_one_callback_need_not_be_in_a_list(build, x):
     fit(build("CVAE"), x, callbacks=[callback])
     fit(build("CVAE"), x, callbacks=(callback,))
     model = build("CVAE")
-    fit(model, x, callbacks=keras.callbacks.CallbackList([callback], model=model))
+    fit(model, x, callbacks=keras.callbacks.CallbackList([callback], add_history=True, model=model))
     assert seen == [0] * 4
 
 
