@@ -272,13 +272,13 @@ def _new_figure(size: tuple[float, float]) -> "Figure":
 def _grid_size(images: NDArray, rows: int, columns: int, titled: bool) -> tuple[float, float]:
     """Return width and height in inches that show the images without distortion."""
     height, width = images.shape[1:3]
-    cell = max(CELL, 1.6 / columns)
-    return max(cell * columns, 3.0), cell * rows * height / width + (0.4 if titled else 0.0)
+    pixel = max(CELL, 1.6 / columns) / max(height, width)
+    return max(pixel * width * columns, 3.0), pixel * height * rows + (0.4 if titled else 0.0)
 
 
 def _draw_mosaic(axes: "Axes", images: NDArray, rows: int, columns: int) -> None:
     """Draw all images as one, with white gaps; what is missing in the last row stays white."""
-    axes.imshow(_mosaic(images, rows, columns), vmin=0, vmax=255, interpolation="nearest")
+    axes.imshow(_mosaic(images, rows, columns), vmin=0, vmax=255, interpolation="antialiased")
     axes.set_xticks([])
     axes.set_yticks([])
     for spine in axes.spines.values():
@@ -347,4 +347,6 @@ def _tidy(axes: "Axes") -> None:
 
 def _set_title(figure: "Figure", title: str | None) -> None:
     if title is not None:
-        figure.suptitle(title, fontsize=TITLE)
+        # A letter is about half as wide as it is high; a small figure gets smaller ones.
+        fitting = figure.get_figwidth() * 72 / (0.58 * max(len(title), 1))
+        figure.suptitle(title, fontsize=min(TITLE, fitting))
