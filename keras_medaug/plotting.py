@@ -106,7 +106,7 @@ def loss_curves(
     history: Mapping[str, Sequence[float]],
     title: str | None = None,
     panels: Sequence[Sequence[str]] | None = None,
-    ylabel: str = "loss",
+    ylabel: str | Sequence[str] = "loss",
 ) -> "Figure":
     """Draw values by epoch.
 
@@ -115,13 +115,13 @@ def loss_curves(
         title: What was trained, or `None`.
         panels: Names that share an axis, for each panel; by default one panel for all. Names
             that the history lacks are passed over.
-        ylabel: What the values are.
+        ylabel: What the values are: one for all, or one for each of `panels`.
 
     Returns:
         A Matplotlib figure; see `save`.
 
     Raises:
-        ValueError: If no value is there to be drawn.
+        ValueError: If no value is there to be drawn, or `ylabel` does not fit `panels`.
         ImportError: If Matplotlib is not installed.
 
     Example:
@@ -131,12 +131,20 @@ def loss_curves(
     >>> [line.get_label() for line in figure.axes[0].lines]
     ['loss', 'kl']
     """
-    chosen = [[name for name in names if name in history] for names in panels or [list(history)]]
-    chosen = [names for names in chosen if names]
+    panels = [list(history)] if panels is None else panels
+    labels = [ylabel] * len(panels) if isinstance(ylabel, str) else ylabel
+    if len(labels) != len(panels):
+        raise fail("ylabel", f"{len(labels)} of them", f"one, or {len(panels)}, one a panel")
+    chosen = [
+        (present, label)
+        for names, label in zip(panels, labels, strict=True)
+        if (present := [name for name in names if name in history])
+    ]
     if not chosen:
         raise fail("history", f"the names {sorted(history)}", "at least one name to draw")
     figure = _new_figure((max(4.6, 3.9 * len(chosen)), 3.4))
-    for axes, names in zip(figure.subplots(1, len(chosen), squeeze=False)[0], chosen, strict=True):
+    all_axes = figure.subplots(1, len(chosen), squeeze=False)[0]
+    for axes, (names, label) in zip(all_axes, chosen, strict=True):
         for number, name in enumerate(names):
             values = np.asarray(history[name], dtype="float64")
             axes.plot(
@@ -149,10 +157,10 @@ def loss_curves(
                 label=name,
             )
         axes.set_xlabel("epoch", fontsize=TEXT)
+        axes.set_ylabel(label, fontsize=TEXT)
         axes.legend(fontsize=SMALL, frameon=False)
         axes.locator_params(axis="x", integer=True)
         _tidy(axes)
-    figure.axes[0].set_ylabel(ylabel, fontsize=TEXT)
     _set_title(figure, title)
     return figure
 

@@ -54,6 +54,13 @@ def test_curves_begin_at_epoch_one_and_show_each_name():
     np.testing.assert_array_equal(line.get_ydata(), [3, 2, 1])
 
 
+def test_each_panel_has_its_unit():
+    panels = [["loss"], ["absent"], ["accuracy"]]
+    history = {"loss": [1.0], "accuracy": [0.5]}
+    figure = plotting.loss_curves(history, panels=panels, ylabel=["nats", "", "share"])
+    assert [axes.get_ylabel() for axes in figure.axes] == ["nats", "share"]
+
+
 def test_bars_carry_values_and_intervals():
     figure = plotting.bars_with_intervals(
         ["a", "b"],
@@ -120,6 +127,7 @@ BAD = {
     "before": lambda x: plotting.before_after(x * 2, x),
     "after": lambda x: plotting.before_after(x, x[:3]),
     "history": lambda x: plotting.loss_curves({}),
+    "ylabel": lambda x: plotting.loss_curves({"loss": [1.0]}, ylabel=["nats", "share"]),
     "series": lambda x: plotting.bars_with_intervals(["a", "b"], {"here": [1.0]}),
 }
 

@@ -21,7 +21,11 @@ PANELS: dict[str, list[tuple[str, ...]]] = {
     "dcgan": [("generator_loss", "discriminator_loss")],
     "vaegan": [("discriminator_loss", "adversarial"), ("kl",), ("similarity",)],
 }
-UNITS = {"classifier": "cross-entropy in nats; share", "dcgan": "cross-entropy in nats"}
+NATS = "nats per image"
+UNITS: dict[str, str | tuple[str, ...]] = {
+    "classifier": ("cross-entropy in nats", "share of images"),
+    "dcgan": "cross-entropy in nats",
+}
 
 
 def write_figures(
@@ -89,7 +93,7 @@ def _losses(kind: str, cell: Cell, title: str) -> Any:
         cell.result()["history"],
         f"{title}: training of the {label}",
         PANELS[kind],
-        UNITS.get(kind, "nats per image"),
+        UNITS.get(kind, NATS),
     )
 
 

@@ -176,7 +176,10 @@ class GenerativeModel(ImageModel):
 
     def _with_labels(self, tensor, labels):
         """Return the inputs of a network: the tensor, with its labels where it takes them."""
-        return tensor if self.num_classes is None else [tensor, labels]
+        if self.num_classes is None:
+            return tensor
+        # Run eagerly, JAX's trainer hands labels over as they came, as NumPy's.
+        return [tensor, ops.convert_to_tensor(labels) if ops.is_tensor(tensor) else labels]
 
     def _noise(self, count):
         """Return draws from the latent prior, shape `(count, latent_dim)`."""

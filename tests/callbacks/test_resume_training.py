@@ -103,15 +103,6 @@ def test_kills_one_after_the_other(whole, tmp_path):
     assert len(resume.history) == 3
 
 
-def test_loss_scaling_resumes_too(tmp_path):
-    expected = build(policy="mixed_float16")
-    run(expected)
-    killed(tmp_path, policy="mixed_float16")
-    model = build(policy="mixed_float16")
-    run(model, [ResumeTraining(tmp_path)])
-    assert same(model, expected)
-
-
 def test_finished_training_is_not_done_again(whole, tmp_path):
     expected, _ = whole["CVAE"]
     run(build(), [ResumeTraining(tmp_path)])

@@ -254,31 +254,21 @@ def test_a_compiled_step_does_what_an_eager_one_does(build, x):
 
 
 @pytest.mark.parametrize(
-    ("name", "policy"),
-    [
-        ("CVAE", "mixed_float16"),
-        ("DCGAN", "mixed_bfloat16"),
-        ("VAEGAN", "mixed_float16"),
-        ("Classifier", "mixed_float16"),
-    ],
+    ("name", "policy"), [("CVAE", "mixed_bfloat16"), ("VAEGAN", "mixed_float16")]
 )
-def test_mixed_precision(build, x, y, name, policy):
+def test_mixed_precision(build, x, name, policy):
     model = build(name, dtype=policy)
-    history = fit(model, x, y).history
+    history = fit(model, x[:4]).history
     assert all(np.isfinite(values).all() for values in history.values())
     scaled = isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
     assert scaled == (policy == "mixed_float16")
     assert keras.config.dtype_policy().name == "float32"
-    policies = {layer.dtype_policy.name for layer in model._flatten_layers()}
-    assert policy in policies
-    output = model.predict(x[:4], verbose=0)
-    assert output.dtype == np.float32
-    if name != "Classifier":
-        assert model.generate(4, seed=0).dtype == np.float32
+    assert policy in {layer.dtype_policy.name for layer in model._flatten_layers()}
+    assert model.generate(4, seed=0).dtype == np.float32
 
 
 def test_a_step_whose_gradients_overflow_is_left_out(build, x):
-    model = build("CVAE", dtype="mixed_float16")
+    model = build("VAEGAN", dtype="mixed_float16")
     model.optimizer.build(model.trainable_variables)
     model.optimizer.dynamic_scale.assign(2.0**120)
     before = [numpy(v) for v in model.trainable_variables]

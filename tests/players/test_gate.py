@@ -74,8 +74,9 @@ def variables_of(model, name):
 
 # With an equilibrium of 50 both cross-entropies are below the band: the discriminator is "winning";
 # with one of 1e-3 both are above it, and the decoder waits.
-@pytest.mark.parametrize(("equilibrium", "waits"), [(50.0, "discriminator"), (1e-3, "decoder")])
-@pytest.mark.parametrize("accumulate", [None, 2])
+@pytest.mark.parametrize(
+    ("equilibrium", "waits", "accumulate"), [(50.0, "discriminator", None), (1e-3, "decoder", 2)]
+)
 def test_a_closed_gate_leaves_weights_and_slots_as_they_were(
     build, batch, equilibrium, waits, accumulate
 ):
