@@ -200,7 +200,8 @@ class GenerativeModel(ImageModel):
     def _check_inputs_batch(self, batch):
         if self.num_classes is None:
             return super()._check_inputs_batch(batch)
-        return (self._check_inputs(batch[0] if len(batch) == 1 else list(batch[:2])),)
+        images_and_labels = batch[0] if len(batch) == 1 else list(batch[:2])
+        return (tuple(self._check_inputs(images_and_labels)),)
 
     def _labels_for(self, labels, count: int):
         """Return `labels` checked against the model: given exactly when it is conditional."""

@@ -19,8 +19,8 @@ class ImageModel(keras.Model):
     """Base of the models: `fit`, `evaluate` and `predict` of Keras over checked images.
 
     Arrays are checked before anything runs; of an iterable the first batch is checked before, the
-    others as they come (but where it can be iterated anew and neither its own length nor
-    `steps_per_epoch` says how many batches make a pass: Keras gets that one as it is). `uint8`
+    others as they come (but in a `fit` where it can be iterated anew and neither its own length
+    nor `steps_per_epoch` says how many batches make a pass: Keras gets that one as it is). `uint8`
     images are scaled on the device, batch by batch. With `shuffle`, the order of arrays is a
     function of the model's seed and the epoch. The seed and the states of all random generators
     are saved with the weights, so that training resumed from a file goes on as if it had never
@@ -105,7 +105,7 @@ class ImageModel(keras.Model):
 
     _takes_sample_weight = False
 
-    def _as_batches(self, data, check, steps):
+    def _as_batches(self, data, check, steps, once=False):
         """Return what Keras may iterate over in place of an iterable, and the steps of a pass."""
         if isinstance(data, keras.utils.PyDataset):
             if data.num_batches == 0:
@@ -124,10 +124,13 @@ class ImageModel(keras.Model):
         length = _length(data)
         if length == 0:
             raise fail("x", "an empty iterable", "at least one batch")
-        check(next(iterator))
+        first = next(iterator, None)
+        if first is None:
+            raise fail("x", "an empty iterable", "at least one batch")
+        check(first)
         del iterator
         if length is None and steps is None:
-            return data, None
+            return (checked_stream(data, check, repeat=False) if once else data), None
         return checked_stream(data, check, repeat=True), steps or length
 
     # ---- Keras's entry points ---------------------------------------------------------------
@@ -265,7 +268,7 @@ class ImageModel(keras.Model):
             arrays = self._check_arrays(x, y, sample_weight, every_class=False)
             x = ArrayBatches(arrays, _batch_size(batch_size))
         elif not kwargs.get("_use_cached_eval_dataset"):
-            x, steps = self._as_batches(x, check, steps)
+            x, steps = self._as_batches(x, check, steps, once=True)
         with self._scores_only(), check.unwrapped():
             return super().evaluate(x, verbose=verbose, steps=steps, **kwargs)
 
@@ -301,7 +304,7 @@ class ImageModel(keras.Model):
         """
         check = _Check(self._check_inputs_batch)
         if not _is_array(x):
-            x, steps = self._as_batches(x, check, steps)
+            x, steps = self._as_batches(x, check, steps, once=True)
         else:
             x, batch_size = self._check_inputs(x), _batch_size(batch_size)
         with check.unwrapped():

@@ -199,8 +199,6 @@ def test_a_step_of_one_player_serves_it(case, gradients, value):
         after = value(plain.score, model)
         if name in {"generator", "decoder"}:
             assert after > score, name
-        if name == "discriminator":
-            assert after < score, name
         for variable, old in zip(own, kept, strict=True):
             variable.assign(old)
 
