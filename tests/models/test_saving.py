@@ -155,7 +155,6 @@ def test_mixed_precision(build, load, same, x, y, tmp_path):
 @pytest.mark.parametrize("name", CASES)
 def test_loss_scaling_survives(build, same, tmp_path, name):
     model = build(name, dtype="mixed_float16", **CASES[name])
-    model.optimizer.build(model.trainable_variables)
     model.optimizer.dynamic_scale.assign(64.0)
     model.save(tmp_path / "m.keras")
     loaded = keras.saving.load_model(tmp_path / "m.keras")
