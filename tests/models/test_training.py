@@ -101,6 +101,18 @@ def test_learning_rate_schedules(build, x):
     assert not np.array_equal(held[1][1], held[2][1])
 
 
+@pytest.mark.parametrize("name", GENERATIVE)
+def test_labels_reach_every_network_in_training(build, x, name):
+    """A step on images of one class moves that class's embedding, and no other's."""
+    model = build(name, num_classes=2)
+    embeddings = [v for v in model.trainable_variables if "label_embedding" in v.path]
+    assert len(embeddings) == {"CVAE": 2, "DCGAN": 2, "VAEGAN": 3}[name]
+    before = [numpy(v) for v in embeddings]
+    model.train_on_batch(x[:4], np.ones(4, "int32"))
+    for old, variable in zip(before, embeddings, strict=True):
+        assert (old != numpy(variable)).any(axis=1).tolist() == [False, True], variable.path
+
+
 # ---- determinism and resumption ----------------------------------------------------------------
 
 
