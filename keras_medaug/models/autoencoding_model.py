@@ -19,10 +19,6 @@ class AutoencodingModel(GenerativeModel):
         """The decoder, under the name it has in a GAN."""
         return self.decoder
 
-    @property
-    def _generating_network(self) -> keras.Model:
-        return self.decoder
-
     def _infer(self, images, labels):
         z_mean, _ = self.encoder(self._with_labels(images, labels), training=False)
         return self.decoder(self._with_labels(z_mean, labels), training=False)

@@ -110,14 +110,6 @@ class DCGAN(GenerativeModel):
         """The two networks."""
         return {"generator": self.generator, "discriminator": self.discriminator}
 
-    @property
-    def _generating_network(self) -> keras.Model:
-        return self.generator
-
-    def default_optimizer(self) -> keras.optimizers.Optimizer:
-        """Return Adam with a learning rate of 2e-4 and a first moment of 0.5."""
-        return keras.optimizers.Adam(2e-4, beta_1=0.5)
-
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """Return the sum of both objectives on a batch, each reaching its own network only."""
         images = self._unit(x)

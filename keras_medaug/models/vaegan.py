@@ -168,10 +168,6 @@ class VAEGAN(AutoencodingModel):
     def _may_skip_steps(self) -> bool:
         return self.gate is not None
 
-    def default_optimizer(self) -> keras.optimizers.Optimizer:
-        """Return Adam with a learning rate of 2e-4 and a first moment of 0.5."""
-        return keras.optimizers.Adam(2e-4, beta_1=0.5)
-
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """Return the sum of the three objectives on a batch (algorithm 1, read right).
 

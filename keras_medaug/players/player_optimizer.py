@@ -112,8 +112,14 @@ class PlayerOptimizer(keras.optimizers.MultiOptimizer):
         return idle, [(variable, ops.copy(variable.value)) for variable in changing]
 
     def get_config(self) -> dict:
-        """Raise: what is saved with a model is each network's optimizer, by its public name."""
-        raise NotImplementedError(
+        """Refuse: a configuration cannot hold the networks that own the variables.
+
+        Models save each network's optimizer by its public name instead.
+
+        Raises:
+            TypeError: Always.
+        """
+        raise TypeError(
             "A PlayerOptimizer is not saved by itself: the model that owns the networks saves "
             "each optimizer under its public name and rebuilds it when loaded."
         )
