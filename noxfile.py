@@ -87,7 +87,7 @@ def build(session: nox.Session) -> None:
 @nox.session(default=False)
 def examples(session: nox.Session) -> None:
     """Run the main job's smoke preset on JAX, into a folder of the session's own."""
-    session.install("-r", "requirements/jax-cpu.txt", "-e", ".[plot]")
+    session.install("-r", "requirements/jax-cpu.txt", "-e", ".[reproduce]")
     command = ["python", "examples/reproduce.py", "--preset", "smoke"]
     command += ["--out", str(scratch(session, "out")), *session.posargs]
     session.run(*command, env=environment(session, "jax"))

@@ -130,18 +130,20 @@ def check_installation() -> None:
     """Import what the job needs, so that what is missing is said before any work.
 
     Raises:
-        RefusedError: If Keras, its backend, Matplotlib or this package is not there.
+        RefusedError: If Keras, its backend, this package or what the report needs is not there.
     """
     try:
         import matplotlib.figure  # noqa: F401
+        import scipy.stats  # noqa: F401
+        import sklearn.metrics  # noqa: F401
 
         import keras_medaug  # noqa: F401
     except (ImportError, ValueError) as error:
         backend = os.environ.get("KERAS_BACKEND", "not set")
         raise RefusedError(
-            f"{error} (KERAS_BACKEND is {backend}). The job needs the package, a backend and "
-            'Matplotlib: pip install "keras-medaug[jax,plot]", or [torch,plot], [tensorflow,plot], '
-            "with KERAS_BACKEND set to match."
+            f"{error} (KERAS_BACKEND is {backend}). The job needs the package, a backend, and "
+            'Matplotlib, SciPy and scikit-learn: pip install "keras-medaug[jax,reproduce]" '
+            "(or torch, or tensorflow), with KERAS_BACKEND set to match."
         ) from error
 
 

@@ -4,13 +4,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 import keras_medaug as kma
 from keras_medaug import plotting
 from reproduction.budgets import Budget
 from reproduction.cells import Cell, reference
-from reproduction.measures import wilson
+from reproduction.measures import half_width_of_mean, interval_of_share
 from reproduction.paper import GENERATORS, LABELS, METHODS, PAPER
 
 GRIDS = {"cvae": "figure2_cvae", "dcgan": "figure3_dcgan", "vaegan": "figure5_vaegan"}
@@ -122,9 +120,9 @@ def confidence_interval(results: Mapping[str, Any], kind: str) -> tuple[float, f
     """Return the 95% interval of a mean confidence in percent: over seeds, or over images."""
     value, samples = results["confidence"][kind], results["samples"][kind]
     if value["n"] > 1:
-        width = 1.96 * value["sd"] / np.sqrt(value["n"])
+        width = half_width_of_mean(value["sd"], value["n"])
     else:
-        width = 1.96 * samples["confidence_sd"]["mean"] / np.sqrt(samples["count"])
+        width = half_width_of_mean(samples["confidence_sd"]["mean"], samples["count"])
     return 100 * (value["mean"] - width), min(100 * (value["mean"] + width), 100.0)
 
 
@@ -152,5 +150,5 @@ def _accuracy(results: Mapping[str, Any], title: str) -> Any:
 
 def _interval(share: float, count: int) -> tuple[float, float]:
     """Return the 95% interval of a share of images, in percent."""
-    low, high = wilson(share, count)
+    low, high = interval_of_share(share, count)
     return 100 * low, 100 * high

@@ -5,6 +5,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
+from sklearn.metrics import roc_auc_score
+from sklearn.preprocessing import label_binarize
 
 
 def accuracy(labels: NDArray, probabilities: NDArray) -> float:
@@ -14,20 +17,12 @@ def accuracy(labels: NDArray, probabilities: NDArray) -> float:
 
 def auc(labels: NDArray, probabilities: NDArray) -> float | None:
     """Return the area under the ROC curve, as MedMNIST does: class 1, or the mean over classes."""
-    classes = range(1, 2) if probabilities.shape[1] == 2 else range(probabilities.shape[1])
-    areas = [_binary_auc(labels == k, probabilities[:, k]) for k in classes]
-    known = [area for area in areas if area is not None]
-    return float(np.mean(known)) if len(known) == len(areas) else None
-
-
-def _binary_auc(positive: NDArray, scores: NDArray) -> float | None:
-    """Return the share of (positive, negative) pairs in the right order; ties count one half."""
-    count, others = int(positive.sum()), int((~positive).sum())
-    if not count or not others:
+    if len(np.unique(labels)) < probabilities.shape[1]:  # undefined without all classes
         return None
-    _, inverse, sizes = np.unique(scores, return_inverse=True, return_counts=True)
-    ranks = np.cumsum(sizes) - (sizes - 1) / 2
-    return float((ranks[inverse][positive].sum() - count * (count + 1) / 2) / (count * others))
+    scores = probabilities[:, 1] if probabilities.shape[1] == 2 else probabilities
+    classes = range(probabilities.shape[1])
+    truth = labels if len(classes) == 2 else label_binarize(labels, classes=classes)
+    return float(roc_auc_score(truth, scores))
 
 
 def distances(images: NDArray) -> NDArray:
@@ -38,17 +33,15 @@ def distances(images: NDArray) -> NDArray:
     return np.sqrt(np.concatenate(squares))
 
 
-def half_width(share: float, count: int) -> float:
-    """Return half the width of the 95% interval of a share of `count` images."""
-    return float(1.96 * np.sqrt(share * (1 - share) / count))
+def interval_of_share(share: float, count: int) -> tuple[float, float]:
+    """Return Wilson's 95% interval of a share, to the nearest image, of `count` images."""
+    found = stats.binomtest(round(share * count), count).proportion_ci(method="wilson")
+    return float(found.low), float(found.high)
 
 
-def wilson(share: float, count: int) -> tuple[float, float]:
-    """Return Wilson's 95% interval of a share of `count` images; never beyond 0 or 1."""
-    z2 = 1.96**2
-    centre = (share + z2 / (2 * count)) / (1 + z2 / count)
-    width = 1.96 / (1 + z2 / count) * np.sqrt(share * (1 - share) / count + z2 / (4 * count**2))
-    return float(centre - width), float(centre + width)
+def half_width_of_mean(sd: float, count: int) -> float:
+    """Return half the width of Student's 95% interval of the mean of `count` values."""
+    return float(stats.t.ppf(0.975, count - 1) * sd / np.sqrt(count))
 
 
 def spread(values: Sequence[float | None]) -> dict[str, Any]:

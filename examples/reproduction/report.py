@@ -7,7 +7,7 @@ from typing import Any
 
 from keras_medaug.files import write_text_atomic
 from reproduction.figures import GRIDS, title_of
-from reproduction.measures import half_width
+from reproduction.measures import interval_of_share
 from reproduction.paper import GENERATORS, LABELS, MEAN_CONFIDENCE, METHODS, PAPER
 from reproduction.results import MADE_BY, warnings
 
@@ -39,9 +39,9 @@ PROTOCOL = """\
   `results.json` under `config`.
 - **Corrected**: algorithm 1 overwrites the real batch, its signs of the adversarial terms are
   reversed, and equation 3 is never minimised as a whole: each network has its own objective.
-- **One run, one test set.** The paper gives one accuracy per set. The half-width of the 95%
-  interval of such an accuracy (binomial, over test images alone) stands beside the difference;
-  seeds and settings come on top of it. Smaller differences say nothing.
+- **One run, one test set.** The paper gives one accuracy per set. The 95% interval of such an
+  accuracy (over test images alone) stands beside the difference; seeds and settings come on top of
+  it. A paper's number inside the interval is no difference.
 - **Data**: the paper has the sets as they were before MedMNIST 2.2.4, which dropped blank images
   from the three organ sets.
 - The last epoch's weights are tested, as in the paper; the validation split chooses nothing.
@@ -154,23 +154,23 @@ def _accuracies(found: Mapping[str, Results]) -> str:
     for name, results in found.items():
         paper, scores = PAPER.get(name), results["classifier"]
         test = scores["test_accuracy"]
-        used = results["dataset"]["used"]["test"]
+        interval = interval_of_share(test["mean"], results["dataset"]["used"]["test"])
         rows.append(
             [
                 title_of(name),
                 f"{paper.accuracy:.2f}" if paper else "",
                 _percent(test),
                 f"{100 * test['mean'] - paper.accuracy:+.2f}" if paper else "",
-                f"{100 * half_width(test['mean'], used):.2f}",
+                " to ".join(f"{100 * end:.1f}" for end in interval),
                 f"{100 * results['dataset']['test_majority']:.2f}",
                 _percent(scores["train_accuracy"]),
                 _percent(scores["val_accuracy"]),
                 "" if scores["test_auc"]["mean"] is None else f"{scores['test_auc']['mean']:.3f}",
             ]
         )
-    head = ["set", "paper", "here", "difference", "95% half-width", "most frequent class"]
-    text = "Test accuracy after the last epoch. The half-width is that of one accuracy on so many\n"
-    text += "test images; training and validation accuracy and the test AUC are additions.\n\n"
+    head = ["set", "paper", "here", "difference", "95% interval", "most frequent class"]
+    text = "Test accuracy after the last epoch. Wilson's interval is that of one accuracy on so\n"
+    text += "many test images; training and validation accuracy and test AUC are additions.\n\n"
     table = _table([*head, "train", "validation", "test AUC"], rows)
     return _section("Section 3: accuracy of the classifier", text + table)
 
