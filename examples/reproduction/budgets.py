@@ -39,11 +39,11 @@ PRESETS = {
         learning_rates={"cvae": 2e-3, "dcgan": 1e-3, "vaegan": 1e-3},
     ),
     # The paper: 100 epochs for the classifier, 100 images per method. It does not say how long its
-    # generators were trained. On BreastMNIST the samples of a DCGAN looked alike from some 500
-    # steps on; large sets get ten epochs.
+    # generators were trained. On BreastMNIST a DCGAN's samples got nearer to the data up to some
+    # 2,000 steps (docs/choices.md); large sets get ten epochs.
     "paper": Budget(
         classifier_epochs=100,
-        generator_steps={"cvae": 1000, "dcgan": 1000, "vaegan": 800},
+        generator_steps={"cvae": 2000, "dcgan": 3000, "vaegan": 2500},
         generator_epochs=10,
     ),
     # What the tests run: every part, in seconds.

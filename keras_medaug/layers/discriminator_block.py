@@ -44,10 +44,10 @@ class DiscriminatorBlock(keras.layers.Layer):
     def __init__(
         self,
         filters: int,
-        kernel_size: int = 5,
+        kernel_size: int = 4,
         strides: int = 2,
-        dropout: float = 0.1,
-        batch_normalization: bool = False,
+        dropout: float = 0.0,
+        batch_normalization: bool = True,
         negative_slope: float = 0.2,
         return_convolution: bool = False,
         seed: int | None = None,
@@ -74,7 +74,9 @@ class DiscriminatorBlock(keras.layers.Layer):
             name="convolution",
         )
         self.normalization = (
-            keras.layers.BatchNormalization(dtype=self.dtype_policy, name="normalization")
+            keras.layers.BatchNormalization(
+                momentum=0.9, dtype=self.dtype_policy, name="normalization"
+            )
             if batch_normalization
             else None
         )

@@ -21,7 +21,7 @@ class AutoencodingModel(GenerativeModel):
 
     def _infer(self, images, labels):
         z_mean, _ = self.encoder(self._with_labels(images, labels), training=False)
-        return self.decoder(self._with_labels(z_mean, labels), training=False)
+        return self._image_network(self._with_labels(z_mean, labels), training=False)
 
     def encode(self, x, labels=None, batch_size: int = DEFAULT_BATCH_SIZE) -> np.ndarray:
         """Return the means of the images' latent distributions.
@@ -43,22 +43,6 @@ class AutoencodingModel(GenerativeModel):
         labels = self._labels_for(labels, len(images))
         z_mean, _ = self._run(self.encoder, images, labels, batch_size)
         return np.asarray(z_mean, dtype="float32")
-
-    def decode(self, z, labels=None, batch_size: int = DEFAULT_BATCH_SIZE) -> np.ndarray:
-        """Return the images that latent vectors stand for.
-
-        Args:
-            z: Latent vectors, shape `(n, latent_dim)`.
-            labels: Class of each image where the model is conditional, else `None`.
-            batch_size: Images made at a time.
-
-        Returns:
-            `float32` images in [0, 1], shape `(n, h, w, c)`.
-
-        Raises:
-            ValueError: If an argument is not as described.
-        """
-        return self._decode(self.decoder, z, labels, batch_size)
 
     def reconstruct(self, x, labels=None, batch_size: int = DEFAULT_BATCH_SIZE) -> np.ndarray:
         """Return the images encoded and decoded again, without noise.

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 
 import keras
-import numpy as np
 from keras import ops
 
 from keras_medaug import losses
 from keras_medaug.checks import check_positive, fail
 from keras_medaug.models import networks
-from keras_medaug.models.generative_model import DEFAULT_BATCH_SIZE, GenerativeModel, batch_count
+from keras_medaug.models.generative_model import GenerativeModel, batch_count
 from keras_medaug.players import frozen
+from keras_medaug.players.averaged_network import average_of
 
 ADVERSARIAL_FORMS = ("nonsaturating", "minimax")
 
@@ -34,12 +34,17 @@ class DCGAN(GenerativeModel):
         generator_filters: Channels of the generator's last hidden layer.
         discriminator_filters: Channels of the discriminator's first convolution.
         dropout: Dropout rate of the discriminator, in [0, 1).
-        batch_normalization: Whether the generator's hidden layers are normalised.
+        batch_normalization: Whether the convolutions of both networks are normalised. In the
+            discriminator, real and generated images each by the statistics of their own batch.
+        ema_momentum: Share that each step keeps of the average of the generator's weights, in
+            (0, 1), or `None` for no average.
         seed: Integer seed of weights, noise, dropout and data order, or `None`.
         **kwargs: Passed to `keras.Model`.
 
     Attributes:
-        generator: Latent vectors to images.
+        generator: Latent vectors to images, the network in training.
+        averaged: Its running average, an `AveragedNetwork`, by which `generate` and `decode` make
+            images; or `None`.
         discriminator: Images to `{"logit", "features"}`.
 
     Raises:
@@ -71,8 +76,9 @@ class DCGAN(GenerativeModel):
         adversarial: str = "nonsaturating",
         generator_filters: int = 64,
         discriminator_filters: int = 64,
-        dropout: float = 0.1,
+        dropout: float = 0.0,
         batch_normalization: bool = True,
+        ema_momentum: float | None = 0.99,
         seed: int | None = None,
         **kwargs,
     ) -> None:
@@ -86,6 +92,7 @@ class DCGAN(GenerativeModel):
         )
         self.dropout = check_rate(dropout)
         self.batch_normalization = batch_normalization
+        self.ema_momentum = ema_momentum
         with self._own_policy():
             self.generator = networks.build_decoder(
                 self.image_shape,
@@ -101,8 +108,10 @@ class DCGAN(GenerativeModel):
                 self.num_classes,
                 filters=self.discriminator_filters,
                 dropout=self.dropout,
+                batch_normalization=batch_normalization,
                 seed=self.part_seed("discriminator"),
             )
+            self.averaged = average_of(self.generator, ema_momentum)
         self.built = True
 
     @property
@@ -127,27 +136,12 @@ class DCGAN(GenerativeModel):
             fake["logit"]
         )
 
+        self._follow(training)
         self._record(count, generator_loss=generator_loss, discriminator_loss=discriminator_loss)
         return generator_loss + discriminator_loss
 
     def _infer(self, images, labels):
         return self.discriminator(self._with_labels(images, labels), training=False)["logit"]
-
-    def decode(self, z, labels=None, batch_size: int = DEFAULT_BATCH_SIZE) -> np.ndarray:
-        """Return the images that latent vectors stand for.
-
-        Args:
-            z: Latent vectors, shape `(n, latent_dim)`.
-            labels: Class of each image where the model is conditional, else `None`.
-            batch_size: Images made at a time.
-
-        Returns:
-            `float32` images in [0, 1], shape `(n, h, w, c)`.
-
-        Raises:
-            ValueError: If an argument is not as described.
-        """
-        return self._decode(self.generator, z, labels, batch_size)
 
     def get_config(self) -> dict:
         """Return the arguments that rebuild the model."""
@@ -158,6 +152,7 @@ class DCGAN(GenerativeModel):
             "discriminator_filters": self.discriminator_filters,
             "dropout": self.dropout,
             "batch_normalization": self.batch_normalization,
+            "ema_momentum": self.ema_momentum,
         }
 
 

@@ -8,6 +8,7 @@ from keras import ops
 
 from keras_medaug.checks import check_images, check_labels, check_positive, fail
 from keras_medaug.models.image_model import ImageModel
+from keras_medaug.players.averaged_network import AveragedNetwork
 from keras_medaug.players.player_optimizer import PlayerOptimizer, clone_optimizer, public_config
 from keras_medaug.seeds import resolve_seed
 
@@ -19,7 +20,8 @@ class GenerativeModel(ImageModel):
 
     A subclass builds its networks, names the players among them and writes `compute_loss`; the
     training itself is Keras's. It further has `generator`, the network that makes images from
-    latent vectors, and `_infer(images, labels)`, which returns what `predict` returns.
+    latent vectors, possibly `averaged`, which images then come from, and `_infer(images, labels)`,
+    which returns what `predict` returns.
 
     Args:
         image_shape: `(height, width, channels)`; sizes from 8 to 256, 1 or 3 channels.
@@ -33,6 +35,7 @@ class GenerativeModel(ImageModel):
     """
 
     loss_names: tuple[str, ...] = ()
+    averaged: AveragedNetwork | None
 
     def __init__(
         self,
@@ -44,6 +47,7 @@ class GenerativeModel(ImageModel):
     ) -> None:
         super().__init__(image_shape, num_classes, seed, **kwargs)
         self.latent_dim = check_positive(latent_dim, "latent_dim", integer=True)
+        self.averaged = None
         self.seed_generator = keras.random.SeedGenerator(self.part_seed("noise"))
         self._trackers = {name: keras.metrics.Mean(name=name) for name in self.loss_names}
 
@@ -216,14 +220,37 @@ class GenerativeModel(ImageModel):
         inputs = self._with_labels(tensor, labels)
         return network.predict(inputs, batch_size=min(batch_size, len(tensor)), verbose=0)
 
-    def _decode(self, network, z, labels, batch_size: int) -> np.ndarray:
+    @property
+    def _image_network(self) -> keras.Model:
+        """The network that images are made with: the average of the generator, if there is one."""
+        return self.generator if self.averaged is None else self.averaged.network
+
+    def _follow(self, training: bool) -> None:
+        """Move the average of the generator, in training."""
+        if training and self.averaged is not None:
+            self.averaged.follow(self.generator)
+
+    def decode(self, z, labels=None, batch_size: int = DEFAULT_BATCH_SIZE) -> np.ndarray:
+        """Return the images that latent vectors stand for.
+
+        Args:
+            z: Latent vectors, shape `(n, latent_dim)`.
+            labels: Class of each image where the model is conditional, else `None`.
+            batch_size: Images made at a time.
+
+        Returns:
+            `float32` images in [0, 1], shape `(n, h, w, c)`.
+
+        Raises:
+            ValueError: If an argument is not as described.
+        """
         z = np.asarray(z)
         if z.ndim != 2 or z.shape[1] != self.latent_dim or not len(z):
             raise fail("z", f"shape {z.shape}", f"shape (n, {self.latent_dim}), n of 1 or more")
         if not np.issubdtype(z.dtype, np.number) or not np.isfinite(z).all():
             raise fail("z", "values that are not finite numbers", "finite numbers")
         labels = self._labels_for(labels, len(z))
-        return self._run(network, z.astype("float32"), labels, batch_size)
+        return self._run(self._image_network, z.astype("float32"), labels, batch_size)
 
     def generate(
         self,
@@ -252,7 +279,7 @@ class GenerativeModel(ImageModel):
         labels = self._labels_for(labels, n)
         generator = np.random.default_rng(resolve_seed(seed))
         z = generator.standard_normal((n, self.latent_dim), dtype="float32")
-        return self._run(self.generator, z, labels, batch_size)
+        return self._run(self._image_network, z, labels, batch_size)
 
     # ---- configuration ----------------------------------------------------------------------
 

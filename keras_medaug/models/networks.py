@@ -240,9 +240,9 @@ def build_discriminator(
     image_shape: Sequence[int],
     num_classes: int | None = None,
     filters: int = 64,
-    kernel_size: int = 5,
-    dropout: float = 0.1,
-    batch_normalization: bool = False,
+    kernel_size: int = 4,
+    dropout: float = 0.0,
+    batch_normalization: bool = True,
     seed: int | None = None,
 ) -> keras.Model:
     """Build the discriminator of figure 8: strided convolutions with LeakyReLU and dropout.
@@ -254,7 +254,8 @@ def build_discriminator(
         image_shape: `(height, width, channels)`.
         num_classes: Number of classes of a conditional discriminator, or `None`.
         filters: Channels of the first convolution.
-        kernel_size: Side of the kernels.
+        kernel_size: Side of the kernels. An odd one, at stride 2, weighs neighbouring pixels
+            unequally, and its gradient teaches the generator a checkerboard.
         dropout: Dropout rate of every block.
         batch_normalization: Whether convolutions are normalised.
         seed: Integer seed of the initial weights and of the dropout, or `None`.

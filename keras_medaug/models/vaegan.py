@@ -14,6 +14,7 @@ from keras_medaug.models.autoencoding_model import AutoencodingModel
 from keras_medaug.models.dcgan import check_adversarial, check_rate
 from keras_medaug.models.generative_model import batch_count
 from keras_medaug.players import Gate, frozen
+from keras_medaug.players.averaged_network import average_of
 from keras_medaug.players.gate import as_gate, gated
 
 
@@ -52,14 +53,19 @@ class VAEGAN(AutoencodingModel):
         decoder_filters: Channels of the decoder's last hidden layer.
         discriminator_filters: Channels of the discriminator's first convolution.
         dropout: Dropout rate of the discriminator, in [0, 1).
-        batch_normalization: Whether the decoder's hidden layers are normalised. Each of its live
-            passes (reconstructions, then images from the prior) moves the running statistics.
+        batch_normalization: Whether the convolutions of decoder and discriminator are normalised,
+            each kind of image by the statistics of its own batch. Each live pass (in the decoder:
+            reconstructions, then images from the prior) moves the running statistics.
+        ema_momentum: Share that each step keeps of the average of the decoder's weights, in
+            (0, 1), or `None` for no average.
         seed: Integer seed of weights, noise, dropout and data order, or `None`.
         **kwargs: Passed to `keras.Model`.
 
     Attributes:
         encoder: Images to `[z_mean, z_log_var]`.
-        decoder: Latent vectors to images; `generator` is the same network.
+        decoder: Latent vectors to images, the network in training; `generator` is the same.
+        averaged: Its running average, an `AveragedNetwork`, by which `generate`, `decode` and
+            `reconstruct` make images; or `None`.
         discriminator: Images to `{"logit", "features"}`.
 
     Raises:
@@ -95,16 +101,17 @@ class VAEGAN(AutoencodingModel):
         image_shape: Sequence[int],
         latent_dim: int = 64,
         num_classes: int | None = None,
-        gamma: float = 0.1,
+        gamma: float = 0.01,
         gamma_reduction: str = "sum",
-        beta: float = 0.02,
+        beta: float = 1.0,
         adversarial: str = "nonsaturating",
         gate: Gate | None = None,
         encoder_filters: int = 32,
         decoder_filters: int = 64,
         discriminator_filters: int = 64,
-        dropout: float = 0.1,
+        dropout: float = 0.0,
         batch_normalization: bool = True,
+        ema_momentum: float | None = 0.99,
         seed: int | None = None,
         **kwargs,
     ) -> None:
@@ -123,11 +130,13 @@ class VAEGAN(AutoencodingModel):
         )
         self.dropout = check_rate(dropout)
         self.batch_normalization = batch_normalization
+        self.ema_momentum = ema_momentum
         if self.gate is not None:
             for name in ("discriminator_trains", "decoder_trains"):
                 self._trackers[name] = keras.metrics.Mean(name=name)
         with self._own_policy():
             self._build_networks()
+            self.averaged = average_of(self.decoder, ema_momentum)
         self.built = True
 
     def _build_networks(self) -> None:
@@ -152,6 +161,7 @@ class VAEGAN(AutoencodingModel):
             self.num_classes,
             filters=self.discriminator_filters,
             dropout=self.dropout,
+            batch_normalization=self.batch_normalization,
             seed=self.part_seed("discriminator"),
         )
 
@@ -206,6 +216,7 @@ class VAEGAN(AutoencodingModel):
         decoder_similarity = losses.similarity(target, judged["features"])
         decoder_loss = self._gamma(target) * decoder_similarity + adversarial
 
+        self._follow(training)
         self._record(
             count,
             encoder_loss=encoder_loss,
@@ -258,6 +269,7 @@ class VAEGAN(AutoencodingModel):
             "discriminator_filters": self.discriminator_filters,
             "dropout": self.dropout,
             "batch_normalization": self.batch_normalization,
+            "ema_momentum": self.ema_momentum,
         }
 
 

@@ -51,7 +51,7 @@ def test_the_layer_sizes_of_the_tutorials():
     assert decoder.get_layer("block_1").filters == 64
     discriminator = networks.build_discriminator((28, 28, 1), seed=0)
     assert [discriminator.get_layer(f"block_{n}").filters for n in (1, 2)] == [64, 128]
-    assert discriminator.get_layer("block_1").rate == 0.1
+    assert discriminator.get_layer("block_1").rate == 0.0
 
 
 def test_the_compared_layer_is_the_middle_ones_raw_convolution():

@@ -220,9 +220,9 @@ def test_the_logged_losses_are_the_objectives(build, batch, value, name):
 def test_only_live_passes_leave_a_trace(build, batch, name):
     """The discriminator's random state moves once a live pass: real, and each kind of fake."""
     x, _ = batch
-    model = build(name)
+    model = build(name, dropout=DROPOUT)
     seed = next(v for v in model.discriminator.non_trainable_variables if "seed" in v.path)
-    twin = build(name)
+    twin = build(name, dropout=DROPOUT)
     live = 3 if name == "VAEGAN" else 2
     for _ in range(live):
         twin.discriminator(x, training=True)

@@ -1,0 +1,107 @@
+"""A network whose weights are a running mean of those of a network in training."""
+
+import keras
+from keras import ops
+
+from keras_medaug.checks import fail
+
+
+class AveragedNetwork(keras.layers.Layer):
+    """A copy of a network that follows it: each weight an exponential moving average.
+
+    Two networks that train against each other circle around where they would settle; the mean of
+    a generator's weights is nearer to it than any of them, and its images are better. The copy is
+    never trained and changes nothing of the training. Moving statistics are averaged as well.
+
+    The average begins as a plain mean, so that it does not remember the initial weights: step `n`
+    (from 0) keeps `min(momentum, (1 + n) / (10 + n))` of it.
+
+    Args:
+        network: A built functional model.
+        momentum: Share of the average that a step keeps, in (0, 1); 0.99 averages over some
+            hundred steps.
+        **kwargs: Passed to `keras.layers.Layer`.
+
+    Attributes:
+        network: The copy, a plain Keras model.
+
+    Raises:
+        ValueError: If `momentum` is not in (0, 1).
+
+    Example:
+
+    >>> import keras
+    >>> from keras_medaug.players import AveragedNetwork
+    >>> live = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    >>> average = AveragedNetwork(live, momentum=0.99)
+    >>> average.follow(live)  # after, or before, each step
+    >>> average.trainable_variables
+    []
+
+    References:
+        Yazici et al., The Unusual Effectiveness of Averaging in GAN Training, 2019.
+    """
+
+    def __init__(self, network: keras.Model, momentum: float = 0.99, **kwargs) -> None:
+        super().__init__(**kwargs)
+        number = isinstance(momentum, int | float) and not isinstance(momentum, bool)
+        if not number or not 0 < momentum < 1:
+            raise fail("momentum", repr(momentum), "a number in (0, 1)")
+        self.momentum = float(momentum)
+        self.network = keras.models.clone_model(network)
+        self.network.set_weights(network.get_weights())
+        self.network.trainable = False
+        self.steps = self.add_weight(
+            shape=(), dtype="int32", initializer="zeros", trainable=False, name="steps"
+        )
+        self.built = True
+
+    @property
+    def trainable(self) -> bool:
+        """Whether the average is trained: never, also where all of a model is made trainable."""
+        return False
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        pass
+
+    def follow(self, network: keras.Model) -> None:
+        """Move the average towards the present weights of `network`, the one it is a copy of."""
+        steps = ops.cast(self.steps.value, "float32")
+        kept = ops.minimum(self.momentum, (1.0 + steps) / (10.0 + steps))
+        for average, live in zip(self.network.weights, network.weights, strict=True):
+            value = ops.cast(ops.stop_gradient(live.value), average.dtype)
+            average.assign(value + ops.cast(kept, average.dtype) * (average.value - value))
+        self.steps.assign_add(1)
+
+    def call(self, *args, **kwargs):
+        """Return the output of the averaged network, in inference."""
+        return self.network(*args, **{**kwargs, "training": False})
+
+
+def average_of(network: keras.Model, ema_momentum: float | None) -> AveragedNetwork | None:
+    """Return the average that a model's argument `ema_momentum` asks for, or `None`.
+
+    Args:
+        network: The network to follow.
+        ema_momentum: As `AveragedNetwork`'s `momentum`, or `None` for no average.
+
+    Returns:
+        An `AveragedNetwork` or `None`.
+
+    Raises:
+        ValueError: If `ema_momentum` is neither `None` nor in (0, 1).
+
+    Example:
+
+    >>> import keras
+    >>> from keras_medaug.players.averaged_network import average_of
+    >>> average_of(keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)]), None) is None
+    True
+    """
+    if ema_momentum is None:
+        return None
+    try:
+        return AveragedNetwork(network, ema_momentum, name="averaged")
+    except ValueError as error:
+        raise fail("ema_momentum", repr(ema_momentum), "None, or a number in (0, 1)") from error
