@@ -1,0 +1,135 @@
+"""What the choices for the DCGAN are worth on BreastMNIST: train it without each, and compare.
+
+    KERAS_BACKEND=tensorflow python benchmarks/choices.py --out docs/results/choices.json
+
+One run a variant, one seed: enough to tell a grid from none, not to rank what lies close together.
+The file is read from `$MEDMNIST_ROOT`, else from `~/.medmnist`. Variants that are in the output
+already are kept as they are.
+"""
+
+import argparse
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+import keras_medaug as kma
+from keras_medaug.files import write_json_atomic
+from keras_medaug.models import networks
+
+BATCH = 64
+SAMPLES = 1000
+COMPONENTS = 32
+
+# A variant is what is changed in the discriminator, and in the model.
+VARIANTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "as shipped": ({}, {}),
+    "no average of the generator": ({}, {"ema_momentum": None}),
+    "discriminator not normalised": ({"batch_normalization": False}, {}),
+    "discriminator with 5x5 kernels": ({"kernel_size": 5}, {}),
+    "discriminator with dropout 0.1": ({"dropout": 0.1}, {}),
+    "none of these": (
+        {"batch_normalization": False, "kernel_size": 5, "dropout": 0.1},
+        {"ema_momentum": None},
+    ),
+}
+
+
+def new_model(variant: str, shape: tuple[int, int, int]) -> kma.models.DCGAN:
+    """Return the DCGAN with one choice undone."""
+    changed, arguments = VARIANTS[variant]
+    build = networks.build_discriminator
+
+    def build_changed(*shapes: Any, **settings: Any) -> keras.Model:
+        return build(*shapes, **{**settings, **changed})
+
+    # Kernels are no argument of the model, and its normalisation is one for both networks.
+    with mock.patch.object(networks, "build_discriminator", build_changed):
+        model = kma.models.DCGAN(shape, seed=0, **arguments)
+    model.compile()
+    return model
+
+
+def measures(train: NDArray) -> Callable[[NDArray], dict[str, float]]:
+    """Return a function that compares images with the training images.
+
+    `frechet`: the Frechet distance of Gaussians in the training images' first principal components,
+    in which it is the squared distance of pixels. `grid`: how much the mean image's deviation from
+    its neighbours' mean differs between the 16 positions of a 4x4 cell, relative to the mean size
+    of such deviations; 0 without a grid.
+    """
+    flat = train.reshape(len(train), -1).astype("float64")
+    centre = flat.mean(axis=0)
+    axes = np.linalg.svd(flat - centre, full_matrices=False)[2][:COMPONENTS]
+
+    def gaussian(images: NDArray) -> tuple[NDArray, NDArray]:
+        features = (images.reshape(len(images), -1) - centre) @ axes.T
+        return features.mean(axis=0), np.cov(features.T)
+
+    mean, covariance = gaussian(flat)
+    values, vectors = np.linalg.eigh(covariance)
+    root = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
+
+    def measure(images: NDArray) -> dict[str, float]:
+        other_mean, other = gaussian(images.astype("float64"))
+        cross = np.sqrt(np.maximum(np.linalg.eigvalsh(root @ other @ root), 0)).sum()
+        distance = ((mean - other_mean) ** 2).sum() + np.trace(covariance + other) - 2 * cross
+        return {"frechet": round(float(distance), 3), "grid": round(grid(images), 3)}
+
+    return measure
+
+
+def grid(images: NDArray) -> float:
+    """Return how strongly a 4x4 pattern is imprinted on all images."""
+    gray = images[..., 0]
+    above, below = gray[:, :-2, 1:-1], gray[:, 2:, 1:-1]
+    left, right = gray[:, 1:-1, :-2], gray[:, 1:-1, 2:]
+    deviations = gray[:, 1:-1, 1:-1] - (above + below + left + right) / 4
+    mean = deviations.mean(axis=0)
+    cell = [mean[i::4, j::4].mean() for i in range(4) for j in range(4)]
+    return float(np.std(cell) / np.abs(deviations).mean())
+
+
+def main() -> None:
+    """Train and measure each variant that is not in the output."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--steps", type=int, default=1000, help="at least (default: %(default)s)")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE")
+    options = parser.parse_args()
+    data = kma.datasets.load("breastmnist")
+    images = {split: getattr(data, split)[0] for split in ("train", "val", "test")}
+    measure = measures(images["train"])
+    epochs = -(-options.steps // -(-len(images["train"]) // BATCH))
+    config = {
+        "epochs": epochs,
+        "batch_size": BATCH,
+        "samples": SAMPLES,
+        "backend": keras.config.backend(),
+        "threads": len(os.sched_getaffinity(0)),
+        "keras": keras.__version__,
+    }
+    found: dict[str, Any] = {}
+    if options.out.exists():
+        stored = json.loads(options.out.read_text(encoding="utf-8"))
+        if stored["config"] != config:
+            raise SystemExit(f"{options.out} holds results of another configuration: move it away")
+        found = stored["results"]
+    found["held-out images"] = measure(np.concatenate([images["val"], images["test"]]))
+    for variant in VARIANTS:
+        if variant not in found:
+            keras.utils.clear_session()
+            model = new_model(variant, data.image_shape)
+            model.fit(images["train"], batch_size=BATCH, epochs=epochs, verbose=0)
+            found[variant] = measure(model.generate(SAMPLES, seed=1))
+            write_json_atomic(options.out, {"config": config, "results": found})
+        print(f"{variant:32} {found[variant]}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
