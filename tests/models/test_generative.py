@@ -255,6 +255,17 @@ def test_dropout_is_off_outside_training(build, x, name):
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_one_argument_normalises_the_decoder_and_the_discriminator(build, name):
+    for wanted in (True, False):
+        model = build(name, compiled=False, batch_normalization=wanted)
+        for player in ("generator", "discriminator", "encoder"):
+            network = getattr(model, player, None)
+            if network is not None:
+                found = any("moving_mean" in variable.path for variable in network.variables)
+                assert found == (wanted and player != "encoder"), player
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_only_training_moves_statistics(build, x, name):
     model = build(name)
 

@@ -145,6 +145,16 @@ def test_training_is_the_same_without_it(trained, name):
 
 
 @pytest.mark.parametrize("name", ["DCGAN", "VAEGAN"])
+def test_it_is_never_among_what_a_model_trains(build, name):
+    model = build(name)
+    players = [v for network in model.players.values() for v in network.trainable_variables]
+    assert {id(v) for v in model.trainable_variables} == {id(v) for v in players}
+    model.trainable = False
+    model.trainable = True
+    assert {id(v) for v in model.trainable_variables} == {id(v) for v in players}
+
+
+@pytest.mark.parametrize("name", ["DCGAN", "VAEGAN"])
 def test_it_survives_saving(trained, name, tmp_path):
     model, _ = trained(name, jit=False, ema_momentum=0.7)
     model.save(tmp_path / "m.keras")
