@@ -64,14 +64,32 @@ def check_image_shape(
     return height, width, channels
 
 
-def _as_array(values: ArrayLike, argument: str) -> NDArray:
-    """Return `values` as an array; a ragged list is none."""
+def as_array(values: ArrayLike, argument: str) -> NDArray:
+    """Return `values` as an array; a ragged list is none.
+
+    Args:
+        values: An array, a tensor on any device, or nested lists.
+        argument: Name under which the value is reported.
+
+    Returns:
+        A NumPy array; `bfloat16`, which NumPy does not know, becomes `float32`.
+
+    Raises:
+        ValueError: If it is no array.
+
+    Example:
+
+    >>> from keras_medaug.checks import as_array
+    >>> as_array([[1, 2], [3, 4]], "x").shape
+    (2, 2)
+    """
     try:
         if keras.ops.is_tensor(values):
-            return np.asarray(keras.ops.convert_to_numpy(values))
-        return np.asarray(values)
+            values = keras.ops.convert_to_numpy(values)
+        array = np.asarray(values)
     except (TypeError, ValueError) as error:
         raise fail(argument, f"a {type(values).__name__} that is no array", "an array") from error
+    return array.astype("float32") if array.dtype.name == "bfloat16" else array
 
 
 def check_images(
@@ -101,7 +119,7 @@ def check_images(
     >>> check_images(np.zeros((2, 28, 28, 1))).dtype
     dtype('float32')
     """
-    array = _as_array(images, argument)
+    array = as_array(images, argument)
     if array.ndim != 4:
         raise fail(
             argument,
@@ -159,7 +177,7 @@ def check_labels(
     >>> check_labels([0, 1, 1], num_classes=2)
     array([0, 1, 1], dtype=int32)
     """
-    array = _as_array(labels, argument)
+    array = as_array(labels, argument)
     if array.ndim != 1:
         raise fail(argument, f"shape {array.shape}", "one axis (n,), a class index per image")
     if array.shape[0] == 0:
@@ -178,6 +196,55 @@ def check_labels(
     if every_class:
         _check_every_class(array, argument, high + 1 if num_classes is None else num_classes)
     return array.astype(np.int32, copy=False)
+
+
+def check_flag(value: bool, argument: str) -> bool:
+    """Return `value` if it is `True` or `False`.
+
+    Args:
+        value: The flag.
+        argument: Name under which it is reported.
+
+    Returns:
+        `value`.
+
+    Raises:
+        ValueError: If it is anything else.
+
+    Example:
+
+    >>> from keras_medaug.checks import check_flag
+    >>> check_flag(True, "batch_normalization")
+    True
+    """
+    if not isinstance(value, bool):
+        raise fail(argument, repr(value), "True or False")
+    return value
+
+
+def check_share(value: float, argument: str) -> float:
+    """Return `value` if it is a number in (0, 1).
+
+    Args:
+        value: The number.
+        argument: Name under which it is reported.
+
+    Returns:
+        `value`, as `float`.
+
+    Raises:
+        ValueError: If it is anything else.
+
+    Example:
+
+    >>> from keras_medaug.checks import check_share
+    >>> check_share(0.99, "momentum")
+    0.99
+    """
+    numbers = (int, float, np.integer, np.floating)
+    if isinstance(value, bool) or not isinstance(value, numbers) or not 0 < value < 1:
+        raise fail(argument, repr(value), "a number in (0, 1)")
+    return float(value)
 
 
 def _check_every_class(labels: NDArray, argument: str, classes: int) -> None:

@@ -30,6 +30,11 @@ from reproduction.progress import EpochClock, Progress, StepCount
 
 VERSION = 1  # of what the functions below do with a configuration
 SHOWN = 10  # images whose reconstructions are kept
+# By these a user says how many threads a backend takes, where that is not one per processor.
+SETTINGS = (
+    "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS",
+    "TF_NUM_INTEROP_THREADS", "XLA_FLAGS", "TF_ENABLE_ONEDNN_OPTS",
+)  # fmt: skip
 _POLICY = ("rotation", "shift", "horizontal_flip", "vertical_flip", "zoom", "fill_mode")
 MODELS = {
     "classifier": kma.models.Classifier,
@@ -122,7 +127,7 @@ def _training(kind: str, data: kma.datasets.Dataset, budget: Budget) -> dict[str
 
 @functools.cache
 def environment() -> dict[str, Any]:
-    """Return what else decides the numbers: backend, versions, threads."""
+    """Return what else decides the numbers: backend, versions, device, processors, settings."""
     backend = keras.config.backend()
     return {
         "backend": backend,
@@ -130,8 +135,16 @@ def environment() -> dict[str, Any]:
         "keras": keras.__version__,
         "keras-medaug": kma.__version__,
         "numpy": np.__version__,
+        "device": _device(),
         "threads": _threads(),
+        "settings": {name: os.environ[name] for name in SETTINGS if name in os.environ},
     }
+
+
+def _device() -> str:
+    """Return "cpu" or "gpu": where the backend puts a tensor."""
+    place = str(keras.ops.convert_to_tensor(0.0).device).lower()
+    return "gpu" if "gpu" in place or "cuda" in place else "cpu"
 
 
 def _threads() -> int:
@@ -309,17 +322,17 @@ def _run_geometric(cell: Cell, context: Context) -> dict[str, Any]:
     first = as_floats(x[:5])
     altered = layer(reference(x, context.budget, cell.seed), training=True)
     arrays = {
-        "images": _unit(altered),
+        "images": _on_host(altered),
         "originals": first,
-        "altered": _unit(layer(first, training=True)),
+        "altered": _on_host(layer(first, training=True)),
     }
     write_npz_atomic(cell.folder / "images.npz", arrays)
     return {}
 
 
-def _unit(images: Any) -> NDArray:
-    """Return images from the device; interpolation may leave [0, 1] by a rounding error."""
-    return np.clip(keras.ops.convert_to_numpy(images), 0.0, 1.0)
+def _on_host(images: Any) -> NDArray:
+    """Return images from the device."""
+    return np.asarray(keras.ops.convert_to_numpy(images))
 
 
 def reference(images: NDArray, budget: Budget, seed: int) -> NDArray:

@@ -9,7 +9,7 @@ from keras_medaug.files import write_text_atomic
 from reproduction.figures import GRIDS, title_of
 from reproduction.measures import interval_of_share
 from reproduction.paper import GENERATORS, LABELS, MEAN_CONFIDENCE, METHODS, PAPER
-from reproduction.results import MADE_BY, warnings
+from reproduction.results import FORMAT, MADE_BY, warnings
 
 Results = Mapping[str, Any]
 
@@ -56,11 +56,18 @@ def write_report(out: Path, failures: Mapping[str, str]) -> Path:
 
 
 def read_results(out: Path) -> dict[str, Results]:
-    """Return the results by set, the paper's first and in its order."""
+    """Return the results by set, the paper's first and in its order.
+
+    Passed over is what is not this job's, or was written by another version of it.
+    """
     found = {}
     for path in sorted(out.glob("*/results.json")):
-        results = json.loads(path.read_text(encoding="utf-8"))
-        if results.get("made_by") == MADE_BY:
+        try:
+            results = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError:  # not JSON: someone else's
+            continue
+        marks = (MADE_BY, FORMAT)
+        if isinstance(results, dict) and (results.get("made_by"), results.get("format")) == marks:
             found[path.parent.name] = results
     order = [*(name for name in PAPER if name in found), *(n for n in found if n not in PAPER)]
     return {name: found[name] for name in order}

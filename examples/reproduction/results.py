@@ -12,6 +12,7 @@ from reproduction.measures import spread
 from reproduction.paper import GENERATORS, LABELS, METHODS
 
 MADE_BY = "examples/reproduce.py"
+FORMAT = 1  # of results.json: to be raised where a name in it changes
 REFERENCES = ("train", "test")
 COLLAPSED = 0.5  # of the training images' mean distance
 
@@ -35,6 +36,7 @@ def summarise(
     stored = {kind: [plan[kind].result() for plan in plans] for kind in plans[0]}
     results = {
         "made_by": MADE_BY,
+        "format": FORMAT,
         "dataset": {
             "name": data.name,
             "md5": data.md5,

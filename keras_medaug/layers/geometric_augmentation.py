@@ -11,7 +11,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_medaug.checks import check_positive, fail
+from keras_medaug.checks import check_flag, check_positive, fail
 from keras_medaug.seeds import resolve_seed
 
 FILL_MODES = ("nearest", "constant", "reflect", "wrap")
@@ -94,8 +94,8 @@ class GeometricAugmentation(keras.layers.Layer):
         super().__init__(**{"autocast": False, **kwargs})
         self.rotation = _check_range(rotation, "rotation", 180.0)
         self.shift = _check_range(shift, "shift", 1.0)
-        self.horizontal_flip = _check_flag(horizontal_flip, "horizontal_flip")
-        self.vertical_flip = _check_flag(vertical_flip, "vertical_flip")
+        self.horizontal_flip = check_flag(horizontal_flip, "horizontal_flip")
+        self.vertical_flip = check_flag(vertical_flip, "vertical_flip")
         self.zoom = _check_range(zoom, "zoom", 1.0, open_end=True)
         if fill_mode not in FILL_MODES:
             raise fail("fill_mode", repr(fill_mode), f"one of {', '.join(FILL_MODES)}")
@@ -233,12 +233,6 @@ def _check_range(value: float, argument: str, high: float, open_end: bool = Fals
             argument, repr(value), f"a number from 0 to {'below ' if open_end else ''}{high:g}"
         )
     return number
-
-
-def _check_flag(value: bool, argument: str) -> bool:
-    if not isinstance(value, bool):
-        raise fail(argument, repr(value), "True or False")
-    return value
 
 
 def _split(inputs: Any) -> tuple[Any, Any]:

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from keras_medaug.checks import check_images, fail
+from keras_medaug.checks import check_images, check_positive, fail
 
 
 def mean_confidence(classifier, images: ArrayLike, batch_size: int = 256) -> float:
@@ -38,6 +38,7 @@ def mean_confidence(classifier, images: ArrayLike, batch_size: int = 256) -> flo
         Section 3 and table 2 of the paper this library implements.
     """
     checked = check_images(images, "images")
+    batch_size = check_positive(batch_size, "batch_size", integer=True)
     if checked.dtype == np.uint8:
         checked = checked.astype("float32") / np.float32(255)
     probabilities = np.asarray(

@@ -1,5 +1,7 @@
 """Batches of arrays, in an order that can be resumed."""
 
+from collections.abc import Callable
+
 import keras
 import numpy as np
 
@@ -15,7 +17,8 @@ class ArrayBatches(keras.utils.PyDataset):
     Args:
         arrays: Arrays of equal length: `(x,)`, `(x, y)` or `(x, y, sample_weight)`.
         batch_size: Number of images in a batch; the last one of a pass may be shorter.
-        seed: Seed of the order, or `None` to keep the arrays' own.
+        seed: Returns the seed of the order, asked anew at each pass since a checkpoint may bring
+            another; or `None` to keep the arrays' own order.
         steps_per_epoch: Steps that make an epoch where that is not one pass: batches then go on
             from one epoch to the next.
 
@@ -32,7 +35,7 @@ class ArrayBatches(keras.utils.PyDataset):
         self,
         arrays: tuple[np.ndarray, ...],
         batch_size: int,
-        seed: int | None = None,
+        seed: Callable[[], int] | None = None,
         steps_per_epoch: int | None = None,
     ) -> None:
         super().__init__()
@@ -42,7 +45,7 @@ class ArrayBatches(keras.utils.PyDataset):
         self.steps_per_epoch = steps_per_epoch
         self.epoch = 0
         self.first_epoch: int | None = None
-        self._last_order: tuple[int, np.ndarray] = (-1, np.empty(0, int))
+        self._last_order: tuple[tuple[int, int], np.ndarray] = ((-1, -1), np.empty(0, int))
 
     @property
     def batches_per_pass(self) -> int:
@@ -77,16 +80,16 @@ class ArrayBatches(keras.utils.PyDataset):
         start = index * self.size
         chosen: slice | np.ndarray = slice(start, start + self.size)
         if self.seed is not None:
-            chosen = self._order(turn)[chosen]
+            chosen = self._order(self.seed(), turn)[chosen]
         return tuple(array[chosen] for array in self.arrays)
 
-    def _order(self, turn: int) -> np.ndarray:
+    def _order(self, seed: int, turn: int) -> np.ndarray:
         """Return the order of a pass, kept for the batches that follow."""
-        last_turn, order = self._last_order
-        if last_turn != turn:
-            generator = np.random.default_rng(derive_seed(self.seed or 0, "order", turn))
+        last, order = self._last_order
+        if last != (seed, turn):
+            generator = np.random.default_rng(derive_seed(seed, "order", turn))
             order = generator.permutation(len(self.arrays[0]))
-            self._last_order = (turn, order)
+            self._last_order = ((seed, turn), order)
         return order
 
 

@@ -10,6 +10,10 @@ from keras_medaug.models.dcgan import check_rate
 from keras_medaug.models.image_model import ImageModel
 from keras_medaug.players.player_optimizer import public_config
 
+# Arguments of `compile` that Keras replaces by what they come to on the present backend, with their
+# defaults: a file has to hold them as they were given, for the backend that loads it.
+_RESOLVED = {"jit_compile": "auto", "auto_scale_loss": True}
+
 
 @keras.saving.register_keras_serializable(package="keras_medaug")
 class Classifier(ImageModel):
@@ -22,6 +26,7 @@ class Classifier(ImageModel):
         num_classes: Number of classes, 2 or more.
         dropout: Dropout rate after every convolution, in [0, 1).
         filters: Channels of the first convolution; they double twice.
+        kernel_size: Side of the kernels.
         seed: Integer seed of weights, dropout and data order, or `None`.
         **kwargs: Passed to `keras.Model`.
 
@@ -55,6 +60,7 @@ class Classifier(ImageModel):
         num_classes: int,
         dropout: float = 0.4,
         filters: int = 32,
+        kernel_size: int = 3,
         seed: int | None = None,
         **kwargs,
     ) -> None:
@@ -62,11 +68,13 @@ class Classifier(ImageModel):
         super().__init__(image_shape, num_classes, seed, **kwargs)
         self.dropout = check_rate(dropout)
         self.filters = check_positive(filters, "filters", integer=True)
+        self.kernel_size = check_positive(kernel_size, "kernel_size", integer=True)
         with self._own_policy():
             self.network = networks.build_classifier(
                 self.image_shape,
                 int(num_classes),
                 filters=self.filters,
+                kernel_size=self.kernel_size,
                 dropout=self.dropout,
                 seed=self.part_seed("network"),
             )
@@ -74,7 +82,7 @@ class Classifier(ImageModel):
 
     def compile(
         self,
-        optimizer="default",
+        optimizer: keras.optimizers.Optimizer | str | None = None,
         loss="sparse_categorical_crossentropy",
         metrics="default",
         **kwargs,
@@ -82,15 +90,19 @@ class Classifier(ImageModel):
         """Choose optimizer, loss and metrics, as `keras.Model.compile` does.
 
         Args:
-            optimizer: A Keras optimizer; Adam with a learning rate of 1e-3 by default.
+            optimizer: A Keras optimizer; `None` is Adam with a learning rate of 1e-3.
             loss: Cross-entropy over class indices by default.
             metrics: Accuracy by default.
             **kwargs: The further arguments of `keras.Model.compile`.
+
+        Raises:
+            ValueError: If Keras knows no optimizer, loss or metric of that name.
         """
-        if isinstance(optimizer, str) and optimizer == "default":
+        if optimizer is None:
             optimizer = keras.optimizers.Adam(1e-3)
         if isinstance(metrics, str) and metrics == "default":
             metrics = ["accuracy"]
+        self._as_given = {name: kwargs.get(name, value) for name, value in _RESOLVED.items()}
         super().compile(optimizer=optimizer, loss=loss, metrics=metrics, **kwargs)
         self.optimizer.build(self.trainable_variables)
 
@@ -99,7 +111,7 @@ class Classifier(ImageModel):
         config = super().get_compile_config()
         if config:
             optimizer = getattr(self.optimizer, "inner_optimizer", self.optimizer)
-            config["optimizer"] = public_config(optimizer)
+            config |= {"optimizer": public_config(optimizer), **self._as_given}
         return config
 
     def compile_from_config(self, config: dict) -> None:
@@ -121,6 +133,7 @@ class Classifier(ImageModel):
             "num_classes": self.num_classes,
             "dropout": self.dropout,
             "filters": self.filters,
+            "kernel_size": self.kernel_size,
             "seed": self.seed,
         }
 

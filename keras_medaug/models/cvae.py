@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import keras
 
 from keras_medaug import losses
-from keras_medaug.checks import check_positive, fail
+from keras_medaug.checks import check_flag, check_positive, fail
 from keras_medaug.layers import Sampling
 from keras_medaug.models import networks
 from keras_medaug.models.autoencoding_model import AutoencodingModel
@@ -34,6 +34,8 @@ class CVAE(AutoencodingModel):
             of equation 2.
         encoder_filters: Channels of the encoder's first convolution.
         decoder_filters: Channels of the decoder's last hidden layer.
+        encoder_kernel_size: Side of the encoder's kernels.
+        decoder_kernel_size: Side of the decoder's kernels; even ones draw no checkerboard.
         batch_normalization: Whether the decoder's hidden layers are normalised.
         seed: Integer seed of weights, noise and data order, or `None`.
         **kwargs: Passed to `keras.Model`.
@@ -74,6 +76,8 @@ class CVAE(AutoencodingModel):
         kl_estimator: str = "analytic",
         encoder_filters: int = 32,
         decoder_filters: int = 64,
+        encoder_kernel_size: int = 3,
+        decoder_kernel_size: int = 4,
         batch_normalization: bool = True,
         seed: int | None = None,
         **kwargs,
@@ -89,13 +93,20 @@ class CVAE(AutoencodingModel):
         self.kl_estimator = kl_estimator
         self.encoder_filters = check_positive(encoder_filters, "encoder_filters", integer=True)
         self.decoder_filters = check_positive(decoder_filters, "decoder_filters", integer=True)
-        self.batch_normalization = batch_normalization
+        self.encoder_kernel_size = check_positive(
+            encoder_kernel_size, "encoder_kernel_size", integer=True
+        )
+        self.decoder_kernel_size = check_positive(
+            decoder_kernel_size, "decoder_kernel_size", integer=True
+        )
+        self.batch_normalization = check_flag(batch_normalization, "batch_normalization")
         with self._own_policy():
             self.encoder = networks.build_encoder(
                 self.image_shape,
                 self.latent_dim,
                 self.num_classes,
                 filters=self.encoder_filters,
+                kernel_size=self.encoder_kernel_size,
                 seed=self.part_seed("encoder"),
             )
             self.sampling = Sampling(seed=self.part_seed("sampling"), dtype="float32")
@@ -104,6 +115,7 @@ class CVAE(AutoencodingModel):
                 self.latent_dim,
                 self.num_classes,
                 filters=self.decoder_filters,
+                kernel_size=self.decoder_kernel_size,
                 batch_normalization=batch_normalization,
                 seed=self.part_seed("decoder"),
             )
@@ -142,5 +154,7 @@ class CVAE(AutoencodingModel):
             "kl_estimator": self.kl_estimator,
             "encoder_filters": self.encoder_filters,
             "decoder_filters": self.decoder_filters,
+            "encoder_kernel_size": self.encoder_kernel_size,
+            "decoder_kernel_size": self.decoder_kernel_size,
             "batch_normalization": self.batch_normalization,
         }

@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from keras_medaug import losses
-from keras_medaug.checks import check_positive, fail
+from keras_medaug.checks import check_flag, check_positive, fail
 from keras_medaug.models import networks
 from keras_medaug.models.generative_model import GenerativeModel, batch_count
 from keras_medaug.players import frozen
@@ -24,7 +24,10 @@ class DCGAN(GenerativeModel):
     against 0; `generator_loss`, that of generated images against 1 (or its minimax form); and
     `loss`, their sum, which measures nothing by itself.
 
-    `predict` returns the discriminator's logits, above 0 for images it takes for real.
+    `predict` returns the discriminator's logits, above 0 for images it takes for real. They are
+    no judgement of images: near the equilibrium that training seeks a discriminator is undecided,
+    and outside training, in `evaluate` too, batch normalisation puts real and generated images on
+    one scale, the running average of both, where in training each batch has its own.
 
     Args:
         image_shape: `(height, width, channels)`; sizes from 8 to 256, 1 or 3 channels.
@@ -33,6 +36,8 @@ class DCGAN(GenerativeModel):
         adversarial: `"nonsaturating"` or `"minimax"`: the generator's objective.
         generator_filters: Channels of the generator's last hidden layer.
         discriminator_filters: Channels of the discriminator's first convolution.
+        generator_kernel_size: Side of the generator's kernels; even ones draw no checkerboard.
+        discriminator_kernel_size: Side of the discriminator's kernels; even ones teach none.
         dropout: Dropout rate of the discriminator, in [0, 1).
         batch_normalization: Whether the convolutions of both networks are normalised. In the
             discriminator, real and generated images each by the statistics of their own batch.
@@ -76,6 +81,8 @@ class DCGAN(GenerativeModel):
         adversarial: str = "nonsaturating",
         generator_filters: int = 64,
         discriminator_filters: int = 64,
+        generator_kernel_size: int = 4,
+        discriminator_kernel_size: int = 4,
         dropout: float = 0.0,
         batch_normalization: bool = True,
         ema_momentum: float | None = 0.99,
@@ -90,8 +97,14 @@ class DCGAN(GenerativeModel):
         self.discriminator_filters = check_positive(
             discriminator_filters, "discriminator_filters", integer=True
         )
+        self.generator_kernel_size = check_positive(
+            generator_kernel_size, "generator_kernel_size", integer=True
+        )
+        self.discriminator_kernel_size = check_positive(
+            discriminator_kernel_size, "discriminator_kernel_size", integer=True
+        )
         self.dropout = check_rate(dropout)
-        self.batch_normalization = batch_normalization
+        self.batch_normalization = check_flag(batch_normalization, "batch_normalization")
         self.ema_momentum = ema_momentum
         with self._own_policy():
             self.generator = networks.build_decoder(
@@ -99,6 +112,7 @@ class DCGAN(GenerativeModel):
                 self.latent_dim,
                 self.num_classes,
                 filters=self.generator_filters,
+                kernel_size=self.generator_kernel_size,
                 batch_normalization=batch_normalization,
                 seed=self.part_seed("generator"),
                 name="generator",
@@ -107,6 +121,7 @@ class DCGAN(GenerativeModel):
                 self.image_shape,
                 self.num_classes,
                 filters=self.discriminator_filters,
+                kernel_size=self.discriminator_kernel_size,
                 dropout=self.dropout,
                 batch_normalization=batch_normalization,
                 seed=self.part_seed("discriminator"),
@@ -150,6 +165,8 @@ class DCGAN(GenerativeModel):
             "adversarial": self.adversarial,
             "generator_filters": self.generator_filters,
             "discriminator_filters": self.discriminator_filters,
+            "generator_kernel_size": self.generator_kernel_size,
+            "discriminator_kernel_size": self.discriminator_kernel_size,
             "dropout": self.dropout,
             "batch_normalization": self.batch_normalization,
             "ema_momentum": self.ema_momentum,

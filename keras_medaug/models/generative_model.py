@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_medaug.checks import check_images, check_labels, check_positive, fail
+from keras_medaug.checks import as_array, check_images, check_labels, check_positive, fail
 from keras_medaug.models.image_model import ImageModel
 from keras_medaug.players.averaged_network import AveragedNetwork
 from keras_medaug.players.player_optimizer import PlayerOptimizer, clone_optimizer, public_config
@@ -201,8 +201,9 @@ class GenerativeModel(ImageModel):
     def _check_inputs_batch(self, batch):
         if self.num_classes is None:
             return super()._check_inputs_batch(batch)
-        images_and_labels = batch[0] if len(batch) == 1 else list(batch[:2])
-        return (tuple(self._check_inputs(images_and_labels)),)
+        if isinstance(batch, list | tuple):
+            batch = batch[0] if len(batch) == 1 else list(batch[:2])
+        return (tuple(self._check_inputs(batch)),)
 
     def _labels_for(self, labels, count: int):
         """Return `labels` checked against the model: given exactly when it is conditional."""
@@ -244,11 +245,11 @@ class GenerativeModel(ImageModel):
         Raises:
             ValueError: If an argument is not as described.
         """
-        z = np.asarray(z)
+        z = as_array(z, "z")
         if z.ndim != 2 or z.shape[1] != self.latent_dim or not len(z):
             raise fail("z", f"shape {z.shape}", f"shape (n, {self.latent_dim}), n of 1 or more")
-        if not np.issubdtype(z.dtype, np.number) or not np.isfinite(z).all():
-            raise fail("z", "values that are not finite numbers", "finite numbers")
+        if z.dtype.kind not in "iuf" or not np.abs(z).max() <= np.finfo("float32").max:
+            raise fail("z", "values that are not finite numbers", "finite float32 numbers")
         labels = self._labels_for(labels, len(z))
         return self._run(self._image_network, z.astype("float32"), labels, batch_size)
 

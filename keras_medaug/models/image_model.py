@@ -7,7 +7,14 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_medaug.checks import check_image_shape, check_images, check_labels, check_positive, fail
+from keras_medaug.checks import (
+    as_array,
+    check_image_shape,
+    check_images,
+    check_labels,
+    check_positive,
+    fail,
+)
 from keras_medaug.models.array_batches import ArrayBatches
 from keras_medaug.models.checked_sequence import CheckedSequence, checked_stream
 from keras_medaug.seeds import derive_seed, resolve_seed
@@ -19,8 +26,9 @@ class ImageModel(keras.Model):
     """Base of the models: `fit`, `evaluate` and `predict` of Keras over checked images.
 
     Arrays are checked before anything runs; of an iterable the first batch is checked before, the
-    others as they come (but in a `fit` where it can be iterated anew and neither its own length
-    nor `steps_per_epoch` says how many batches make a pass: Keras gets that one as it is). `uint8`
+    others as they come (but where it can be iterated anew, and neither its own length nor the
+    number of steps says how many batches make a pass: then a first pass counts and checks them
+    all). `uint8`
     images are scaled on the device, batch by batch. With `shuffle`, the order of arrays is a
     function of the model's seed and the epoch. The seed and the states of all random generators
     are saved with the weights, so that training resumed from a file goes on as if it had never
@@ -78,7 +86,7 @@ class ImageModel(keras.Model):
     def _check_batch(self, batch) -> tuple:
         """Return one batch of a user's iterable as checked arrays."""
         parts = tuple(batch) if isinstance(batch, tuple | list) else (batch,)
-        x, y, weight = (*map(np.asarray, parts), None, None, None)[:3]
+        x, y, weight = (*parts, None, None, None)[:3]
         return self._check_arrays(x, y, weight, every_class=False)
 
     def _check_arrays(self, x, y, sample_weight, every_class: bool, argument: str = "x") -> tuple:
@@ -98,15 +106,21 @@ class ImageModel(keras.Model):
         y = check_labels(y, name, len(x), self.num_classes, every_class)
         if sample_weight is None:
             return x, y
-        weight = np.asarray(sample_weight, dtype="float32")
+        weight = as_array(sample_weight, "sample_weight")
         if weight.shape != (len(x),):
             raise fail("sample_weight", f"shape {weight.shape}", f"shape ({len(x)},)")
+        if not np.issubdtype(weight.dtype, np.number) or not np.isfinite(weight).all():
+            raise fail("sample_weight", "values that are not finite numbers", "finite numbers")
+        weight = weight.astype("float32")
         return x, y, weight
 
     _takes_sample_weight = False
 
     def _as_batches(self, data, check, steps, once=False):
-        """Return what Keras may iterate over in place of an iterable, and the steps of a pass."""
+        """Return what Keras may iterate over in place of an iterable, and the steps of a pass.
+
+        With `once`, a single pass is all that Keras will make.
+        """
         if isinstance(data, keras.utils.PyDataset):
             if data.num_batches == 0:
                 raise fail("x", "an empty iterable", "at least one batch")
@@ -130,7 +144,9 @@ class ImageModel(keras.Model):
         check(first)
         del iterator
         if length is None and steps is None:
-            return (checked_stream(data, check, repeat=False) if once else data), None
+            if once:
+                return checked_stream(data, check, repeat=False), None
+            length = sum(1 for _ in map(check, data))
         return checked_stream(data, check, repeat=True), steps or length
 
     # ---- Keras's entry points ---------------------------------------------------------------
@@ -179,6 +195,8 @@ class ImageModel(keras.Model):
                 are arrays.
         """
         self._assert_compile_called("fit")
+        steps_per_epoch = _steps(steps_per_epoch, "steps_per_epoch")
+        _steps(kwargs.get("validation_steps"), "validation_steps")
         if class_weight is not None and not self._takes_sample_weight:
             raise fail("class_weight", class_weight, "None (a generative model has no use for it)")
         if not isinstance(callbacks, keras.callbacks.CallbackList):
@@ -192,7 +210,7 @@ class ImageModel(keras.Model):
                 arrays, held_out = _split(arrays, validation_split)
                 validation_data = held_out
             batches = ArrayBatches(
-                arrays, batch_size, self.part_seed("data") if shuffle else None, steps_per_epoch
+                arrays, batch_size, self._order_seed if shuffle else None, steps_per_epoch
             )
             order = batches.epoch_callback()
             if isinstance(callbacks, list):
@@ -223,6 +241,10 @@ class ImageModel(keras.Model):
                 steps_per_epoch=steps_per_epoch,
                 **kwargs,
             )
+
+    def _order_seed(self) -> int:
+        """Return the seed of the data order."""
+        return self.part_seed("data")
 
     def _as_validation(self, data, batch_size, check, steps):
         """Return validation data as batches, and the steps of a pass where they need saying."""
@@ -263,7 +285,7 @@ class ImageModel(keras.Model):
         Raises:
             ValueError: If images or labels are not as described.
         """
-        check = _Check(self._check_batch)
+        check, steps = _Check(self._check_batch), _steps(steps, "steps")
         if _is_array(x):
             arrays = self._check_arrays(x, y, sample_weight, every_class=False)
             x = ArrayBatches(arrays, _batch_size(batch_size))
@@ -273,13 +295,41 @@ class ImageModel(keras.Model):
             return super().evaluate(x, verbose=verbose, steps=steps, **kwargs)
 
     def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
-        """Return the losses (and metrics) on one batch; see `evaluate`."""
+        """Return the losses (and metrics) on one batch; see `evaluate`.
+
+        Args:
+            x: Images as in `fit`.
+            y: Labels as in `fit`.
+            sample_weight: As in Keras; only where the model is a classifier.
+            return_dict: Whether to return the values by name.
+
+        Returns:
+            A list of values, or with `return_dict=True` a dictionary.
+
+        Raises:
+            ValueError: If images or labels are not as described.
+        """
         arrays = self._check_arrays(x, y, sample_weight, every_class=False)
         with self._scores_only():
             return super().test_on_batch(*arrays, return_dict=return_dict)
 
     def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
-        """Take one step on one batch; see `fit`."""
+        """Take one step on one batch; see `fit`.
+
+        Args:
+            x: Images as in `fit`.
+            y: Labels as in `fit`.
+            sample_weight: As in Keras; only where the model is a classifier.
+            class_weight: As in Keras; only where the model is a classifier.
+            return_dict: Whether to return the values by name.
+
+        Returns:
+            The losses (and metrics) since they were last reset: a list of values, or with
+            `return_dict=True` a dictionary.
+
+        Raises:
+            ValueError: If images or labels are not as described.
+        """
         arrays = self._check_arrays(x, y, sample_weight, every_class=False)
         return super().train_on_batch(*arrays, class_weight=class_weight, return_dict=return_dict)
 
@@ -302,13 +352,27 @@ class ImageModel(keras.Model):
         Raises:
             ValueError: If the images are not as described.
         """
-        check = _Check(self._check_inputs_batch)
-        if not _is_array(x):
-            x, steps = self._as_batches(x, check, steps, once=True)
-        else:
+        check, steps = _Check(self._check_inputs_batch), _steps(steps, "steps")
+        if _is_array(x) or _is_pair(x):
             x, batch_size = self._check_inputs(x), _batch_size(batch_size)
+        else:
+            x, steps = self._as_batches(x, check, steps, once=True)
         with check.unwrapped():
             return super().predict(x, batch_size=batch_size, verbose=verbose, steps=steps, **kwargs)
+
+    def predict_on_batch(self, x):
+        """Return the model's output on one batch of images; see `predict`.
+
+        Args:
+            x: Images as in `predict`.
+
+        Returns:
+            A NumPy array.
+
+        Raises:
+            ValueError: If the images are not as described.
+        """
+        return super().predict_on_batch(self._check_inputs(x))
 
     def _check_inputs(self, x):
         """Return what `predict` was given, checked."""
@@ -410,8 +474,10 @@ def _is_array(data) -> bool:
 
 
 def _is_pair(data) -> bool:
-    """Tell `[images, labels]` from a nested list of pixels."""
-    return isinstance(data, list) and bool(data) and len(getattr(data[0], "shape", ())) == 4
+    """Tell `[images, labels]` from a nested list of pixels and from a tuple of batches."""
+    if not isinstance(data, list | tuple) or not data or len(getattr(data[0], "shape", ())) != 4:
+        return False
+    return isinstance(data, list) or (len(data) == 2 and len(getattr(data[1], "shape", ())) == 1)
 
 
 def _length(data) -> int | None:
@@ -424,6 +490,11 @@ def _length(data) -> int | None:
 def _chain(first, rest):
     yield first
     yield from rest
+
+
+def _steps(steps: int | None, argument: str) -> int | None:
+    """Return a number of steps, 1 or more, or `None`."""
+    return None if steps is None else check_positive(steps, argument, integer=True)
 
 
 def _batch_size(batch_size: int | None) -> int:

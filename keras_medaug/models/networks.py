@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
-from keras_medaug.checks import MIN_SIZE, check_image_shape
+from keras_medaug.checks import MIN_SIZE, check_image_shape, fail
 from keras_medaug.layers import Conv2DTranspose, DecoderBlock, DiscriminatorBlock, EncoderBlock
 from keras_medaug.seeds import derive_seed, resolve_seed
 
@@ -243,6 +243,7 @@ def build_discriminator(
     kernel_size: int = 4,
     dropout: float = 0.0,
     batch_normalization: bool = True,
+    feature_block: int | None = None,
     seed: int | None = None,
 ) -> keras.Model:
     """Build the discriminator of figure 8: strided convolutions with LeakyReLU and dropout.
@@ -258,12 +259,16 @@ def build_discriminator(
             unequally, and its gradient teaches the generator a checkerboard.
         dropout: Dropout rate of every block.
         batch_normalization: Whether convolutions are normalised.
+        feature_block: Block, counted from 1, whose convolution gives the features (layer l of the
+            paper); `None` is the middle one: the second of two or three, the third of four or five.
         seed: Integer seed of the initial weights and of the dropout, or `None`.
 
     Returns:
         A model from images (with `num_classes`: from `[images, labels]`) to a dictionary:
-        `"logit"`, `(n, 1)`, above 0 for real; `"features"`, the raw output of the middle
-        convolution (layer l of the paper: the second of two or three).
+        `"logit"`, `(n, 1)`, above 0 for real; `"features"`, the raw output of that convolution.
+
+    Raises:
+        ValueError: If `image_shape` is not as described, or there is no such block.
 
     Example:
 
@@ -280,7 +285,10 @@ def build_discriminator(
     image_shape = check_image_shape(image_shape)
     seed = resolve_seed(seed)
     steps = depth(image_shape)
-    middle = steps // 2 + 1
+    if feature_block is None:
+        feature_block = steps // 2 + 1
+    if not 1 <= feature_block <= steps:
+        raise fail("feature_block", feature_block, f"None, or a block from 1 to {steps}")
     images = inputs = keras.Input(shape=image_shape, name="images")
     x = layers.Rescaling(2.0, offset=-1.0, name="centred")(images)
     features = x
@@ -290,11 +298,11 @@ def build_discriminator(
             kernel_size,
             dropout=dropout,
             batch_normalization=batch_normalization,
-            return_convolution=step == middle,
+            return_convolution=step == feature_block,
             seed=derive_seed(seed, "block", step),
             name=f"block_{step}",
         )
-        if step == middle:
+        if step == feature_block:
             x, features = block(x)
         else:
             x = block(x)

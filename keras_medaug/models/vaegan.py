@@ -7,7 +7,7 @@ import keras
 from keras import ops
 
 from keras_medaug import losses
-from keras_medaug.checks import check_positive, fail
+from keras_medaug.checks import check_flag, check_positive, fail
 from keras_medaug.layers import Sampling
 from keras_medaug.models import networks
 from keras_medaug.models.autoencoding_model import AutoencodingModel
@@ -52,6 +52,11 @@ class VAEGAN(AutoencodingModel):
         encoder_filters: Channels of the encoder's first convolution.
         decoder_filters: Channels of the decoder's last hidden layer.
         discriminator_filters: Channels of the discriminator's first convolution.
+        encoder_kernel_size: Side of the encoder's kernels.
+        decoder_kernel_size: Side of the decoder's kernels; even ones draw no checkerboard.
+        discriminator_kernel_size: Side of the discriminator's kernels; even ones teach none.
+        feature_block: The paper's layer l: images are compared by the raw output of this
+            convolution of the discriminator, counted from 1; `None` is the middle one.
         dropout: Dropout rate of the discriminator, in [0, 1).
         batch_normalization: Whether the convolutions of decoder and discriminator are normalised,
             each kind of image by the statistics of its own batch. Each live pass (in the decoder:
@@ -109,6 +114,10 @@ class VAEGAN(AutoencodingModel):
         encoder_filters: int = 32,
         decoder_filters: int = 64,
         discriminator_filters: int = 64,
+        encoder_kernel_size: int = 3,
+        decoder_kernel_size: int = 4,
+        discriminator_kernel_size: int = 4,
+        feature_block: int | None = None,
         dropout: float = 0.0,
         batch_normalization: bool = True,
         ema_momentum: float | None = 0.99,
@@ -128,8 +137,20 @@ class VAEGAN(AutoencodingModel):
         self.discriminator_filters = check_positive(
             discriminator_filters, "discriminator_filters", integer=True
         )
+        self.encoder_kernel_size = check_positive(
+            encoder_kernel_size, "encoder_kernel_size", integer=True
+        )
+        self.decoder_kernel_size = check_positive(
+            decoder_kernel_size, "decoder_kernel_size", integer=True
+        )
+        self.discriminator_kernel_size = check_positive(
+            discriminator_kernel_size, "discriminator_kernel_size", integer=True
+        )
+        if feature_block is not None:
+            feature_block = check_positive(feature_block, "feature_block", integer=True)
+        self.feature_block = feature_block
         self.dropout = check_rate(dropout)
-        self.batch_normalization = batch_normalization
+        self.batch_normalization = check_flag(batch_normalization, "batch_normalization")
         self.ema_momentum = ema_momentum
         if self.gate is not None:
             for name in ("discriminator_trains", "decoder_trains"):
@@ -145,6 +166,7 @@ class VAEGAN(AutoencodingModel):
             self.latent_dim,
             self.num_classes,
             filters=self.encoder_filters,
+            kernel_size=self.encoder_kernel_size,
             seed=self.part_seed("encoder"),
         )
         self.sampling = Sampling(seed=self.part_seed("sampling"), dtype="float32")
@@ -153,6 +175,7 @@ class VAEGAN(AutoencodingModel):
             self.latent_dim,
             self.num_classes,
             filters=self.decoder_filters,
+            kernel_size=self.decoder_kernel_size,
             batch_normalization=self.batch_normalization,
             seed=self.part_seed("decoder"),
         )
@@ -160,6 +183,8 @@ class VAEGAN(AutoencodingModel):
             self.image_shape,
             self.num_classes,
             filters=self.discriminator_filters,
+            kernel_size=self.discriminator_kernel_size,
+            feature_block=self.feature_block,
             dropout=self.dropout,
             batch_normalization=self.batch_normalization,
             seed=self.part_seed("discriminator"),
@@ -267,6 +292,10 @@ class VAEGAN(AutoencodingModel):
             "encoder_filters": self.encoder_filters,
             "decoder_filters": self.decoder_filters,
             "discriminator_filters": self.discriminator_filters,
+            "encoder_kernel_size": self.encoder_kernel_size,
+            "decoder_kernel_size": self.decoder_kernel_size,
+            "discriminator_kernel_size": self.discriminator_kernel_size,
+            "feature_block": self.feature_block,
             "dropout": self.dropout,
             "batch_normalization": self.batch_normalization,
             "ema_momentum": self.ema_momentum,

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_medaug.checks import fail
+from keras_medaug.checks import check_share, fail
 
 
 class AveragedNetwork(keras.layers.Layer):
@@ -13,8 +13,11 @@ class AveragedNetwork(keras.layers.Layer):
     a generator's weights is nearer to it than any of them, and its images are better. The copy is
     never trained and changes nothing of the training. Moving statistics are averaged as well.
 
-    The average begins as a plain mean, so that it does not remember the initial weights: step `n`
-    (from 0) keeps `min(momentum, (1 + n) / (10 + n))` of it.
+    The average begins with a short memory, so that it forgets the initial weights: step `n` (from
+    0) keeps `min(momentum, (1 + n) / (10 + n))` of it, a memory of a ninth of the steps so far.
+
+    It holds a copy of a network that it cannot rebuild from a configuration: whatever owns it makes
+    it anew from the network it follows, and then loads its weights, as the models here do.
 
     Args:
         network: A built functional model.
@@ -26,7 +29,7 @@ class AveragedNetwork(keras.layers.Layer):
         network: The copy, a plain Keras model.
 
     Raises:
-        ValueError: If `momentum` is not in (0, 1).
+        ValueError: If `momentum` is not in (0, 1), or `network` is not a built functional model.
 
     Example:
 
@@ -44,10 +47,9 @@ class AveragedNetwork(keras.layers.Layer):
 
     def __init__(self, network: keras.Model, momentum: float = 0.99, **kwargs) -> None:
         super().__init__(**kwargs)
-        number = isinstance(momentum, int | float) and not isinstance(momentum, bool)
-        if not number or not 0 < momentum < 1:
-            raise fail("momentum", repr(momentum), "a number in (0, 1)")
-        self.momentum = float(momentum)
+        self.momentum = check_share(momentum, "momentum")
+        if not isinstance(network, keras.Model) or not getattr(network, "inputs", None):
+            raise fail("network", type(network).__name__, "a built functional model")
         self.network = keras.models.clone_model(network)
         self.network.set_weights(network.get_weights())
         self.network.trainable = False
@@ -66,7 +68,11 @@ class AveragedNetwork(keras.layers.Layer):
         pass
 
     def follow(self, network: keras.Model) -> None:
-        """Move the average towards the present weights of `network`, the one it is a copy of."""
+        """Move the average towards the present weights of the network that it is a copy of.
+
+        Args:
+            network: That network.
+        """
         steps = ops.cast(self.steps.value, "float32")
         kept = ops.minimum(self.momentum, (1.0 + steps) / (10.0 + steps))
         for average, live in zip(self.network.weights, network.weights, strict=True):
@@ -75,8 +81,27 @@ class AveragedNetwork(keras.layers.Layer):
         self.steps.assign_add(1)
 
     def call(self, *args, **kwargs):
-        """Return the output of the averaged network, in inference."""
+        """Return the output of the averaged network, in inference whatever `training` says.
+
+        Args:
+            *args: As the network takes them.
+            **kwargs: As the network takes them.
+
+        Returns:
+            What the network returns.
+        """
         return self.network(*args, **{**kwargs, "training": False})
+
+    def get_config(self) -> dict:
+        """Refuse: a configuration cannot hold the network that is followed.
+
+        Raises:
+            TypeError: Always.
+        """
+        raise TypeError(
+            "An AveragedNetwork is not saved by itself: the model that owns it makes it from the "
+            "network it follows, and saves its weights."
+        )
 
 
 def average_of(network: keras.Model, ema_momentum: float | None) -> AveragedNetwork | None:
@@ -101,7 +126,4 @@ def average_of(network: keras.Model, ema_momentum: float | None) -> AveragedNetw
     """
     if ema_momentum is None:
         return None
-    try:
-        return AveragedNetwork(network, ema_momentum, name="averaged")
-    except ValueError as error:
-        raise fail("ema_momentum", repr(ema_momentum), "None, or a number in (0, 1)") from error
+    return AveragedNetwork(network, check_share(ema_momentum, "ema_momentum"), name="averaged")

@@ -16,7 +16,8 @@ class Gate:
     With the mean cross-entropies on real and on generated images, the discriminator skips its step
     where either is below `equilibrium - margin` (it is winning), the decoder where either is above
     `equilibrium + margin`; where both would skip, neither does. A skipped step leaves the
-    network's weights and its optimizer's slots as they were.
+    weights that the network trains and its optimizer's slots as they were; its moving statistics
+    follow the images that pass through it all the same.
 
     Args:
         equilibrium: Cross-entropy, in nats, of an undecided discriminator (log 2, about 0.69).
@@ -45,7 +46,15 @@ class Gate:
         check_positive(self.margin, "margin", zero=True)
 
     def __call__(self, real_cross_entropy, fake_cross_entropy):
-        """Return two floats, 1 where the player trains: (discriminator, decoder)."""
+        """Decide on one step.
+
+        Args:
+            real_cross_entropy: Mean cross-entropy of real images against 1, in nats.
+            fake_cross_entropy: Mean cross-entropy of generated images against 0, in nats.
+
+        Returns:
+            Two floats, 1 where the player trains: (discriminator, decoder).
+        """
         lowest = ops.minimum(real_cross_entropy, fake_cross_entropy)
         highest = ops.maximum(real_cross_entropy, fake_cross_entropy)
         discriminator_skips = lowest < self.equilibrium - self.margin

@@ -323,9 +323,16 @@ def test_a_report_on_nothing_says_so():
 
 
 def test_a_folder_of_someone_elses_is_passed_over(tmp_path, fake):
-    for name, content in (("breastmnist", fake), ("other", {"a": 1})):
+    contents = {
+        "breastmnist": json.dumps(fake),
+        "other": '{"a": 1}',
+        "list": "[1, 2]",
+        "truncated": json.dumps(fake)[:-40],
+        "older": json.dumps({**fake, "format": 0}),
+    }
+    for name, content in contents.items():
         (tmp_path / name).mkdir()
-        (tmp_path / name / "results.json").write_text(json.dumps(content))
+        (tmp_path / name / "results.json").write_text(content)
     assert list(report.read_results(tmp_path)) == ["breastmnist"]
 
 

@@ -226,6 +226,7 @@ COMMON = {
     "seed": [-1, 0.5, "0"],
 }
 FILTERS = [0, -2, 1.5, "4"]
+FLAG = ["no", None, 1]
 GENERATIVE_ARGUMENTS = {
     **COMMON,
     "latent_dim": [0, -1, 2.5, None, True],
@@ -238,6 +239,9 @@ ARGUMENTS = {
         "kl_estimator": ["exact", None],
         "beta": [-1, np.nan, "1"],
         "pixel_scale": [0, -1],
+        "batch_normalization": FLAG,
+        "encoder_kernel_size": FILTERS,
+        "decoder_kernel_size": FILTERS,
         "encoder_filters": FILTERS,
         "decoder_filters": FILTERS,
     },
@@ -245,6 +249,10 @@ ARGUMENTS = {
         **GENERATIVE_ARGUMENTS,
         "adversarial": ["wasserstein", None],
         "dropout": [1, 1.5, -0.1, None],
+        "batch_normalization": FLAG,
+        "ema_momentum": [0, 1, "0.9", True],
+        "generator_kernel_size": FILTERS,
+        "discriminator_kernel_size": FILTERS,
         "generator_filters": FILTERS,
         "discriminator_filters": FILTERS,
     },
@@ -256,6 +264,12 @@ ARGUMENTS = {
         "beta": [-1],
         "dropout": [1, -0.1],
         "gate": [0.68, "on"],
+        "batch_normalization": FLAG,
+        "ema_momentum": [0, 1],
+        "feature_block": [0, 3, "2", True],
+        "encoder_kernel_size": FILTERS,
+        "decoder_kernel_size": FILTERS,
+        "discriminator_kernel_size": FILTERS,
         "encoder_filters": FILTERS,
         "decoder_filters": FILTERS,
         "discriminator_filters": FILTERS,
@@ -265,6 +279,7 @@ ARGUMENTS = {
         "num_classes": [0, 1, -1, 2.0, None],
         "dropout": [1, -0.1],
         "filters": FILTERS,
+        "kernel_size": FILTERS,
     },
 }
 CONSTRUCTORS = [

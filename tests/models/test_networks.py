@@ -54,6 +54,14 @@ def test_the_layer_sizes_of_the_tutorials():
     assert discriminator.get_layer("block_1").rate == 0.0
 
 
+@pytest.mark.parametrize("block", [1, 2, 3])
+def test_the_compared_layer_can_be_chosen(block):
+    network = networks.build_discriminator((64, 64, 1), filters=2, feature_block=block, seed=0)
+    assert network.output["features"].shape[1:] == [(32, 32, 2), (16, 16, 4), (8, 8, 8)][block - 1]
+    middle = networks.build_discriminator((64, 64, 1), filters=2, seed=0)
+    assert middle.output["features"].shape[1:] == (16, 16, 4)
+
+
 def test_the_compared_layer_is_the_middle_ones_raw_convolution():
     network = networks.build_discriminator((8, 8, 1), filters=2, seed=0)
     below = keras.Model(network.input, network.get_layer("block_1").output)

@@ -93,17 +93,21 @@ def test_all_arguments_survive(name, tmp_path):
         "CVAE": {
             "likelihood": "gaussian", "pixel_scale": 0.2, "beta": 0.5, "kl_estimator": "sample",
             "encoder_filters": 2, "decoder_filters": 3, "batch_normalization": False,
+            "encoder_kernel_size": 5, "decoder_kernel_size": 2,
         },
         "DCGAN": {
             "adversarial": "minimax", "generator_filters": 2, "discriminator_filters": 3,
             "dropout": 0.1, "batch_normalization": False, "num_classes": 3,
+            "generator_kernel_size": 5, "discriminator_kernel_size": 2, "ema_momentum": 0.5,
         },
         "VAEGAN": {
             "gamma": 0.2, "gamma_reduction": "sum", "beta": 0.5, "adversarial": "minimax",
             "gate": kma.players.Gate(0.5, 0.1), "encoder_filters": 2, "decoder_filters": 3,
             "discriminator_filters": 4, "dropout": 0.1, "batch_normalization": False,
+            "encoder_kernel_size": 5, "decoder_kernel_size": 2, "discriminator_kernel_size": 6,
+            "feature_block": 1, "ema_momentum": None,
         },
-        "Classifier": {"dropout": 0.1, "filters": 3, "num_classes": 3},
+        "Classifier": {"dropout": 0.1, "filters": 3, "num_classes": 3, "kernel_size": 5},
     }[name]  # fmt: skip
     if name != "Classifier":
         arguments["latent_dim"] = 5

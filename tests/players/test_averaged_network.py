@@ -70,8 +70,19 @@ def test_its_images_are_those_of_inference(live):
 def test_a_momentum_that_is_none(live, momentum):
     with pytest.raises(ValueError, match=r"`momentum`: got .*; expected a number in \(0, 1\)"):
         AveragedNetwork(live, momentum)
-    with pytest.raises(ValueError, match=r"`ema_momentum`: got .*; expected None, or a number in"):
+    with pytest.raises(ValueError, match=r"`ema_momentum`: got .*; expected a number in \(0, 1\)"):
         kma.models.DCGAN((8, 8, 1), ema_momentum=momentum)
+
+
+def test_only_a_built_functional_model_can_be_followed():
+    for network in (keras.layers.Dense(2), keras.Sequential([keras.layers.Dense(2)])):
+        with pytest.raises(ValueError, match=r"`network`: got .*; expected a built functional"):
+            AveragedNetwork(network)
+
+
+def test_it_is_not_saved_by_itself(live):
+    with pytest.raises(TypeError, match="the model that owns it"):
+        AveragedNetwork(live).get_config()
 
 
 # ---- in the models --------------------------------------------------------------------------
