@@ -27,29 +27,29 @@ BATCH = 64
 SAMPLES = 1000
 COMPONENTS = 32
 
-# A variant is what is changed in the discriminator, and in the model.
-VARIANTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
-    "as shipped": ({}, {}),
-    "no average of the generator": ({}, {"ema_momentum": None}),
-    "discriminator not normalised": ({"batch_normalization": False}, {}),
-    "discriminator with 5x5 kernels": ({"kernel_size": 5}, {}),
-    "discriminator with dropout 0.1": ({"dropout": 0.1}, {}),
+# What is undone in each variant: whether the discriminator is normalised, and arguments.
+VARIANTS: dict[str, tuple[bool, dict[str, Any]]] = {
+    "as shipped": (True, {}),
+    "no average of the generator": (True, {"ema_momentum": None}),
+    "discriminator not normalised": (False, {}),
+    "discriminator with 5x5 kernels": (True, {"discriminator_kernel_size": 5}),
+    "discriminator with dropout 0.1": (True, {"dropout": 0.1}),
     "none of these": (
-        {"batch_normalization": False, "kernel_size": 5, "dropout": 0.1},
-        {"ema_momentum": None},
+        False,
+        {"ema_momentum": None, "discriminator_kernel_size": 5, "dropout": 0.1},
     ),
 }
 
 
 def new_model(variant: str, shape: tuple[int, int, int]) -> kma.models.DCGAN:
     """Return the DCGAN with one choice undone."""
-    changed, arguments = VARIANTS[variant]
+    normalised, arguments = VARIANTS[variant]
     build = networks.build_discriminator
 
     def build_changed(*shapes: Any, **settings: Any) -> keras.Model:
-        return build(*shapes, **{**settings, **changed})
+        return build(*shapes, **{**settings, "batch_normalization": normalised})
 
-    # Kernels are no argument of the model, and its normalisation is one for both networks.
+    # The model's argument is one for both networks.
     with mock.patch.object(networks, "build_discriminator", build_changed):
         model = kma.models.DCGAN(shape, seed=0, **arguments)
     model.compile()

@@ -16,6 +16,16 @@ class MedMNISTInfo:
         counts: Images in train, val and test.
         md5: Published MD5 of the file, by image size.
         license: Licence under which the set is published.
+
+    Example:
+
+    >>> import keras_medaug as kma
+    >>> info = kma.datasets.MEDMNIST["breastmnist"]
+    >>> info.class_names, info.filename(64)
+    (('malignant', 'normal, benign'), 'breastmnist_64.npz')
+
+    References:
+        Yang et al., MedMNIST v2, Scientific Data 10, 41, 2023, and its package's table `INFO`.
     """
 
     name: str

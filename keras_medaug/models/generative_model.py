@@ -309,15 +309,15 @@ class GenerativeModel(ImageModel):
 
 def _as_optimizer(given) -> keras.optimizers.Optimizer:
     """Return `given` as an optimizer that can serve one network."""
+    expected = "a Keras optimizer (loss scaling is added under mixed_float16), one or a dictionary"
     if isinstance(given, str | dict):
-        given = keras.optimizers.get(given)
+        try:
+            given = keras.optimizers.get(given)
+        except (TypeError, ValueError) as error:
+            raise fail("optimizer", repr(given), expected) from error
     wrappers = (keras.optimizers.LossScaleOptimizer, keras.optimizers.MultiOptimizer)
     if not isinstance(given, keras.optimizers.Optimizer) or isinstance(given, wrappers):
-        raise fail(
-            "optimizer",
-            repr(given),
-            "a Keras optimizer (loss scaling is added under mixed_float16), one or a dictionary",
-        )
+        raise fail("optimizer", repr(given), expected)
     return given
 
 

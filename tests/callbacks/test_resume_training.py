@@ -32,10 +32,10 @@ class KillAt(keras.callbacks.Callback):
             raise Killed
 
 
-def build(name="CVAE", policy="float32"):
+def build(name="CVAE", policy="float32", seed=0):
     if name == "CVAE":
         model = kma.models.CVAE(
-            X.shape[1:], 3, encoder_filters=2, decoder_filters=2, seed=0, dtype=policy
+            X.shape[1:], 3, encoder_filters=2, decoder_filters=2, seed=seed, dtype=policy
         )
     elif name == "VAEGAN":
         model = kma.models.VAEGAN(
@@ -91,6 +91,18 @@ def test_a_kill_leaves_no_trace_in_the_result(whole, tmp_path, name):
     assert len(resume.history) == 3
     for key, values in logs.items():
         np.testing.assert_allclose([each[key] for each in resume.history], values, rtol=1e-6)
+
+
+def test_a_model_without_a_seed_resumes_its_own_order_of_data(tmp_path):
+    keras.utils.set_random_seed(1)
+    expected = build(seed=None)
+    run(expected)
+    keras.utils.set_random_seed(1)
+    killed(tmp_path, seed=None)
+    keras.utils.set_random_seed(2)
+    model = build(seed=None)
+    run(model, [ResumeTraining(tmp_path)])
+    assert same(model, expected)
 
 
 def test_kills_one_after_the_other(whole, tmp_path):

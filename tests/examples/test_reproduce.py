@@ -111,6 +111,12 @@ def test_the_papers_sets_can_be_loaded_by_their_names():
         assert counts == kma.datasets.MEDMNIST[name].counts
 
 
+def test_the_paper_preset_is_the_papers_protocol():
+    assert (PRESETS["paper"].classifier_epochs, PRESETS["paper"].images) == (100, 100)
+    assert PRESETS["paper"].limits == {}
+    assert PRESETS["paper"].arguments == {}
+
+
 # ---- measures and data ----------------------------------------------------------------------
 
 

@@ -96,6 +96,51 @@ def test_reconstruction(models, x, y, name, conditional):
     assert len({code.tobytes() for code in z}) == 8
 
 
+# Keras warns of every generator that ends.
+@pytest.mark.filterwarnings("ignore:Your input ran out of data:UserWarning")
+@pytest.mark.parametrize("name", NAMES)
+def test_images_and_labels_in_a_list_or_a_tuple(models, x, y, name):
+    """One batch, several, by arrays or by an iterable of batches: the same."""
+    model = models[name, True]
+    expected = model.predict([x, y], verbose=0)
+    for found in (
+        model.predict((x, y), verbose=0),
+        model.predict_on_batch([x, y]),
+        model.predict(((a, b) for a, b in ((x[:4], y[:4]), (x[4:], y[4:]))), verbose=0),
+    ):
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+    with pytest.raises(ValueError, match="images alone"):
+        model.predict((images for images in (x[:4], x[4:])), verbose=0)
+    alone = models[name, False]
+    np.testing.assert_allclose(
+        alone.predict((x[:4], x[4:]), verbose=0), alone.predict(x, verbose=0), atol=1e-6
+    )
+
+
+@pytest.mark.filterwarnings("ignore:Your input ran out of data:UserWarning")
+def test_tensors_that_numpy_cannot_read(build, models, x):
+    """In half precision, and on torch with a gradient."""
+    half = keras.ops.convert_to_tensor(x, dtype="bfloat16")
+    rounded = keras.ops.convert_to_numpy(keras.ops.cast(half, "float32"))
+    model = models["CVAE", False]
+    np.testing.assert_array_equal(model.encode(half), model.encode(rounded))
+    z = keras.Variable(np.ones((4, 3), "float32"))
+    np.testing.assert_array_equal(model.decode(z.value), model.decode(np.ones((4, 3))))
+    fresh = build("CVAE")
+    parameter = keras.Variable(x[:4])
+    history = fresh.fit(iter([x[:4], parameter.value]), verbose=0).history
+    assert np.isfinite(history["loss"]).all()
+
+
+@pytest.mark.parametrize(
+    "z",
+    [np.ones((2, 3), complex), [[1, 2, 3], [4]], np.full((2, 3), 1e300), np.full((2, 3), np.nan)],
+)
+def test_latent_vectors_that_are_none(models, z):
+    with pytest.raises(ValueError, match=r"`z`: got .*; expected "):
+        models["CVAE", False].decode(z)
+
+
 @pytest.mark.parametrize("name", AUTOENCODERS)
 def test_labels_reach_encoder_and_decoder(models, x, name):
     model = models[name, True]

@@ -88,6 +88,19 @@ def test_the_file_names_nothing_of_a_backend(trained):
 
 
 @pytest.mark.parametrize("name", CASES)
+def test_what_is_left_to_the_backend_stays_so_in_the_file(build, name, tmp_path):
+    """What "auto" comes to on one backend must not be forced upon another."""
+    model = build(name, compiled=False, **CASES[name])
+    for given, jit in ({}, "auto"), ({"jit_compile": False, "auto_scale_loss": False}, False):
+        model.compile(**given)
+        model.save(tmp_path / "m.keras")
+        with zipfile.ZipFile(tmp_path / "m.keras") as file:
+            config = json.loads(file.read("config.json"))["compile_config"]
+        assert config["jit_compile"] == jit
+        assert config["auto_scale_loss"] is not bool(given)
+
+
+@pytest.mark.parametrize("name", CASES)
 def test_all_arguments_survive(name, tmp_path):
     arguments = {
         "CVAE": {

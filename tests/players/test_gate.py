@@ -92,6 +92,8 @@ def test_a_closed_gate_leaves_weights_and_slots_as_they_were(
         if "momentum" in variable.path or "velocity" in variable.path:
             variable.assign(0.1 * np.ones(variable.shape, "float32"))
     before = {name: variables_of(model, name) for name in model.players}
+    statistics = [v for v in model.players[waits].non_trainable_variables if "moving" in v.path]
+    followed = [np.array(keras.ops.convert_to_numpy(v.value)) for v in statistics]
     history = model.fit(x, batch_size=4, epochs=2, verbose=0).history
     for name, held in before.items():
         moved = [
@@ -103,6 +105,9 @@ def test_a_closed_gate_leaves_weights_and_slots_as_they_were(
         else:
             assert sum(moved) > len(model.players[name].trainable_variables) / 2
             assert int(model.optimizer.by_network[name].iterations) == 2 // (accumulate or 1)
+    assert statistics
+    for old, variable in zip(followed, statistics, strict=True):
+        assert not np.array_equal(old, keras.ops.convert_to_numpy(variable.value))
     trains = {"discriminator": 1.0, "decoder": 1.0, waits: 0.0}
     for name, share in trains.items():
         assert history[f"{name}_trains"] == [share] * 2

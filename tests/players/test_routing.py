@@ -218,7 +218,11 @@ def test_the_logged_losses_are_the_objectives(build, batch, value, name):
 
 @pytest.mark.parametrize("name", ["DCGAN", "VAEGAN"])
 def test_only_live_passes_leave_a_trace(build, batch, name):
-    """The discriminator's random state moves once a live pass: real, and each kind of fake."""
+    """The discriminator's random state and its moving statistics move once a live pass.
+
+    A live pass is on real images, and on each kind of generated ones. Under statistics of constant
+    images, the running variance shrinks by its momentum at each.
+    """
     x, _ = batch
     model = build(name, dropout=DROPOUT)
     seed = next(v for v in model.discriminator.non_trainable_variables if "seed" in v.path)
@@ -227,7 +231,11 @@ def test_only_live_passes_leave_a_trace(build, batch, name):
     for _ in range(live):
         twin.discriminator(x, training=True)
     expected = next(v for v in twin.discriminator.non_trainable_variables if "seed" in v.path)
+    block = model.discriminator.get_layer("block_1")
+    block.convolution.kernel.assign(np.zeros(block.convolution.kernel.shape))
     model.compute_loss(x=ops.convert_to_tensor(x), training=True)
+    variance = ops.convert_to_numpy(block.normalization.moving_variance.value)
+    np.testing.assert_allclose(variance, 0.9**live, rtol=1e-5)
     np.testing.assert_array_equal(
         ops.convert_to_numpy(seed.value), ops.convert_to_numpy(expected.value)
     )
