@@ -9,6 +9,7 @@ import hashlib
 import importlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -142,9 +143,10 @@ def environment() -> dict[str, Any]:
 
 
 def _device() -> str:
-    """Return "cpu" or "gpu": where the backend puts a tensor."""
-    place = str(keras.ops.convert_to_tensor(0.0).device).lower()
-    return "gpu" if "gpu" in place or "cuda" in place else "cpu"
+    """Return the kind of device on which the backend puts a tensor, without its number."""
+    place = str(keras.ops.convert_to_tensor(0.0).device).lower()  # JAX, torch: cuda:0, tpu_0(...)
+    kind = place.split("device:")[-1]  # TensorFlow: /job:localhost/.../device:gpu:0
+    return re.split(r"[^a-z]", kind)[0]
 
 
 def _threads() -> int:

@@ -41,7 +41,7 @@ PROTOCOL = """\
   reversed, and equation 3 is never minimised as a whole: each network has its own objective.
 - **One run, one test set.** The paper gives one accuracy per set. The 95% interval of such an
   accuracy (over test images alone) stands beside the difference; seeds and settings come on top of
-  it. A paper's number inside the interval is no difference.
+  it. This test set cannot tell a number of the paper's inside the interval from ours.
 - **Data**: the paper has the sets as they were before MedMNIST 2.2.4, which dropped blank images
   from the three organ sets.
 - The last epoch's weights are tested, as in the paper; the validation split chooses nothing.

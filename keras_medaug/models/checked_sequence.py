@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator
 
 import keras
 
+from keras_medaug.checks import fail
+
 
 def checked_stream(iterable, check: Callable, repeat: bool) -> Iterator[tuple]:
     """Yield each batch of `iterable`, checked as it comes.
@@ -16,6 +18,9 @@ def checked_stream(iterable, check: Callable, repeat: bool) -> Iterator[tuple]:
     Yields:
         The checked batches.
 
+    Raises:
+        ValueError: If there is nothing left to begin again with.
+
     Example:
 
     >>> from keras_medaug.models.checked_sequence import checked_stream
@@ -23,9 +28,22 @@ def checked_stream(iterable, check: Callable, repeat: bool) -> Iterator[tuple]:
     [(1,), (2,)]
     """
     while True:
-        yield from map(check, iterable)
+        batch = None
+        for batch in map(check, iterable):
+            yield batch
         if not repeat:
             return
+        if batch is None:
+            raise exhausted()
+
+
+def exhausted() -> ValueError:
+    """Return the error of an iterable that can be gone through only once."""
+    return fail(
+        "x",
+        "an iterable that yields nothing when it is gone through again",
+        "one that begins anew, or an iterator",
+    )
 
 
 class CheckedSequence(keras.utils.PyDataset):

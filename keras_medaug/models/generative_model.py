@@ -192,7 +192,7 @@ class GenerativeModel(ImageModel):
 
     def _check_inputs(self, x):
         if self.num_classes is None:
-            return check_images(x, "x", self.image_shape)
+            return super()._check_inputs(x)
         if not isinstance(x, list | tuple) or len(x) != 2:
             raise fail("x", "images alone", "[images, labels], since the model is conditional")
         images = check_images(x[0], "x[0]", self.image_shape)

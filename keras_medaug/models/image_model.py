@@ -16,7 +16,7 @@ from keras_medaug.checks import (
     fail,
 )
 from keras_medaug.models.array_batches import ArrayBatches
-from keras_medaug.models.checked_sequence import CheckedSequence, checked_stream
+from keras_medaug.models.checked_sequence import CheckedSequence, checked_stream, exhausted
 from keras_medaug.seeds import derive_seed, resolve_seed
 
 DEFAULT_BATCH_SIZE = 32
@@ -109,9 +109,10 @@ class ImageModel(keras.Model):
         weight = as_array(sample_weight, "sample_weight")
         if weight.shape != (len(x),):
             raise fail("sample_weight", f"shape {weight.shape}", f"shape ({len(x)},)")
-        if not np.issubdtype(weight.dtype, np.number) or not np.isfinite(weight).all():
+        with np.errstate(over="ignore"):
+            weight = weight.astype("float32") if weight.dtype.kind in "biuf" else np.full(1, np.nan)
+        if not np.isfinite(weight).all():
             raise fail("sample_weight", "values that are not finite numbers", "finite numbers")
-        weight = weight.astype("float32")
         return x, y, weight
 
     _takes_sample_weight = False
@@ -129,25 +130,17 @@ class ImageModel(keras.Model):
         if not hasattr(data, "__iter__"):
             raise fail("x", repr(data), "images, or an iterable of batches")
         iterator = iter(data)
-        if iterator is data:
-            first = next(iterator, None)
-            if first is None:
-                raise fail("x", "an empty iterable", "at least one batch")
-            check(first)
-            return checked_stream(_chain(first, iterator), check, repeat=False), steps
-        length = _length(data)
-        if length == 0:
-            raise fail("x", "an empty iterable", "at least one batch")
-        first = next(iterator, None)
+        first = next(iterator, None) if _length(data) != 0 else None
         if first is None:
             raise fail("x", "an empty iterable", "at least one batch")
         check(first)
+        if iterator is data:
+            return checked_stream(_chain(first, iterator), check, repeat=False), steps
         del iterator
-        if length is None and steps is None:
-            if once:
-                return checked_stream(data, check, repeat=False), None
-            length = sum(1 for _ in map(check, data))
-        return checked_stream(data, check, repeat=True), steps or length
+        steps = steps or _length(data)
+        if steps is None and once:
+            return checked_stream(data, check, repeat=False), None
+        return checked_stream(data, check, repeat=True), steps or _count(data, check)
 
     # ---- Keras's entry points ---------------------------------------------------------------
 
@@ -172,7 +165,9 @@ class ImageModel(keras.Model):
 
         Args:
             x: Images `(n, h, w, c)`, floats in [0, 1] or `uint8`; or an iterable that yields
-                batches of them (with labels where the model takes them).
+                batches of them (with labels where the model takes them). One that can be iterated
+                anew and has no length is gone through once before, unless `steps_per_epoch` is
+                given, which an endless one needs.
             y: Class indices `(n,)` where the model was made with `num_classes`, else `None`.
             batch_size: Images in a batch, 32 by default.
             epochs: Epoch at which training ends.
@@ -376,6 +371,8 @@ class ImageModel(keras.Model):
 
     def _check_inputs(self, x):
         """Return what `predict` was given, checked."""
+        if _is_pair(x):
+            raise fail("x", "images and labels", "images alone")
         return check_images(x, "x", self.image_shape)
 
     def _check_inputs_batch(self, batch):
@@ -475,9 +472,13 @@ def _is_array(data) -> bool:
 
 def _is_pair(data) -> bool:
     """Tell `[images, labels]` from a nested list of pixels and from a tuple of batches."""
-    if not isinstance(data, list | tuple) or not data or len(getattr(data[0], "shape", ())) != 4:
+    if not isinstance(data, list | tuple) or not data or not _is_batch(data[0]):
         return False
-    return isinstance(data, list) or (len(data) == 2 and len(getattr(data[1], "shape", ())) == 1)
+    return isinstance(data, list) or (len(data) == 2 and not _is_batch(data[1]))
+
+
+def _is_batch(data) -> bool:
+    return len(getattr(data, "shape", ())) == 4
 
 
 def _length(data) -> int | None:
@@ -511,6 +512,16 @@ def _split(arrays: tuple, share: float) -> tuple[tuple, tuple]:
     if cut == 0 or cut == len(arrays[0]):
         raise fail("validation_split", share, "a share that leaves images on both sides")
     return tuple(a[:cut] for a in arrays), tuple(a[cut:] for a in arrays)
+
+
+def _count(data, check: Callable) -> int:
+    """Go through an iterable of unknown length once; return the number of batches, all checked."""
+    if hasattr(data, "cardinality") and int(data.cardinality()) == -1:  # a `tf.data.Dataset`
+        raise fail("x", "an endless dataset", "one that ends, or a number of steps beside it")
+    count = sum(1 for _ in map(check, data))
+    if count == 0:
+        raise exhausted()
+    return count
 
 
 def _refuse_beside_iterable(y, sample_weight, validation_split) -> None:

@@ -53,8 +53,9 @@ class AveragedNetwork(keras.layers.Layer):
         self.network = keras.models.clone_model(network)
         self.network.set_weights(network.get_weights())
         self.network.trainable = False
+        # Keras's own choice of integer: TensorFlow keeps int32 variables off the GPU.
         self.steps = self.add_weight(
-            shape=(), dtype="int32", initializer="zeros", trainable=False, name="steps"
+            shape=(), dtype="int", initializer="zeros", trainable=False, name="steps"
         )
         self.built = True
 

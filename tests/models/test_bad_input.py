@@ -143,8 +143,12 @@ def test_labels_for_a_model_without(models, name):
             run(X, Y)
     with pytest.raises(ValueError, match=MESSAGE.format("labels", "labels", "None, since")):
         model.generate(8, labels=Y)
-    with pytest.raises(ValueError, match="`x`"):
-        model.predict([X, Y], verbose=0)
+    for pair in ([X, Y], (X, Y), (X, Y[:, None]), (X, Y.tolist())):
+        for predict in (model.predict, model.predict_on_batch):
+            with pytest.raises(
+                ValueError, match=MESSAGE.format("x", "images and labels", "images")
+            ):
+                predict(pair)
 
 
 @pytest.mark.parametrize("name", GENERATIVE)
@@ -162,7 +166,7 @@ def test_weights_for_a_generative_model(models, name):
         model.fit(X, class_weight={0: 1.0}, verbose=0)
 
 
-@pytest.mark.parametrize("weight", [np.nan, np.inf, "heavy", None])
+@pytest.mark.parametrize("weight", [np.nan, np.inf, 1e300, "heavy", None])
 def test_weights_that_are_no_numbers(models, untouched, weight):
     model = models["Classifier", True]
     weights = np.array([1.0] * 7 + [weight])

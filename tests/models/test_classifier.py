@@ -69,6 +69,12 @@ def test_sample_weights(build, x, y):
         np.testing.assert_allclose(a, b, atol=1e-6)
 
 
+def test_a_mask_is_a_weight(build, x, y):
+    model, mask = build("Classifier", dropout=0.0), np.arange(8) < 4
+    expected = model.evaluate(x, y, sample_weight=mask.astype("float32"), verbose=0)
+    assert model.evaluate(x, y, sample_weight=mask, verbose=0) == expected
+
+
 def test_class_weights(build, same, x, y):
     by_class, by_sample, neither = (build("Classifier") for _ in range(3))
     by_class.fit(x, y, batch_size=4, class_weight={0: 3.0, 1: 0.5}, verbose=0)

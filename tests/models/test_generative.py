@@ -105,6 +105,7 @@ def test_images_and_labels_in_a_list_or_a_tuple(models, x, y, name):
     expected = model.predict([x, y], verbose=0)
     for found in (
         model.predict((x, y), verbose=0),
+        model.predict((x, y.tolist()), verbose=0),
         model.predict_on_batch([x, y]),
         model.predict(((a, b) for a, b in ((x[:4], y[:4]), (x[4:], y[4:]))), verbose=0),
     ):

@@ -204,6 +204,32 @@ def test_a_bad_later_batch_is_named(build, x, kind):
         model.fit(KINDS[kind](items), verbose=0)
 
 
+class Once:
+    """An iterable that is gone after one pass, though it is no iterator itself."""
+
+    def __init__(self, items):
+        self.iterator = iter(items)
+
+    def __iter__(self):
+        return self.iterator
+
+
+@pytest.mark.parametrize("steps", [None, 2])
+def test_what_can_be_iterated_only_once_is_refused_not_waited_for(build, x, steps):
+    again = "`x`: got an iterable that yields nothing when it is gone through again"
+    with pytest.raises(ValueError, match=again):
+        build("CVAE").fit(Once(batches(x)), epochs=2, steps_per_epoch=steps, verbose=0)
+    with pytest.raises(ValueError, match=again):
+        build("CVAE").fit(x, validation_data=Once([x[:4]]), epochs=2, verbose=0)
+
+
+def test_an_endless_dataset_needs_steps(build, x):
+    data = tf_data(batches(x)).repeat()
+    with pytest.raises(ValueError, match=r"`x`: got an endless dataset; expected .* steps"):
+        build("CVAE").fit(data, verbose=0)
+    assert build("CVAE").fit(data, steps_per_epoch=2, verbose=0).epoch == [0]
+
+
 def test_bad_labels_in_a_batch(build, x, y):
     model = build("CVAE", num_classes=2)
     with pytest.raises(ValueError, match=r"`y`: got labels from 1 to 2"):
