@@ -39,8 +39,8 @@ PRESETS = {
         learning_rates={"cvae": 2e-3, "dcgan": 1e-3, "vaegan": 1e-3},
     ),
     # The paper: 100 epochs for the classifier, 100 images per method. It does not say how long its
-    # generators were trained. On BreastMNIST a DCGAN's samples are nearer to the data after 3,000
-    # steps than after 1,000 (docs/choices.md); large sets get ten epochs.
+    # generators were trained. On BreastMNIST a DCGAN's samples are nearer to the data after 1,800
+    # steps than after 600 (docs/choices.md); large sets get ten epochs.
     "paper": Budget(
         classifier_epochs=100,
         generator_steps={"cvae": 2000, "dcgan": 3000, "vaegan": 2500},

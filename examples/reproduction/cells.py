@@ -79,7 +79,8 @@ def plan(data: kma.datasets.Dataset, seed: int, budget: Budget, folder: Path) ->
     for kind in ("classifier", *METHODS):
         cells[kind] = _cell(kind, data, seed, budget, folder, {})
     inputs = {kind: cell.folder.name for kind, cell in cells.items()}
-    cells["confidence"] = _cell("confidence", data, seed, budget, folder, {"inputs": inputs})
+    further = {"inputs": inputs, "scaled_twice": "geometric"}
+    cells["confidence"] = _cell("confidence", data, seed, budget, folder, further)
     return cells
 
 
@@ -369,7 +370,8 @@ def _run_confidence(cell: Cell, context: Context) -> dict[str, Any]:
             "smallest_distance": float(between[name].min()),
             "diversity": float(between[name].mean() / between["train"].mean()),
         }
-    return {"sets": found}
+    dark = sets[cell.config["scaled_twice"]] / np.float32(255)
+    return {"sets": found, "scaled_twice": kma.metrics.mean_confidence(classifier, dark)}
 
 
 _WORK: dict[str, Callable[..., dict[str, Any]]] = {

@@ -62,6 +62,7 @@ def summarise(
         "versions": plans[0]["classifier"].config["environment"],
         "classifier": _classifier(stored["classifier"]),
         "confidence": _over_sets(stored["confidence"], lambda found: found["confidence"]),
+        "confidence_scaled_twice": spread([one["scaled_twice"] for one in stored["confidence"]]),
         "samples": _samples(stored["confidence"]),
         "losses": {
             kind: {name: spread([r["history"][name][-1] for r in stored[kind]]) for name in names}

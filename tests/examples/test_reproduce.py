@@ -272,6 +272,7 @@ def test_the_report_says_what_it_is_of(finished):
     text = (finished / "report.md").read_text()
     assert "PROCEDURAL DATA" in text
     assert "Confidence is not quality" in text
+    assert "nearly black" not in text  # there is nothing of the paper's to compare with
     assert "## Not run\n\nPathMNIST, DermaMNIST" in text
     for image in FIGURES:
         assert f"(phantom/{image}.png)" in text
@@ -283,6 +284,20 @@ def test_finished_work_is_not_done_again(finished, monkeypatch):
     monkeypatch.setattr(cells, "_WORK", dict.fromkeys(kinds))
     assert reproduce.main(arguments(finished, "--datasets", "phantom")) == 0
     assert untimed(finished) == before
+
+
+def test_the_images_scaled_twice_are_the_geometric_ones(finished):
+    (trained,) = (finished / "phantom/cells").glob("classifier-*")
+    (altered,) = (finished / "phantom/cells").glob("geometric-*")
+    found = json.loads((finished / "phantom/results.json").read_text())
+    config = json.loads((trained / "config.json").read_text())["model"]
+    classifier = kma.models.Classifier(config["image_shape"], config["num_classes"], filters=4)
+    classifier.network.load_weights(trained / "network.weights.h5")
+    with np.load(altered / "images.npz", allow_pickle=False) as arrays:
+        dark = kma.metrics.mean_confidence(classifier, arrays["images"] / 255)
+        lit = kma.metrics.mean_confidence(classifier, arrays["images"])
+    assert found["confidence_scaled_twice"]["mean"] == pytest.approx(dark, rel=1e-5)
+    assert found["confidence"]["geometric"]["mean"] == pytest.approx(lit, rel=1e-5)
 
 
 def test_stored_images_are_what_the_data_say(finished):
@@ -307,6 +322,8 @@ def test_the_report_shows_the_papers_numbers_beside_ours_and_the_difference(fake
     assert " | -2.34 | " in text
     assert "| **mean, all 8** | paper | 87.66 | 92.85 | 93.87 | 93.50 |" in text
     assert "| **mean, 1 of 8** | paper | 57.48 |" in text
+    dark = 100 * found["confidence_scaled_twice"]["mean"]
+    assert f"a second time and so nearly black: BreastMNIST {dark:.2f} (paper: 57.48)." in text
     missing = "pathmnist dermamnist octmnist pneumoniamnist organamnist organcmnist organsmnist"
     assert f"--preset paper --datasets {missing}\n" in text
 
