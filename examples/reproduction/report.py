@@ -214,7 +214,7 @@ def _scaled_twice(found: Mapping[str, Results]) -> str:
         return ""
     return (
         "\n\nThe geometric images once more, divided by 255 a second time and so nearly black: "
-        f"{'; '.join(numbers)}.\n`ImageDataGenerator(rescale=1/255)` does that to images in [0, 1]. "
+        f"{'; '.join(numbers)}.\nA generator with `rescale=1/255` does that to images in [0, 1]. "
         "The paper has no code to\ncheck; where its number is close to this one, "
         "such a slip would explain it."
     )
