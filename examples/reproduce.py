@@ -285,7 +285,7 @@ def announce(tasks: Sequence[Task], options: argparse.Namespace) -> None:
     print(
         f"Sets: {', '.join(task.name for task in tasks) or 'none'}. Preset: {options.preset}. "
         f"Seeds: {options.seeds}. Backend: {backend} {setting[backend]}, "
-        f"{setting['threads']} threads.\n"
+        f"processors: {setting['threads']}.\n"
         f"Everything goes to {options.out}; {done} of {len(cells)} parts are done already.",
         flush=True,
     )
