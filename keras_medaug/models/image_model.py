@@ -28,11 +28,10 @@ class ImageModel(keras.Model):
     Arrays are checked before anything runs; of an iterable the first batch is checked before, the
     others as they come (but where it can be iterated anew, and neither its own length nor the
     number of steps says how many batches make a pass: then a first pass counts and checks them
-    all). `uint8`
-    images are scaled on the device, batch by batch. With `shuffle`, the order of arrays is a
-    function of the model's seed and the epoch. The seed and the states of all random generators
-    are saved with the weights, so that training resumed from a file goes on as if it had never
-    stopped.
+    all). `uint8` images are scaled on the device, batch by batch. With `shuffle`, the order of
+    arrays is a function of the model's seed and the epoch. The seed and the states of all random
+    generators are saved with the weights, so that training resumed from a file goes on as if it
+    had never stopped.
 
     Args:
         image_shape: `(height, width, channels)`; sizes from 8 to 256, 1 or 3 channels.

@@ -3,6 +3,7 @@
 import contextlib
 import copy
 import dataclasses
+import errno
 import json
 import os
 import random
@@ -219,6 +220,26 @@ def test_a_cell_is_named_after_all_that_its_result_depends_on(tmp_path):
     }
     for what, (after, expected) in changed.items():
         assert {kind for kind in kinds if after[kind] != before[kind]} == expected, what
+
+
+def test_a_cell_is_named_after_the_device_and_the_threads_as_well(tmp_path, monkeypatch):
+    before = hashes(tmp_path)
+    for patch in (
+        lambda: monkeypatch.setenv("OMP_NUM_THREADS", "7"),
+        lambda: monkeypatch.setattr(cells, "_device", lambda: "gpu"),
+        lambda: monkeypatch.setattr(cells, "_threads", lambda: 99),
+    ):
+        patch()
+        cells.environment.cache_clear()
+        after = hashes(tmp_path)
+        assert not set(after.values()) & set(before.values())
+        before = after
+    monkeypatch.undo()
+    cells.environment.cache_clear()
+
+
+def test_the_device_is_named_without_its_number():
+    assert cells._device() in {"cpu", "gpu", "cuda", "mps", "tpu"}
 
 
 def test_steps_become_whole_epochs(tmp_path):
@@ -440,10 +461,22 @@ def test_a_folder_that_cannot_be_written_to_is_refused(tmp_path, capsys):
 @pytest.mark.skipif(
     not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere"
 )
-def test_a_read_only_folder_is_refused(tmp_path, capsys):
+def test_a_read_only_folder_is_refused_by_the_system(tmp_path, capsys):
     tmp_path.chmod(0o500)
     assert reproduce.main(arguments(tmp_path, "--datasets", "phantom")) == reproduce.REFUSED
     assert "cannot be written to (Permission denied)" in capsys.readouterr().err
+
+
+def test_a_read_only_file_system_is_refused(tmp_path, monkeypatch, capsys):
+    """As the one above, for a superuser too."""
+
+    def refuse(path, _):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+
+    monkeypatch.setattr("keras_medaug.files.write_bytes_atomic", refuse)
+    assert reproduce.main(arguments(tmp_path, "--datasets", "phantom")) == reproduce.REFUSED
+    assert f"{tmp_path} cannot be written to (Read-only file system)" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.usefixtures("no_figures")

@@ -92,6 +92,12 @@ def test_its_network_and_its_features(build):
     assert names.count("Conv2D") == names.count("LeakyReLU") == names.count("Dropout") == 3
 
 
+def test_its_kernel_size(build):
+    model = build("Classifier", compiled=False, kernel_size=5)
+    kernels = [v for v in model.trainable_variables if len(v.shape) == 4]
+    assert {tuple(v.shape[:2]) for v in kernels} == {(5, 5)}
+
+
 def test_dropout_in_training_only(build, x, y):
     logs = {}
     for dropout in (0.0, 0.6):

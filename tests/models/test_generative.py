@@ -311,6 +311,24 @@ def test_one_argument_normalises_the_decoder_and_the_discriminator(build, name):
                 assert found == (wanted and player != "encoder"), player
 
 
+KERNELS = {
+    "CVAE": ("encoder", "decoder"),
+    "DCGAN": ("generator", "discriminator"),
+    "VAEGAN": ("encoder", "decoder", "discriminator"),
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_kernel_size_is_its_own_networks(build, name):
+    sizes = {player: size for size, player in enumerate(KERNELS[name], start=5)}
+    arguments = {f"{player}_kernel_size": size for player, size in sizes.items()}
+    model = build(name, compiled=False, **arguments)
+    for player, size in sizes.items():
+        kernels = [v for v in getattr(model, player).trainable_variables if len(v.shape) == 4]
+        assert kernels
+        assert {tuple(v.shape[:2]) for v in kernels} == {(size, size)}, player
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_only_training_moves_statistics(build, x, name):
     model = build(name)
