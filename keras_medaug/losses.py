@@ -8,6 +8,17 @@ import math
 
 from keras import ops
 
+__all__ = [
+    "bernoulli_reconstruction",
+    "fake_cross_entropy",
+    "gaussian_reconstruction",
+    "generator_adversarial",
+    "kl_divergence",
+    "kl_single_sample",
+    "real_cross_entropy",
+    "similarity",
+]
+
 
 def kl_divergence(z_mean, z_log_var):
     """Kullback-Leibler divergence from N(z_mean, exp(z_log_var)) to N(0, I), in closed form.

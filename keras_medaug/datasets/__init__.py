@@ -3,6 +3,7 @@
 from keras_medaug.datasets.arrays import from_arrays
 from keras_medaug.datasets.dataset import Dataset
 from keras_medaug.datasets.directory import from_directory
+from keras_medaug.datasets.export import save_npz
 from keras_medaug.datasets.loading import load
 from keras_medaug.datasets.medmnist import MEDMNIST, from_medmnist
 from keras_medaug.datasets.medmnist_info import MedMNISTInfo
@@ -17,4 +18,5 @@ __all__ = [
     "from_medmnist",
     "from_npz",
     "load",
+    "save_npz",
 ]

@@ -35,7 +35,8 @@ def from_npz(path: str | os.PathLike, class_names: Sequence[str] | None = None) 
     Such a file holds `train_images`, `train_labels` and the same for `val` and `test`: images of
     shape `(n, h, w)` or `(n, h, w, c)`, ``uint8`` or floats in [0, 1], and integer labels of shape
     `(n,)` or `(n, 1)`. Labels of a float type are refused: they are more often targets of a
-    regression than classes. Pickled objects are never read.
+    regression than classes. A validation or test split without any image is taken as absent, as
+    `save_npz` writes one. Pickled objects are never read.
 
     Args:
         path: The file.
@@ -81,8 +82,8 @@ def read_npz(
         return Dataset(
             name,
             train,
-            val,
-            test,
+            None if _is_absent(val) else val,
+            None if _is_absent(test) else test,
             class_names,
             path,
             md5,
@@ -136,3 +137,7 @@ def _read(file: BinaryIO) -> dict[str, NDArray]:
 def _pair(arrays: dict[str, NDArray], split: str) -> tuple[NDArray, NDArray]:
     images, labels = arrays[f"{split}_images"], arrays[f"{split}_labels"]
     return add_channels(images), squeeze_labels(labels, f"{split}_labels")
+
+
+def _is_absent(pair: tuple[NDArray, NDArray]) -> bool:
+    return all(array.shape[:1] == (0,) for array in pair)

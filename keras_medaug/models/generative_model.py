@@ -223,7 +223,7 @@ class GenerativeModel(ImageModel):
 
     @property
     def _image_network(self) -> keras.Model:
-        """The network that images are made with: the average of the generator, if there is one."""
+        """The network that makes images, the average of the generator if there is one."""
         return self.generator if self.averaged is None else self.averaged.network
 
     def _follow(self, training: bool) -> None:

@@ -61,7 +61,7 @@ class AveragedNetwork(keras.layers.Layer):
 
     @property
     def trainable(self) -> bool:
-        """Whether the average is trained: never, also where all of a model is made trainable."""
+        """Always false, also where all of a model is made trainable."""
         return False
 
     @trainable.setter

@@ -164,6 +164,36 @@ def test_damage_anywhere_is_harmless_or_named(tmp_path_factory, data):
         np.testing.assert_array_equal(ds.stored("train")[0][..., 0], layout()["train_images"])
 
 
+EMPTY = {"images": np.empty((0, 10, 12), "uint8"), "labels": np.empty((0, 1), "uint8")}
+
+
+@pytest.mark.parametrize("labels", [(0, 1), (0,)])
+@pytest.mark.parametrize("absent", [("val",), ("test",), ("val", "test")])
+def test_a_split_without_images_is_absent(tmp_path, absent, labels):
+    arrays = layout()
+    for split in absent:
+        arrays[f"{split}_images"] = EMPTY["images"]
+        arrays[f"{split}_labels"] = EMPTY["labels"].reshape(labels)
+    ds = datasets.from_npz(save(tmp_path / "short.npz", arrays))
+    assert ds.counts == {s: 0 if s in absent else 4 for s in ("train", "val", "test")}
+    with pytest.raises(ValueError, match=f"'{absent[0]}'.*expected one of"):
+        getattr(ds, absent[0])
+
+
+@pytest.mark.parametrize(
+    ("split", "kind", "message"),
+    [
+        ("train", ("images", "labels"), "`train_images`: got shape .*at least one image"),
+        ("val", ("images",), "`val_images`: got shape .*at least one image"),
+        ("test", ("labels",), "`test_labels`: got no label"),
+    ],
+)
+def test_train_is_not_absent_nor_is_half_a_split(tmp_path, split, kind, message):
+    arrays = layout() | {f"{split}_{each}": EMPTY[each] for each in kind}
+    with pytest.raises(ValueError, match=rf"half\.npz: {message}"):
+        datasets.from_npz(save(tmp_path / "half.npz", arrays))
+
+
 @pytest.mark.parametrize(("file", "size"), [("mednist.npz", 28), ("mednist_64.npz", 64)])
 def test_a_real_file_of_six_classes(file, size):
     path = MEDNIST / file
