@@ -1,6 +1,6 @@
 """Every check of the project, each in an environment of its own. `nox` runs the default ones."""
 
-import os
+import shutil
 from pathlib import Path
 
 import nox
@@ -8,7 +8,7 @@ import nox
 nox.needs_version = ">=2025.2.9"
 nox.options.default_venv_backend = "venv"
 nox.options.reuse_venv = "yes"
-nox.options.sessions = ["lint", "types", "tests", "build"]
+nox.options.sessions = ["lint", "types", "tests", "build", "extras", "docs"]
 
 ROOT = Path(__file__).parent
 # One environment each: a hidden import of another backend fails where that one is not installed.
@@ -18,6 +18,16 @@ BACKENDS = {
     "tensorflow": {"TF_CPP_MIN_LOG_LEVEL": "3"},
 }
 BACKEND = nox.parametrize("backend", list(BACKENDS), ids=list(BACKENDS))
+
+# What a user of the wheel can ask for. The others are for work on a checkout, in other sessions.
+DEVELOPERS = {"test", "dev", "docs"}
+PROJECT = nox.project.load_toml(ROOT / "pyproject.toml")["project"]
+EXTRAS = [extra for extra in PROJECT["optional-dependencies"] if extra not in DEVELOPERS]
+TRIED_ON = {"medmnist": "torch"}  # which it requires; the others are tried on JAX
+
+# What this run of Nox has made already: the wheel, and by backend an environment with nothing else.
+WHEELS: list[Path] = []
+BARE: dict[str, Path] = {}
 
 
 def scratch(session: nox.Session, name: str) -> Path:
@@ -56,6 +66,44 @@ def tests_gpu(session: nox.Session, backend: str) -> None:
     session.run("python", "-m", "pytest", "tests", "--check-gpu", *session.posargs, env=env)
 
 
+@nox.session(default=False)
+@BACKEND
+def doctest(session: nox.Session, backend: str) -> None:
+    """The examples in docstrings and the code on the pages alone; `tests` has them as well."""
+    install(session, backend)
+    command = ["python", "-m", "pytest", "keras_medaug", "tests/docs", *session.posargs]
+    session.run(*command, env=environment(session, backend))
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the site, gallery and all, and check that it lacks no public name."""
+    install_docs(session)
+    site = ROOT / "docs" / "_build" / "html"
+    build_docs(session, "html", site)
+    session.run("python", "docs/check_reference.py", str(site), env=environment(session, "jax"))
+    session.log(f"Open {site / 'index.html'}")
+
+
+@nox.session(default=False)
+def linkcheck(session: nox.Session) -> None:
+    """Follow every link of the site; needs a network."""
+    install_docs(session)
+    skip_gallery = ["-D", "plot_gallery=0"]
+    build_docs(session, "linkcheck", ROOT / "docs" / "_build" / "linkcheck", *skip_gallery)
+
+
+def install_docs(session: nox.Session) -> None:
+    """Install what the site is built with: the package as users get it, and JAX for the gallery."""
+    session.install("-r", "requirements/docs.txt", "-r", "requirements/jax-cpu.txt", ".")
+
+
+def build_docs(session: nox.Session, builder: str, out: Path, *options: str) -> None:
+    """Build the site with warnings, of broken references too, as errors."""
+    command = ["sphinx-build", "-b", builder, "-n", "-W", "--keep-going", *options]
+    session.run(*command, "docs", str(out), env=environment(session, "jax"))
+
+
 @nox.session
 def lint(session: nox.Session) -> None:
     """Style and formatting, over everything."""
@@ -71,17 +119,97 @@ def types(session: nox.Session) -> None:
     session.run("mypy", *session.posargs)
 
 
-@nox.session(reuse_venv=False)
-def build(session: nox.Session) -> None:
-    """Build the distributions, look into them, and use the wheel where nothing else is."""
-    dist = scratch(session, "dist")
+def emptied(session: nox.Session, name: str) -> Path:
+    """An empty folder of the session's own."""
+    folder = scratch(session, name)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    return folder
+
+
+def smoke(session: nox.Session, *arguments: str, backend: str = "jax") -> None:
+    """Run the checks of the wheel away from the checkout, which must not be what is imported."""
+    script = str(ROOT / "tests" / "smoke_wheel.py")
+    with session.chdir(session.create_tmp()):
+        env = environment(session, backend)
+        session.run("python", "-P", script, *arguments, env=env)
+
+
+def distributions(session: nox.Session) -> list[str]:
+    """Build wheel and source distribution, and check what they hold and say."""
+    dist = emptied(session, "dist")
     session.install("-r", "requirements/build.txt")
     session.run("python", "-m", "build", "--outdir", str(dist))
-    wheel = max(dist.glob("*.whl"), key=os.path.getmtime)
-    session.install(f"keras-medaug[jax] @ {wheel.as_uri()}", "-c", "requirements/jax-cpu.txt")
-    smoke, env = str(ROOT / "tests" / "smoke_wheel.py"), environment(session, "jax")
-    session.chdir(dist)  # away from the checkout, which must not be what is imported
-    session.run("python", "-P", smoke, wheel.name, env=env)
+    made = [str(path) for pattern in ("*.whl", "*.tar.gz") for path in dist.glob(pattern)]
+    session.run("twine", "check", "--strict", *made)
+    smoke(session, "distributions", *made)
+    WHEELS[:] = [Path(made[0])]
+    return made
+
+
+@nox.session(reuse_venv=False)
+def build(session: nox.Session) -> None:
+    """Build the distributions, look into them, and type-check a user's file beside the wheel."""
+    wheel, _ = distributions(session)
+    session.install(wheel, "-c", "requirements/jax-cpu.txt", "-c", "requirements/types.txt")
+    smoke(session, "types")
+
+
+def built(session: nox.Session) -> Path:
+    """Return the wheel that this run has built, else build it, leaving the environment bare."""
+    if not WHEELS:
+        folder = emptied(session, "wheel")
+        command = ["python", "-m", "pip", "wheel", "--quiet", "--no-deps"]
+        session.run_install(*command, "--wheel-dir", str(folder), str(ROOT))
+        WHEELS.extend(folder.glob("*.whl"))
+    return WHEELS[0]
+
+
+def install_extra(session: nox.Session, backend: str, extra: str) -> None:
+    """Install the wheel with a backend and an extra, pinned."""
+    # The extra names tensorflow, of which the pinned tensorflow-cpu is a smaller build.
+    pins = Path(f"requirements/{backend}-cpu.txt").read_text(encoding="utf-8")
+    constraints = scratch(session, "constraints.txt")
+    constraints.write_text(pins.replace("tensorflow-cpu", "tensorflow"), encoding="utf-8")
+    names = ",".join(dict.fromkeys([backend, extra]))
+    wanted = f"keras-medaug[{names}] @ {built(session).as_uri()}"
+    pinned = [str(constraints), "requirements/test.txt", "requirements/dask.txt"]
+    session.install(wanted, *(argument for path in pinned for argument in ("-c", path)))
+
+
+def packages(session: nox.Session) -> Path:
+    """Return the folder of the packages of the session's environment."""
+    ask = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    return Path(str(session.run("python", "-c", ask, silent=True)).strip())
+
+
+@nox.session(reuse_venv=False)
+@nox.parametrize("extra", EXTRAS, ids=EXTRAS)
+def extras(session: nox.Session, extra: str) -> None:
+    """Use the wheel with one extra, where nothing else is.
+
+    To save time, an extra without a backend of its own finds that backend, and the wheel, in the
+    environment where this run has tried it: bare too. With the argument `apart` it does not.
+    """
+    backend = extra if extra in BACKENDS else TRIED_ON.get(extra, "jax")
+    if backend in BARE and "apart" not in session.posargs:
+        path = packages(session) / "bare.pth"
+        path.write_text(f"{BARE[backend]}\n", encoding="utf-8")
+    install_extra(session, backend, extra)
+    smoke(session, "extra", extra, backend=backend)
+    if extra == backend:
+        BARE[backend] = packages(session)
+
+
+@nox.session(default=False, reuse_venv=False)
+def release(session: nox.Session) -> None:
+    """Check that all is ready for a release, and make its files in `dist/`. Tags nothing."""
+    session.run("python", "tools/release.py", "check")
+    made = distributions(session)
+    install_extra(session, "jax", "jax")
+    smoke(session, "types")
+    smoke(session, "extra", "jax")
+    session.run("python", "tools/release.py", "stage", *made)
 
 
 @nox.session(default=False)

@@ -36,7 +36,7 @@ def from_directory(
     orientation that a camera noted is applied. Hidden files are ignored, as are files that lie
     beside the class folders.
 
-    Needs Pillow: `pip install keras-medaug[images]`.
+    Needs Pillow: `pip install "keras-medaug[images]"`.
 
     Args:
         path: The folder.

@@ -1,0 +1,95 @@
+"""Every public name says what it is: arguments, what it returns, an example that runs."""
+
+import inspect
+import re
+from types import ModuleType
+
+import pytest
+
+import keras_medaug as kma
+
+HEADINGS = ("Args", "Attributes", "Example", "Raises", "References", "Returns", "Yields")
+
+
+def public_values():
+    """Yield name and value of all public functions and classes."""
+    for name in kma.__all__:
+        module = getattr(kma, name)
+        if isinstance(module, ModuleType):
+            for inner in module.__all__:
+                value = getattr(module, inner)
+                if callable(value):
+                    yield f"{name}.{inner}", value
+
+
+def public_methods():
+    """Yield name and value of the methods that the package defines for users of its classes."""
+    for name, value in public_values():
+        if inspect.isclass(value):
+            for inner, method in inspect.getmembers(value, inspect.isfunction):
+                ours = method.__module__.startswith("keras_medaug")
+                if ours and not inner.startswith("_"):
+                    yield f"{name}.{inner}", method
+
+
+def sections(docstring):
+    """Return the text of each section of a docstring, that before the first one under ""."""
+    pattern = rf"^({'|'.join(HEADINGS)}):\n"
+    parts = re.split(pattern, inspect.cleandoc(docstring), flags=re.MULTILINE)
+    return {"": parts[0], **dict(zip(parts[1::2], parts[2::2], strict=True))}
+
+
+def undocumented_arguments(function, args_section):
+    """Return the arguments of a call that the section on arguments does not name."""
+    names = [
+        f"{'*' * (p.kind is p.VAR_POSITIONAL)}{'**' * (p.kind is p.VAR_KEYWORD)}{p.name}"
+        for p in inspect.signature(function).parameters.values()
+        if p.name != "self"
+    ]
+    entries = re.findall(r"^ {4}(\*{0,2}\w+):", args_section, flags=re.MULTILINE)
+    return [name for name in names if name not in entries]
+
+
+PUBLIC = dict(public_values())
+METHODS = dict(public_methods())
+
+
+def test_there_are_names_to_check():
+    assert {"models.VAEGAN", "datasets.load", "losses.similarity"} <= PUBLIC.keys()
+    assert {"models.DCGAN.fit", "datasets.Dataset.stored"} <= METHODS.keys()
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_a_public_name_is_documented(name):
+    found = sections(PUBLIC[name].__doc__ or "")
+    assert found[""].strip(), "no docstring"
+    assert ">>> " in found.get("Example", ""), "no runnable example"
+    assert not undocumented_arguments(PUBLIC[name], found.get("Args", ""))
+    if not inspect.isclass(PUBLIC[name]) and "-> None" not in str(inspect.signature(PUBLIC[name])):
+        assert found.get("Returns"), "does not say what it returns"
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_public_method_is_documented(name):
+    found = sections(METHODS[name].__doc__ or "")
+    assert found[""].strip(), "no docstring"
+    if "Args" in found:
+        assert not undocumented_arguments(METHODS[name], found["Args"])
+
+
+def planted(first, *rest, last=None, **options):
+    """Do nothing.
+
+    Args:
+        first: One.
+        *rest: More.
+
+    Returns:
+        Nothing.
+    """
+
+
+def test_a_missing_argument_is_noticed():
+    found = sections(planted.__doc__)
+    assert undocumented_arguments(planted, found["Args"]) == ["last", "**options"]
+    assert set(found) == {"", "Args", "Returns"}
