@@ -7,6 +7,7 @@ from pathlib import Path
 
 DOCS = Path(__file__).parent
 sys.path[:0] = [str(DOCS / "_extensions"), str(DOCS.parent / "examples")]
+os.environ.setdefault("KERAS_BACKEND", "jax")  # what the gallery runs on
 
 metadata = importlib.metadata.metadata("keras-medaug")
 project = metadata["Name"]
@@ -32,7 +33,6 @@ extensions = [
 exclude_patterns = [
     "_build",
     "_drawn/*.md",
-    "results",
     # what sphinx-gallery leaves beside the pages it makes
     "gallery/*.ipynb",
     "gallery/*.py",
