@@ -1,0 +1,51 @@
+"""The scripts that the site shows: each runs, draws, and leaves nothing behind."""
+
+import ast
+import io
+import runpy
+from pathlib import Path
+
+import pytest
+from matplotlib.figure import Figure
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+FOLDERS = ("gallery", "tutorials")
+SCRIPTS = sorted(path for folder in FOLDERS for path in (EXAMPLES / folder).glob("plot_*.py"))
+
+scripts = pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+
+
+def is_title(text, underline):
+    """Return whether two lines are a title in reStructuredText."""
+    return bool(text.strip()) and set(underline) == {"="} and len(underline) >= len(text)
+
+
+def test_there_are_scripts_of_both_kinds():
+    assert {path.parent.name for path in SCRIPTS} == set(FOLDERS)
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_a_folder_has_a_title(folder):
+    header = (EXAMPLES / folder / "README.rst").read_text(encoding="utf-8").splitlines()
+    assert is_title(*header[:2])
+
+
+@scripts
+def test_a_script_has_a_title_and_words(script):
+    docstring = ast.get_docstring(ast.parse(script.read_text(encoding="utf-8")))
+    lines = docstring.splitlines()
+    assert is_title(*lines[:2])
+    assert "".join(lines[2:]).strip()
+
+
+@scripts
+def test_a_script_runs_and_leaves_nothing_but_figures(script, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = runpy.run_path(str(script), run_name="__main__")
+    figures = {name: value for name, value in names.items() if isinstance(value, Figure)}
+    assert figures
+    assert all(name.endswith("figure") for name in figures)
+    for figure in figures.values():
+        assert any(axes.has_data() for axes in figure.axes)
+        figure.savefig(io.BytesIO(), format="png")  # drawing is when a figure fails
+    assert list(tmp_path.iterdir()) == []
