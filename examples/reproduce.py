@@ -60,7 +60,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description="Train the paper's four augmentations and its classifier, and report.",
         epilog="The backend is $KERAS_BACKEND: jax, torch or tensorflow. Presets are in "
-        "reproduction/budgets.py.",
+        "examples/reproduction/budgets.py.",
     )
     parser.add_argument(
         "--datasets",

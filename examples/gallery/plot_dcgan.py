@@ -49,8 +49,9 @@ for axes, undecided in zip(losses_figure.axes, (2 * np.log(2), np.log(2)), stric
 # ------
 # Two rows of training images, then three of samples. Unlike those of a variational autoencoder,
 # the samples have the grain and the contrast of the data. Their structures are less convincing:
-# dark areas of about the right size, hardly ever a clean ring or a tube. That takes more steps
-# than this page has. Good texture is what a GAN learns first, and it flatters the rest.
+# dark areas of about the right size, hardly ever a clean ring or a tube, and more level stripes
+# than the data has. Clean ones take more steps than this page allows. Good texture is what a GAN
+# learns first, and it flatters the rest.
 samples = model.generate(30, seed=1)
 samples_figure = kma.plotting.image_grid(
     np.concatenate([x_train[:20], samples]), title="Two rows of training images, three of samples"

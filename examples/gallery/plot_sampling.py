@@ -11,7 +11,7 @@ shows what the draws look like, and what lies between the clouds of two images.
 # A small model
 # -------------
 # The networks are narrow and training is short, so that this page takes seconds. The model has
-# sixteen latent numbers to spend, at half the usual price: ``beta`` weighs the divergence.
+# 32 latent numbers to spend, at half the usual price: ``beta`` weighs the divergence.
 import keras
 import numpy as np
 from matplotlib.figure import Figure
@@ -23,7 +23,7 @@ x_train, _ = data.train
 x_test, _ = data.test
 
 model = kma.models.CVAE(
-    data.image_shape, latent_dim=16, beta=0.5, encoder_filters=16, decoder_filters=16, seed=0
+    data.image_shape, latent_dim=32, beta=0.5, encoder_filters=16, decoder_filters=16, seed=0
 )
 model.compile(optimizer=keras.optimizers.Adam(3e-3))
 history = model.fit(x_train, epochs=40, batch_size=64, verbose=0)

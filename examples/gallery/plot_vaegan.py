@@ -32,7 +32,7 @@ model = kma.models.VAEGAN(
     seed=0,
 )
 model.compile(optimizer=keras.optimizers.Adam(1e-3, beta_1=0.5))
-history = model.fit(x_train, y_train, epochs=40, batch_size=64, verbose=0).history
+history = model.fit(x_train, y_train, epochs=32, batch_size=64, verbose=0).history
 
 # %%
 # Three losses and their parts

@@ -142,7 +142,7 @@ def test_the_card_of_a_synthetic_set(tmp_path):
         "image_shape": [8, 9, 1],
         "class_names": ["benign", "malignant"],
         "counts": {"train": [12, 12], "val": [0, 0], "test": [0, 0]},
-        "model": {"class": "keras_medaug>CVAE", "config": model.get_config()},
+        "model": {"class": "keras_medaug>CVAE", "config": model.get_config(), "steps": None},
         "seed": 7,
         "source": {
             "name": "real",
@@ -233,7 +233,21 @@ def test_notes_name_copies(tmp_path):
     assert not has(notes, "Held-out")
     honest = save(tmp_path / "b.npz")["notes"]
     assert has(honest, "no anonymisation")
+    assert has(honest, "% of the images are nearer")
     assert not has(honest, "exact copies")
+
+
+def test_the_card_says_how_long_the_model_was_trained(tmp_path):
+    model = kma.models.CVAE((8, 9, 1), num_classes=2, latent_dim=2, encoder_filters=2)
+    assert has(save(tmp_path / "a.npz", model=model)["notes"], "no step of training")
+    model.compile()
+    card = save(tmp_path / "b.npz", model=model)
+    assert card["model"]["steps"] == 0
+    assert has(card["notes"], "no step of training")
+    model.fit(*SOURCE.train, batch_size=20, epochs=3, verbose=0)
+    card = save(tmp_path / "c.npz", model=model)
+    assert card["model"]["steps"] == 6
+    assert not has(card["notes"], "no step of training")
 
 
 def test_notes_name_what_is_lacking(tmp_path):
