@@ -114,7 +114,7 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Static types, over the package and the examples."""
+    """Static types, over all that is not a test."""
     session.install("-r", "requirements/types.txt")
     session.run("mypy", *session.posargs)
 

@@ -9,6 +9,8 @@ import pytest
 import keras_medaug as kma
 
 HEADINGS = ("Args", "Attributes", "Example", "Raises", "References", "Returns", "Yields")
+# Methods of Keras that are called all the time, and whose arguments differ here.
+CALLED_BY_USERS = {"compile", "evaluate", "fit", "predict"}
 
 
 def public_values():
@@ -50,6 +52,13 @@ def undocumented_arguments(function, args_section):
     return [name for name in names if name not in entries]
 
 
+def is_documented_elsewhere(name):
+    """Return whether a method overrides one of Keras that users hardly ever call."""
+    owner, _, method = name.rpartition(".")
+    theirs = [base for base in PUBLIC[owner].__mro__ if base.__module__.startswith("keras.")]
+    return method not in CALLED_BY_USERS and any(hasattr(base, method) for base in theirs)
+
+
 PUBLIC = dict(public_values())
 METHODS = dict(public_methods())
 
@@ -73,8 +82,8 @@ def test_a_public_name_is_documented(name):
 def test_a_public_method_is_documented(name):
     found = sections(METHODS[name].__doc__ or "")
     assert found[""].strip(), "no docstring"
-    if "Args" in found:
-        assert not undocumented_arguments(METHODS[name], found["Args"])
+    if not is_documented_elsewhere(name):
+        assert not undocumented_arguments(METHODS[name], found.get("Args", ""))
 
 
 def planted(first, *rest, last=None, **options):

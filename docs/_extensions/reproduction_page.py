@@ -17,6 +17,8 @@ Results = Mapping[str, Any]
 Found = Mapping[str, Results]
 
 NOT_MEASURED = "*not measured*"
+OVERFITTING = 0.05  # accuracy on training images less that on test images
+LEARNED = 0.99  # accuracy on training images
 COLLAPSED = 0.5  # variety below which samples count as collapsed, as in the report
 
 
@@ -198,21 +200,24 @@ def _answer_best(found: Found) -> str:
 
 
 def _answer_overfitting(found: Found) -> str:
-    gaps = []
+    lines, gaps = [], []
     for name, results in found.items():
         scores = results["classifier"]
         train, test = (scores[f"{split}_accuracy"]["mean"] for split in ("train", "test"))
-        gaps.append(f"{title_of(name)} {_percent(train)} and {_percent(test)}")
+        lines.append(f"{title_of(name)} {_percent(train)} and {_percent(test)}")
+        gaps.append(train - test)
+    verdict = "The classifier does" if min(gaps) > OVERFITTING else "Not everywhere"
     return (
-        f"The classifier does: its accuracy on training and on test images is {'; '.join(gaps)}. "
-        "Whether the encoder does was not measured."
+        f"{verdict}: the classifier's accuracy on training and on test images is "
+        f"{'; '.join(lines)}. Whether the encoder overfits was not measured."
     )
 
 
 def _answer_longer(found: Found) -> str:
     train = min(results["classifier"]["train_accuracy"]["mean"] for results in found.values())
+    verdict = "little" if train > LEARNED else "something"
     return (
-        "There is little left to learn from these images: after the paper's 100 epochs the "
+        f"There is {verdict} left to learn from these images: after the paper's 100 epochs the "
         f"classifier is right about {_percent(train)}% of its training images or more."
     )
 
@@ -239,9 +244,9 @@ def _answer_blur(found: Found) -> str:
         smooth.append(cvae < min(gans))
     verdict = "less varied than" if all(smooth) else "not less varied everywhere than"
     return (
-        "See the figures: coarse features, yes; but what its samples lack in fine detail is smooth "
-        f"here rather than noisy. They are {verdict} those of the GANs, in multiples of the "
-        f"distance between real images: {'; '.join(lines)}."
+        "For the eye: see the figures below. In numbers, the CVAE's samples are "
+        f"{verdict} those of the GANs, in multiples of the distance between real images: "
+        f"{'; '.join(lines)}. Smooth samples are; noisy ones would not be."
     )
 
 

@@ -56,8 +56,8 @@ policies_figure = kma.plotting.image_grid(
 # What a classifier makes of them
 # -------------------------------
 # A classifier is trained on untouched images. Then it is asked about the same test images under
-# each policy: bars are the mean over five draws, whiskers the lowest and the highest. Where it
-# still gives the old label, that label is at least still visible to it.
+# each policy: bars are the mean over five draws, whiskers the lowest and the highest. The bar of
+# ``none`` is what to compare with: where another is as high, the labels are still visible to it.
 #
 # A drop does *not* prove that labels became wrong. In this set the class is the shape of a
 # structure, which no turn changes; the classifier may be put off by surroundings it does not know,
@@ -81,7 +81,7 @@ accuracy_figure = kma.plotting.bars_with_intervals(
     list(settings),
     {"accuracy": [float(np.mean(values)) for values in accuracies.values()]},
     {"accuracy": [(min(values), max(values)) for values in accuracies.values()]},
-    ylabel="test images classified as before (%)",
+    ylabel="accuracy on test images (%)",
     lines={"chance": 100 / data.num_classes},
     limits=(0, 105),
 )

@@ -27,7 +27,7 @@ PROTOCOL = """\
 - **Confidence is not quality.** The mean of the largest class probability says how sure the
   classifier is, and nothing of whether an image looks real, belongs to the class, differs from the
   next one or copies a training image. A classifier that always gives one class, or pure noise far
-  from all data, scores 100 as well. It is reproduced here, not recommended. The rows on real
+  from all data, can score 100 as well. It is reproduced here, not recommended. The rows on real
   images, which the paper lacks, show what the same classifier says of images that are above all
   doubt: a method can only be read against them. The variety of the samples is measured beside it.
 - **The paper's DermaMNIST row** is that of a collapsed classifier: 66.93 is the share of the most

@@ -10,8 +10,9 @@ whether the images are of any use is the question of the next tutorial.
 # Load
 # ----
 # "phantom" is a procedural set: it needs no download, and stands for no real modality. Write
-# "breastmnist" in its place, or the name of another MedMNIST set, and all that follows works the
-# same, only slower. Your own images come in by ``kma.datasets.from_arrays`` or
+# "breastmnist" in its place, or the name of another MedMNIST set (but for ChestMNIST, which is
+# multi-label), and all that follows works the same, only slower. Your own images come in by
+# ``kma.datasets.from_arrays`` or
 # ``kma.datasets.from_directory``.
 import tempfile
 from pathlib import Path

@@ -122,7 +122,7 @@ def _import_pillow():
     except ImportError as error:
         raise ImportError(
             "from_directory reads image files with Pillow, which is not installed: "
-            "pip install keras-medaug[images]"
+            'pip install "keras-medaug[images]"'
         ) from error
     return PIL
 

@@ -21,6 +21,7 @@ ORIGINS = ("synthetic", "real")
 FORMAT = 1
 DECIMALS = 6
 FEW = 10  # images of a class, below which the card warns
+FEW_HELD_OUT = 20  # images, below which their 5% quantile says little
 EXPECTED_SHARE = 0.05  # of images nearer than the held-out quantile, where none is a copy
 
 
@@ -61,8 +62,8 @@ def save_npz(
     validation and test images, where it has any, as the held-out ones. Floats in it have six
     decimals. The notes of a synthetic set name a model that has not been trained, exact copies,
     the share of images that are nearer to training images than real ones are, held-out images that
-    are lacking or are copies themselves, and a model or seed that is not recorded; those of any set
-    name classes with fewer than ten images.
+    are lacking, few, or copies themselves, and a model or seed that is not recorded; those of any
+    set name classes with fewer than ten images.
 
     There is no time in either file: with the same versions installed, the same call writes the
     same bytes. Both files come into being whole, the card first: whoever kills the process in
@@ -137,6 +138,7 @@ def save_npz(
         "copy_audit": _rounded(audit),
     }
     card["notes"] = _notes(card)
+    _refuse_existing(path, card_path)  # the audit may have taken long
     _write(path, card_path, _arrays(data, images), card)
     return card
 
@@ -146,10 +148,14 @@ def _check_paths(path: str | os.PathLike) -> tuple[Path, Path]:
     if path.suffix != ".npz":
         raise fail("path", f"{path}", "a file name that ends in .npz")
     card_path = path.with_suffix(".json")
-    for file in (path, card_path):
+    _refuse_existing(path, card_path)
+    return path, card_path
+
+
+def _refuse_existing(*files: Path) -> None:
+    for file in files:
         if file.exists() or file.is_symlink():
             raise FileExistsError(f"`path`: {file} exists already; choose another name or move it.")
-    return path, card_path
 
 
 def _check_arguments(data, origin, model, seed, source) -> int | None:
@@ -258,16 +264,22 @@ def _audit_notes(audit: dict[str, Any]) -> list[str]:
     if audit["held_out"] is None:
         notes.append("The source has no held-out images: how near is too near is not known.")
         return notes
-    notes.append(
-        f"{audit['nearer_than_held_out_05']:.1%} of the images are nearer to a training image than "
-        f"95 % of the held-out real images are. New real images would have about "
-        f"{EXPECTED_SHARE:.0%}; more can mean copies, or blur."
-    )
     if audit["held_out"]["min"] == 0:
         notes.append(
             "Held-out images of the source are copies of training images: the distances that "
             "they set are too short."
         )
+    if audit["held_out"]["count"] < FEW_HELD_OUT:
+        notes.append(
+            f"The source has only {audit['held_out']['count']} held-out images: how near is too "
+            "near is hardly known."
+        )
+        return notes
+    notes.append(
+        f"{audit['nearer_than_held_out_05']:.1%} of the images are nearer to a training image than "
+        f"95 % of the held-out real images are. New real images would have about "
+        f"{EXPECTED_SHARE:.0%}; more can mean copies, or blur."
+    )
     return notes
 
 

@@ -31,7 +31,7 @@ def load(
     fallen back on.
 
     Args:
-        name: One of the twelve 2D MedMNIST sets, such as "breastmnist", or "phantom".
+        name: One of the 2D MedMNIST sets but ChestMNIST, such as "breastmnist", or "phantom".
         size: Pixels along each side: 28, 64, 128 or 224; for "phantom" any number from 8 to 256,
             or a pair (height, width).
         root: Folder of the MedMNIST files. By default `$MEDMNIST_ROOT`, else `~/.medmnist`.

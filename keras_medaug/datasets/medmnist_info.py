@@ -42,9 +42,23 @@ class MedMNISTInfo:
         return self.task.startswith("multi-label")
 
     def filename(self, size: int) -> str:
-        """Return the name of the file with images of `size` pixels, as in the cache folder."""
+        """Return the name of a file, as it is in the cache folder.
+
+        Args:
+            size: Pixels along each side: 28, 64, 128 or 224.
+
+        Returns:
+            The name, without a folder.
+        """
         return f"{self.name}.npz" if size == 28 else f"{self.name}_{size}.npz"
 
     def url(self, size: int) -> str:
-        """Return the address of the file with images of `size` pixels."""
+        """Return the address that a file is downloaded from.
+
+        Args:
+            size: Pixels along each side: 28, 64, 128 or 224.
+
+        Returns:
+            A URL.
+        """
         return f"https://zenodo.org/records/10519652/files/{self.filename(size)}?download=1"

@@ -11,7 +11,8 @@ def mean_confidence(classifier, images: ArrayLike, batch_size: int = 256) -> flo
 
     This is the number of the paper's table 2, as a share. It says how sure the classifier is, and
     nothing of whether the images look real, belong to the class, differ from each other or are
-    copies: a classifier that always answers one class, or noise far from all data, gets 1 too.
+    copies: a classifier that is sure of one class always, or noise far from all data, can get 1
+    too.
 
     Args:
         classifier: A model whose `predict(images, batch_size=..., verbose=0)` returns class

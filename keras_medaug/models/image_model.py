@@ -63,7 +63,14 @@ class ImageModel(keras.Model):
         self._scoring = False
 
     def part_seed(self, *parts: object) -> int:
-        """Return the seed of a named part of the model."""
+        """Return the seed of a named part of the model, a function of the model's own seed.
+
+        Args:
+            *parts: Names or numbers that tell the part from others.
+
+        Returns:
+            An integer in `[0, 2**31 - 1)`.
+        """
         return derive_seed(self._seed, *parts)
 
     @contextlib.contextmanager

@@ -273,5 +273,5 @@ def test_bad_arguments_are_named(folder, argument, value):
 def test_without_pillow_the_extra_is_named(folder, monkeypatch):
     monkeypatch.setitem(sys.modules, "PIL", None)
     monkeypatch.setitem(sys.modules, "PIL.Image", None)
-    with pytest.raises(ImportError, match=r"pip install keras-medaug\[images\]"):
+    with pytest.raises(ImportError, match=r"pip install \"keras-medaug\[images\]\""):
         datasets.from_directory(folder, 16)

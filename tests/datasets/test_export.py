@@ -259,6 +259,10 @@ def test_notes_name_what_is_lacking(tmp_path):
     full = save(tmp_path / "b.npz", model=model, seed=0)["notes"]
     assert not has(full, "not recorded")
     assert not has(full, "no held-out")
+    few = datasets.from_arrays(*SOURCE.train, *SOURCE.test)
+    notes = save(tmp_path / "few.npz", source=few)["notes"]
+    assert has(notes, "only 8 held-out images")
+    assert not has(notes, "% of the images are nearer")
     leaking = datasets.from_arrays(*SOURCE.train, SOURCE.train[0][:3], SOURCE.train[1][:3])
     assert has(save(tmp_path / "c.npz", source=leaking)["notes"], "Held-out images", "copies")
 

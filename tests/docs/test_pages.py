@@ -1,4 +1,4 @@
-"""The code on the pages of the site, and in the README, runs on every backend."""
+"""The code on the pages of the site runs on every backend."""
 
 import functools
 import re

@@ -1,0 +1,88 @@
+"""The page of the reproduction says what the results say, and what they do not."""
+
+import copy
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+sys.path[:0] = [str(REPOSITORY / "docs" / "_extensions"), str(REPOSITORY / "examples")]
+
+from reproduction.paper import PAPER  # noqa: E402
+from reproduction.report import read_results  # noqa: E402
+from reproduction_page import (  # noqa: E402
+    NOT_MEASURED,
+    accuracy_table,
+    claims,
+    confidence_table,
+    counts_table,
+    missing,
+    summary,
+    variety_table,
+    write_tables,
+)
+
+TABLES = [counts_table, accuracy_table, confidence_table, variety_table]
+
+
+@pytest.fixture
+def found():
+    return copy.deepcopy(read_results(REPOSITORY / "docs" / "results" / "paper"))
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.__name__)
+def test_a_set_is_measured_or_said_not_to_be(found, table):
+    text = table(found)
+    shown = {line.split("|")[1].strip() for line in text.splitlines()}
+    assert {row.title for row in PAPER.values()} <= shown
+    whole = table is confidence_table  # whose last row, the mean, has all sets or none
+    assert text.count(NOT_MEASURED) == len(PAPER) - len(found) + whole
+    before = set(table(found).splitlines())
+    found.pop("breastmnist")
+    assert table(found).count(NOT_MEASURED) == len(PAPER) - len(found) + whole
+    assert set(table(found).splitlines()) != before
+
+
+def test_numbers_are_those_of_the_results(found):
+    found["breastmnist"]["classifier"]["test_accuracy"]["mean"] = 0.8141
+    line = next(line for line in accuracy_table(found).splitlines() if "BreastMNIST" in line)
+    assert "| 81.41 | 81.41 | +0.00 |" in line
+
+
+def test_the_rest_has_a_command(found):
+    assert "2 of the paper's 8 sets" in summary(found)
+    assert "--datasets pathmnist dermamnist octmnist organamnist" in missing(found)
+    assert "breastmnist" not in missing(found)
+
+
+@pytest.mark.parametrize(
+    ("change", "before", "after"),
+    [
+        (("classifier", "train_accuracy", "mean"), "The classifier does", "Not everywhere"),
+        (("classifier", "train_accuracy", "mean"), "is little left", "is something left"),
+        (("samples", "cvae", "diversity", "mean"), "None of 6", "2 of 6"),
+        (("timing", "vaegan", "seconds_per_epoch", "mean"), "holds", "does not hold"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else ".".join(value),
+)
+def test_a_verdict_follows_the_numbers(found, change, before, after):
+    assert before in claims(found)
+    assert after not in claims(found)
+    for results in found.values():
+        *path, last = change
+        for name in path:
+            results = results[name]
+        results[last] = 0.1
+    assert after in claims(found)
+
+
+def test_the_page_includes_all_that_is_written(tmp_path):
+    write_tables(REPOSITORY / "docs" / "results" / "paper", tmp_path)
+    page = (REPOSITORY / "docs" / "reproduction.md").read_text(encoding="utf-8")
+    assert all(f"_drawn/{path.name}" in page for path in tmp_path.iterdir())
+
+
+def test_a_folder_without_results_is_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no results"):
+        write_tables(tmp_path, tmp_path)
