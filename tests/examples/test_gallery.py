@@ -3,7 +3,6 @@
 import ast
 import io
 import runpy
-import time
 from pathlib import Path
 
 import pytest
@@ -12,9 +11,6 @@ from matplotlib.figure import Figure
 EXAMPLES = Path(__file__).parents[2] / "examples"
 FOLDERS = ("gallery", "tutorials")
 SCRIPTS = sorted(path for folder in FOLDERS for path in (EXAMPLES / folder).glob("plot_*.py"))
-
-# Seconds of processor time: twice what a minute on two cores has, as busy machines spend more.
-LONGEST = 240
 
 scripts = pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
 
@@ -45,9 +41,7 @@ def test_a_script_has_a_title_and_words(script):
 @scripts
 def test_a_script_runs_and_leaves_nothing_but_figures(script, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    start = time.process_time()
     names = runpy.run_path(str(script), run_name="__main__")
-    assert time.process_time() - start < LONGEST
     figures = {name: value for name, value in names.items() if isinstance(value, Figure)}
     assert figures
     assert all(name.endswith("figure") for name in figures)
