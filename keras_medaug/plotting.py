@@ -96,7 +96,10 @@ def before_after(
     if len(above) != len(below):
         raise fail("after", f"{len(below)} images", f"{len(above)}, as in `before`")
     width, height = _grid_size(above, 2, len(above), titled=title is not None)
-    figure = _new_figure((max(width + 0.9, 4.0), height + 0.1))
+    margin = 0.3 + 0.09 * max(map(len, labels))  # inches of the labels
+    figure = _new_figure((max(width + margin, 4.0), height + 0.1))
+    # The layout makes room for a label of the axis as if it were not turned: a little too little.
+    figure.set_layout_engine("constrained", w_pad=0.15)
     for axes, images, label in zip(figure.subplots(2, 1), (above, below), labels, strict=True):
         _draw_mosaic(axes, images, 1, len(images))
         axes.set_ylabel(label, fontsize=TEXT, rotation=0, ha="right", va="center", labelpad=8)

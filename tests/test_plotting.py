@@ -8,7 +8,7 @@ import pytest
 
 from keras_medaug import plotting
 
-pytest.importorskip("matplotlib")
+FigureCanvasAgg = pytest.importorskip("matplotlib.backends.backend_agg").FigureCanvasAgg
 
 
 def picture(figure):
@@ -42,6 +42,13 @@ def test_before_and_after_are_two_rows(images):
     shown = np.asarray(figure.axes[1].images[0].get_array())
     assert shown.min() == 0
     assert figure.get_suptitle() == "Title"
+
+
+@pytest.mark.parametrize("label", ["a", "test image", "reconstruction of it"])
+def test_labels_of_the_rows_are_not_cut_off(images, label):
+    figure = plotting.before_after(images, images, ("before", label))
+    FigureCanvasAgg(figure).draw()
+    assert min(axes.yaxis.label.get_window_extent().x0 for axes in figure.axes) > 0
 
 
 def test_curves_begin_at_epoch_one_and_show_each_name():

@@ -87,7 +87,7 @@ classes_figure = kma.plotting.image_grid(
 # With labels, a model can make the same image for every vector and still fill four rows with four
 # different things. So look along a row, and measure the spread over samples of one class. Here it
 # is well below that of real images: these samples are too gray and too much alike. More steps and
-# the default widths narrow the gap; check that on your own data before you use the images.
+# the default widths may narrow the gap; check that on your own data before you use the images.
 for label, name in enumerate(data.class_names):
     real = x_test[y_test == label]
     made = model.generate(len(real), labels=[label] * len(real), seed=label)
