@@ -1,10 +1,11 @@
-"""Layers: the reparameterisation, geometric augmentation, and the blocks of figures 6 to 8."""
+"""Layers: the reparameterisation, geometric augmentation, and what the networks are made of."""
 
 from keras_medaug.layers.conv2d_transpose import Conv2DTranspose
 from keras_medaug.layers.decoder_block import DecoderBlock
 from keras_medaug.layers.discriminator_block import DiscriminatorBlock
 from keras_medaug.layers.encoder_block import EncoderBlock
 from keras_medaug.layers.geometric_augmentation import GeometricAugmentation
+from keras_medaug.layers.label_embedding import LabelEmbedding
 from keras_medaug.layers.sampling import Sampling
 
 __all__ = [
@@ -13,5 +14,6 @@ __all__ = [
     "DiscriminatorBlock",
     "EncoderBlock",
     "GeometricAugmentation",
+    "LabelEmbedding",
     "Sampling",
 ]

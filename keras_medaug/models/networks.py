@@ -11,7 +11,13 @@ import keras
 from keras import layers
 
 from keras_medaug.checks import MIN_SIZE, check_image_shape, fail
-from keras_medaug.layers import Conv2DTranspose, DecoderBlock, DiscriminatorBlock, EncoderBlock
+from keras_medaug.layers import (
+    Conv2DTranspose,
+    DecoderBlock,
+    DiscriminatorBlock,
+    EncoderBlock,
+    LabelEmbedding,
+)
 from keras_medaug.seeds import derive_seed, resolve_seed
 
 LARGEST_BASE = 8
@@ -68,8 +74,8 @@ def _label_input() -> keras.KerasTensor:
     return keras.Input(shape=(), dtype="int32", name="labels")
 
 
-def _embedding(num_classes: int, size: int, seed: int, name: str) -> layers.Embedding:
-    return layers.Embedding(
+def _embedding(num_classes: int, size: int, seed: int, name: str) -> LabelEmbedding:
+    return LabelEmbedding(
         num_classes,
         size,
         embeddings_initializer=keras.initializers.RandomNormal(
