@@ -15,6 +15,10 @@ class AutoencodingModel(GenerativeModel):
     decoder: keras.Model
 
     @property
+    def _networks(self) -> dict[str, keras.Model]:
+        return self.players or {"encoder": self.encoder, "decoder": self.decoder}
+
+    @property
     def generator(self) -> keras.Model:
         """The decoder, under the name it has in a GAN."""
         return self.decoder

@@ -1,6 +1,7 @@
 """The paper's classifier."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import keras
 
@@ -79,6 +80,12 @@ class Classifier(ImageModel):
                 seed=self.part_seed("network"),
             )
         self.built = True
+
+    loss_networks: ClassVar[Mapping[str, str]] = {"loss": "classifier"}
+
+    @property
+    def _networks(self) -> dict[str, keras.Model]:
+        return {"classifier": self.network}
 
     def compile(
         self,

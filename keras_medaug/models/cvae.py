@@ -1,6 +1,7 @@
 """The convolutional variational autoencoder."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import keras
 
@@ -63,7 +64,7 @@ class CVAE(AutoencodingModel):
         library implements.
     """
 
-    loss_names = ("reconstruction", "kl")
+    loss_networks: ClassVar[Mapping[str, str]] = {"reconstruction": "decoder", "kl": "encoder"}
 
     def __init__(
         self,

@@ -1,6 +1,7 @@
 """The deep convolutional generative adversarial network."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import keras
 from keras import ops
@@ -71,7 +72,10 @@ class DCGAN(GenerativeModel):
         Adversarial Networks, 2016; section 2.3 of the paper this library implements.
     """
 
-    loss_names = ("generator_loss", "discriminator_loss")
+    loss_networks: ClassVar[Mapping[str, str]] = {
+        "generator_loss": "generator",
+        "discriminator_loss": "discriminator",
+    }
 
     def __init__(
         self,

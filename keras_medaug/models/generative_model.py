@@ -34,7 +34,6 @@ class GenerativeModel(ImageModel):
         ValueError: If an argument is not as described.
     """
 
-    loss_names: tuple[str, ...] = ()
     averaged: AveragedNetwork | None
 
     def __init__(
@@ -49,7 +48,7 @@ class GenerativeModel(ImageModel):
         self.latent_dim = check_positive(latent_dim, "latent_dim", integer=True)
         self.averaged = None
         self.seed_generator = keras.random.SeedGenerator(self.part_seed("noise"))
-        self._trackers = {name: keras.metrics.Mean(name=name) for name in self.loss_names}
+        self._trackers = {name: keras.metrics.Mean(name=name) for name in self.loss_networks}
 
     # ---- training ---------------------------------------------------------------------------
 
@@ -57,6 +56,10 @@ class GenerativeModel(ImageModel):
     def players(self) -> dict[str, keras.Model]:
         """The networks that have an optimizer each, by name; empty where one serves the model."""
         return {}
+
+    @property
+    def _networks(self) -> Mapping[str, keras.layers.Layer]:
+        return self.players
 
     def default_optimizer(self) -> keras.optimizers.Optimizer:
         """Return what `compile()` uses: Adam, rate 2e-4, first moment 0.5 (Radford et al.)."""

@@ -1,7 +1,8 @@
 """What every model of the package shares: input checks, data order, and saved random state."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import ClassVar
 
 import keras
 import numpy as np
@@ -17,6 +18,8 @@ from keras_medaug.checks import (
 )
 from keras_medaug.models.array_batches import ArrayBatches
 from keras_medaug.models.checked_sequence import CheckedSequence, checked_stream, exhausted
+from keras_medaug.models.finite_guard import FiniteGuard, saves_by_step
+from keras_medaug.models.parallel import check_parallelism
 from keras_medaug.seeds import derive_seed, resolve_seed
 
 DEFAULT_BATCH_SIZE = 32
@@ -24,6 +27,8 @@ DEFAULT_BATCH_SIZE = 32
 
 class ImageModel(keras.Model):
     """Base of the models: `fit`, `evaluate` and `predict` of Keras over checked images.
+
+    `fit` stops with an error where a loss is not finite, before a checkpoint is written.
 
     Arrays are checked before anything runs; of an iterable the first batch is checked before, the
     others as they come (but where it can be iterated anew, and neither its own length nor the
@@ -82,6 +87,14 @@ class ImageModel(keras.Model):
             yield
         finally:
             keras.config.set_dtype_policy(before)
+
+    # The network that each logged term of the loss belongs to.
+    loss_networks: ClassVar[Mapping[str, str]] = {}
+
+    @property
+    def _networks(self) -> Mapping[str, keras.layers.Layer]:
+        """The networks that train, by the names that messages give them."""
+        return {self.name: self}
 
     def build(self, input_shape=None) -> None:
         """Do nothing: the networks are built when the model is made."""
@@ -194,15 +207,18 @@ class ImageModel(keras.Model):
         Raises:
             ValueError: If images or labels are not as described; before any training where they
                 are arrays.
+            FloatingPointError: If a loss is not finite. It names the network, the epoch and the
+                step; checkpoints keep the state before.
+            RuntimeError: If training is distributed in a way that is not proven to keep the
+                copies of the networks alike.
         """
         self._assert_compile_called("fit")
+        check_parallelism(self)
         steps_per_epoch = _steps(steps_per_epoch, "steps_per_epoch")
         _steps(kwargs.get("validation_steps"), "validation_steps")
         if class_weight is not None and not self._takes_sample_weight:
             raise fail("class_weight", class_weight, "None (a generative model has no use for it)")
-        if not isinstance(callbacks, keras.callbacks.CallbackList):
-            alone = isinstance(callbacks, keras.callbacks.Callback)
-            callbacks = [callbacks] if alone else list(callbacks or [])
+        own_callbacks: list[keras.callbacks.Callback] = []
         batch_size = _batch_size(batch_size)
         check = _Check(self._check_batch)
         if _is_array(x):
@@ -213,11 +229,7 @@ class ImageModel(keras.Model):
             batches = ArrayBatches(
                 arrays, batch_size, self._order_seed if shuffle else None, steps_per_epoch
             )
-            order = batches.epoch_callback()
-            if isinstance(callbacks, list):
-                callbacks = [order, *callbacks]
-            else:
-                callbacks.callbacks.append(order)
+            own_callbacks = [batches.epoch_callback()]
             x = batches
         else:
             _refuse_beside_iterable(y, sample_weight, validation_split)
@@ -229,12 +241,12 @@ class ImageModel(keras.Model):
             )
             if kwargs.get("validation_steps") is None:
                 kwargs["validation_steps"] = steps
-        with check.unwrapped():
+        with check.unwrapped(), self._guarded(callbacks, own_callbacks) as guarded:
             return super().fit(
                 x,
                 epochs=epochs,
                 verbose=verbose,
-                callbacks=callbacks,
+                callbacks=guarded,
                 validation_data=validation_data,
                 shuffle=False,
                 class_weight=class_weight,
@@ -242,6 +254,24 @@ class ImageModel(keras.Model):
                 steps_per_epoch=steps_per_epoch,
                 **kwargs,
             )
+
+    @contextlib.contextmanager
+    def _guarded(self, callbacks, own: list) -> Iterator:
+        """Put the package's own callbacks, the guard first, before those of the user."""
+        whole = isinstance(callbacks, keras.callbacks.CallbackList)
+        alone = isinstance(callbacks, keras.callbacks.Callback) and not whole
+        given = callbacks.callbacks if whole else [callbacks] if alone else list(callbacks or [])
+        guard = FiniteGuard(self, self.loss_networks, self._networks, saves_by_step(given))
+        own = [guard, *own]
+        if not whole:
+            yield [*own, *given]
+            return
+        guard.set_model(self)
+        given[:0] = own
+        try:
+            yield callbacks
+        finally:
+            del given[: len(own)]
 
     def _order_seed(self) -> int:
         """Return the seed of the data order."""
@@ -330,7 +360,9 @@ class ImageModel(keras.Model):
 
         Raises:
             ValueError: If images or labels are not as described.
+            RuntimeError: As in `fit`.
         """
+        check_parallelism(self)
         arrays = self._check_arrays(x, y, sample_weight, every_class=False)
         return super().train_on_batch(*arrays, class_weight=class_weight, return_dict=return_dict)
 

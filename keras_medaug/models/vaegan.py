@@ -1,7 +1,8 @@
 """The union of variational autoencoder and GAN: the paper's CVAEDCGAN."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import keras
 from keras import ops
@@ -92,14 +93,14 @@ class VAEGAN(AutoencodingModel):
         algorithm 1; section 2.4 of the paper this library implements, whose signs are corrected.
     """
 
-    loss_names = (
-        "encoder_loss",
-        "decoder_loss",
-        "discriminator_loss",
-        "kl",
-        "similarity",
-        "adversarial",
-    )
+    loss_networks: ClassVar[Mapping[str, str]] = {
+        "encoder_loss": "encoder",
+        "decoder_loss": "decoder",
+        "discriminator_loss": "discriminator",
+        "kl": "encoder",
+        "similarity": "encoder",
+        "adversarial": "decoder",
+    }
 
     def __init__(
         self,

@@ -85,23 +85,6 @@ def test_optimizers_by_name(build, x):
     assert moved == {"encoder": True, "decoder": True, "discriminator": False}
 
 
-def test_learning_rate_schedules(build, x):
-    """A schedule that is 0 from its second step on, for one network alone."""
-    model = build("DCGAN", compiled=False)
-    stops = keras.optimizers.schedules.PiecewiseConstantDecay([0], [1e-3, 0.0])
-    model.compile(
-        {"generator": keras.optimizers.Adam(stops), "discriminator": keras.optimizers.Adam(1e-3)},
-        run_eagerly=True,
-    )
-    held = []
-    for _ in range(3):
-        held.append([numpy(net.trainable_variables[0]) for net in model.players.values()])
-        model.train_on_batch(x[:4])
-    assert not np.array_equal(held[0][0], held[1][0])
-    np.testing.assert_array_equal(held[1][0], held[2][0])
-    assert not np.array_equal(held[1][1], held[2][1])
-
-
 @pytest.mark.parametrize("name", GENERATIVE)
 def test_labels_reach_every_network_in_training(build, x, name):
     """A step on images of one class moves that class's embedding, and no other's."""
@@ -284,29 +267,3 @@ def test_a_compiled_step_does_what_an_eager_one_does(build, x):
         assert int(model.optimizer.by_network["encoder"].iterations) == 4
     for key, values in logs[0].items():
         np.testing.assert_allclose(logs[1][key], values, rtol=2e-3, err_msg=key)
-
-
-@pytest.mark.parametrize(
-    ("name", "policy"), [("CVAE", "mixed_bfloat16"), ("VAEGAN", "mixed_float16")]
-)
-def test_mixed_precision(build, x, name, policy):
-    model = build(name, dtype=policy)
-    history = fit(model, x[:4]).history
-    assert all(np.isfinite(values).all() for values in history.values())
-    scaled = isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
-    assert scaled == (policy == "mixed_float16")
-    assert keras.config.dtype_policy().name == "float32"
-    assert policy in {layer.dtype_policy.name for layer in model._flatten_layers()}
-    assert model.generate(4, seed=0).dtype == np.float32
-
-
-def test_a_step_whose_gradients_overflow_is_left_out(build, x):
-    model = build("VAEGAN", dtype="mixed_float16")
-    model.optimizer.build(model.trainable_variables)
-    model.optimizer.dynamic_scale.assign(2.0**120)
-    before = [numpy(v) for v in model.trainable_variables]
-    model.train_on_batch(x[:4])
-    assert all(
-        np.array_equal(a, numpy(v)) for a, v in zip(before, model.trainable_variables, strict=True)
-    )
-    assert float(model.optimizer.dynamic_scale) < 2.0**120

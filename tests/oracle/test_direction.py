@@ -1,9 +1,8 @@
-"""One network trained alone, in `fit`, goes where its objective says; and what is logged is that."""
+"""A network trained alone, in `fit`, goes where its objective says; and that is what is logged."""
 
 import keras
 import numpy as np
 import pytest
-
 from gradient_oracle.cases import CASES, COUNT, noise_for, objectives
 
 FEW = ["DCGAN", "VAEGAN", "VAEGAN, minimax, mean, accumulating"]
@@ -12,7 +11,9 @@ FEW = ["DCGAN", "VAEGAN", "VAEGAN, minimax, mean, accumulating"]
 def train_alone(case, model, player, rate):
     """Train one network by plain gradient descent, the others at a rate of 0."""
     rates = dict.fromkeys(model.players, 0.0) | {player: rate}
-    model.compile({name: keras.optimizers.SGD(each) for name, each in rates.items()}, run_eagerly=True)
+    model.compile(
+        {name: keras.optimizers.SGD(each) for name, each in rates.items()}, run_eagerly=True
+    )
     x, y = case.batch()
     with noise_for(case, model).injected():
         model.fit(x, y, batch_size=COUNT, shuffle=False, verbose=0)

@@ -82,8 +82,8 @@ def gradients_in_fit(case, model=None, eagerly=False):
     model = model or case.model()
     recorder = Recorder(gradient_accumulation_steps=case.accumulate)
     model.compile(recorder, run_eagerly=eagerly)
-    batches = [case.batch(number) for number in range(case.accumulate or 1)]
-    x, y = (None if part[0] is None else np.concatenate(part) for part in zip(*batches, strict=True))
+    images, labels = zip(*(case.batch(n) for n in range(case.accumulate or 1)), strict=True)
+    x, y = np.concatenate(images), None if labels[0] is None else np.concatenate(labels)
     with noise_for(case, model).injected():
         model.fit(x, y, batch_size=COUNT, shuffle=False, verbose=0)
     return received(model)

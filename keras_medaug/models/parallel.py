@@ -1,0 +1,63 @@
+"""Which forms of parallel training are proven; the others are refused, not left to drift."""
+
+import os
+import sys
+
+import keras
+
+
+def check_parallelism(model: keras.Model) -> None:
+    """Refuse to train in a way that would let copies of the model drift apart.
+
+    One device trains, and so does `keras.distribution.DataParallel` over the devices of one
+    process, which the tests compare with one device. Where several processes train, wrappers of
+    the model do not see networks that are called inside `compute_loss`: their gradients would not
+    be averaged, and nothing would say so.
+
+    Args:
+        model: The model that is about to train.
+
+    Raises:
+        RuntimeError: If training is distributed in another way.
+
+    Example:
+
+    >>> import keras
+    >>> from keras_medaug.models.parallel import check_parallelism
+    >>> check_parallelism(keras.Sequential())
+    """
+    strategy = getattr(model, "distribute_strategy", None)
+    replicas = getattr(strategy, "num_replicas_in_sync", 1)
+    if replicas > 1:
+        raise _refused(f"{type(strategy).__name__} with {replicas} replicas")
+    distribution = keras.distribution.distribution()
+    if distribution is not None and not isinstance(distribution, keras.distribution.DataParallel):
+        raise _refused(f"keras.distribution.{type(distribution).__name__}")
+    if (processes := _processes(distribution)) > 1:
+        raise _refused(f"{processes} processes")
+
+
+def _refused(got: str) -> RuntimeError:
+    return RuntimeError(
+        f"fit: got distributed training by {got}; expected one device, or "
+        "keras.distribution.DataParallel over the devices of one process. Elsewhere the copies of "
+        "the networks would drift apart unseen."
+    )
+
+
+def _processes(distribution) -> int:
+    """Return how many processes train together, as far as any library that is loaded knows."""
+    counts = [int(getattr(distribution, "num_processes", 1))]
+    launched = os.environ.get("WORLD_SIZE", "")
+    counts.append(int(launched) if launched.isdecimal() else 1)
+    for name, module in list(sys.modules.items()):
+        if name.endswith(".distributed") and _initialized(module):
+            above = sys.modules.get(name.rpartition(".")[0])
+            count = getattr(module, "get_world_size", None) or getattr(above, "process_count", None)
+            counts.append(count() if count else 1)
+    return max(counts)
+
+
+def _initialized(module) -> bool:
+    asked = getattr(module, "is_initialized", None)
+    return bool(asked and asked())

@@ -1,0 +1,250 @@
+"""Precision, accumulation, several steps an execution, schedules, several devices."""
+
+import itertools
+import os
+import subprocess
+import sys
+import types
+
+import keras
+import numpy as np
+import pytest
+
+from keras_medaug.models.parallel import check_parallelism
+
+GENERATIVE = ["CVAE", "DCGAN", "VAEGAN"]
+MODELS = [*GENERATIVE, "Classifier"]
+
+
+def numpy(variable):
+    return np.array(keras.ops.convert_to_numpy(variable.value))
+
+
+def fit(model, x, y, **arguments):
+    y = y if model.num_classes else None
+    return model.fit(x, y, **{"batch_size": 4, "verbose": 0, **arguments})
+
+
+def optimizers(model):
+    """Return the optimizers that step, by the name of their network."""
+    optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
+    return getattr(optimizer, "by_network", {"model": optimizer})
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize("name", MODELS)
+def test_mixed_precision(build, x, y, name, policy):
+    model = build(name, dtype=policy)
+    if policy == "mixed_float16":
+        model.optimizer.dynamic_scale.assign(256.0)  # from which no step of so few overflows
+    before = [numpy(v) for v in model.trainable_variables]
+    history = fit(model, x, y, epochs=2).history
+    assert all(np.isfinite(values).all() for values in history.values())
+    scaled = isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
+    assert scaled == (policy == "mixed_float16")
+    assert {int(each.iterations) for each in optimizers(model).values()} == {4}
+    assert not any(
+        np.array_equal(a, numpy(v)) for a, v in zip(before, model.trainable_variables, strict=True)
+    )
+    assert keras.config.dtype_policy().name == "float32"
+    assert policy in {layer.dtype_policy.name for layer in model._flatten_layers()}
+    if name != "Classifier":
+        assert model.generate(4, seed=0).dtype == np.float32
+
+
+def test_loss_scaling_changes_no_step(build, x):
+    """What a power of two multiplies, and then divides, is the same."""
+    weights = []
+    for scale in (1.0, 256.0):
+        model = build("VAEGAN", dtype="mixed_float16")
+        model.optimizer.build(model.trainable_variables)
+        model.optimizer.dynamic_scale.assign(scale)
+        fit(model, x, None)
+        weights.append([numpy(v) for v in model.trainable_variables])
+    for one, other in zip(*weights, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-3)
+
+
+def test_a_step_whose_gradients_overflow_is_left_out(build, x):
+    model = build("VAEGAN", dtype="mixed_float16")
+    model.optimizer.build(model.trainable_variables)
+    model.optimizer.dynamic_scale.assign(2.0**120)
+    before = [numpy(v) for v in model.trainable_variables]
+    model.train_on_batch(x[:4])
+    assert all(
+        np.array_equal(a, numpy(v)) for a, v in zip(before, model.trainable_variables, strict=True)
+    )
+    assert float(model.optimizer.dynamic_scale) < 2.0**120
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_gradient_accumulation_waits_for_its_steps(build, x, y, name):
+    """Nothing moves but at every second batch, and then each network does."""
+    model = build(name, compiled=False)
+    model.compile(keras.optimizers.Adam(1e-2, gradient_accumulation_steps=2), run_eagerly=True)
+    held = [[numpy(v) for v in model.trainable_variables]]
+    for _ in range(4):
+        model.train_on_batch(x[:4], y[:4] if model.num_classes else None)
+        held.append([numpy(v) for v in model.trainable_variables])
+    moved = [
+        [not np.array_equal(a, b) for a, b in zip(one, other, strict=True)]
+        for one, other in itertools.pairwise(held)
+    ]
+    assert [any(step) for step in moved] == [False, True, False, True]
+    assert all(moved[1])
+
+
+@pytest.mark.parametrize("name", ["CVAE", "VAEGAN"])
+def test_several_steps_an_execution(build, backend, x, y, name):
+    """Four steps, two at a time; PyTorch has no such thing, as Keras says."""
+    models = []
+    for steps in (1, 2):
+        model = build(name, compiled=False)
+        model.compile(steps_per_execution=steps)
+        if backend == "torch" and steps == 2:
+            with pytest.raises(ValueError, match="steps_per_execution"):
+                fit(model, x, y)
+            return
+        fit(model, x, y, epochs=2)
+        models.append(model)
+    for one, other in zip(*(model.trainable_variables for model in models), strict=True):
+        np.testing.assert_allclose(numpy(one), numpy(other), atol=1e-5)
+    for each in optimizers(models[1]).values():
+        assert int(each.iterations) == 4
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_learning_rate_schedules_reach_every_network(build, x, y, name):
+    """Of three steps each network takes the first alone: its own schedule then says 0."""
+    names = list(build(name).players) if name in {"DCGAN", "VAEGAN"} else ["model"]
+    for chosen in names:
+        stops = keras.optimizers.schedules.PiecewiseConstantDecay([0], [1e-2, 0.0])
+        rates = dict.fromkeys(names, 1e-2) | {chosen: stops}
+        given = {player: keras.optimizers.SGD(rate) for player, rate in rates.items()}
+        model = build(name, compiled=False)
+        model.compile(given if len(names) > 1 else given["model"], run_eagerly=True)
+        networks = model.players if len(names) > 1 else {"model": model}
+        held = []
+        for _ in range(3):
+            model.train_on_batch(x[:4], y[:4] if model.num_classes else None)
+            held.append(
+                {n: [numpy(v) for v in net.trainable_variables] for n, net in networks.items()}
+            )
+        for player in names:
+            pairs = zip(held[0][player], held[2][player], strict=True)
+            still = all(np.array_equal(a, b) for a, b in pairs)
+            assert still is (player == chosen), (chosen, player)
+
+
+TWO_DEVICES = """
+import sys
+import keras, numpy as np
+import keras_medaug as kma
+
+x = np.random.default_rng(0).random((10, 8, 8, 1), dtype="float32")
+filters = {"encoder_filters": 2, "decoder_filters": 2, "discriminator_filters": 2}
+
+
+def train(name, found):
+    few = {k: v for k, v in filters.items() if name != "CVAE" or k != "discriminator_filters"}
+    few = {"generator_filters": 2, "discriminator_filters": 2} if name == "DCGAN" else few
+    model = getattr(kma.models, name)((8, 8, 1), 3, seed=0, **few)
+    model.compile(keras.optimizers.SGD(1e-2))
+    model.fit(x, batch_size=4, epochs=2, verbose=0)
+    found |= {f"{name} {k}": v for k, v in enumerate(model.get_weights())}
+    found[f"{name} images"] = model.generate(4, seed=0)
+    found[f"{name} devices"] = len(model.trainable_variables[0].value.sharding.device_set)
+
+
+one, two = {}, {}
+for name in ("CVAE", "DCGAN", "VAEGAN"):
+    train(name, one)
+devices = keras.distribution.list_devices()
+keras.distribution.set_distribution(keras.distribution.DataParallel(devices=devices))
+for name in ("CVAE", "DCGAN", "VAEGAN"):
+    train(name, two)
+np.savez(sys.argv[1], **one)
+np.savez(sys.argv[2], **two)
+"""
+
+
+def test_two_devices_do_what_one_does(backend, tmp_path):
+    """The last batch, of two images, is shorter than the others."""
+    if backend != "jax":
+        pytest.skip("keras.distribution.DataParallel with JAX")
+    paths = tmp_path / "one.npz", tmp_path / "two.npz"
+    flags = "--xla_force_host_platform_device_count=2"
+    subprocess.run(
+        [sys.executable, "-c", TWO_DEVICES, *map(str, paths)],
+        env=os.environ | {"XLA_FLAGS": flags},
+        check=True,
+    )
+    one, two = (np.load(path, allow_pickle=False) for path in paths)
+    for name in GENERATIVE:
+        assert (int(one[f"{name} devices"]), int(two[f"{name} devices"])) == (1, 2)
+    for key in one.files:
+        if "devices" not in key:
+            error = np.linalg.norm(one[key] - two[key]) / max(np.linalg.norm(one[key]), 1e-6)
+            assert error < 1e-5, f"{key}: {error:.1e}"
+
+
+def test_tensorflows_strategies_are_refused(build, backend, x):
+    if backend != "tensorflow":
+        pytest.skip("tf.distribute with TensorFlow")
+    tf = pytest.importorskip("tensorflow")
+    with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+        model = build("CVAE")
+        with pytest.raises(RuntimeError, match=r"MirroredStrategy with 2 replicas; expected one"):
+            fit(model, x, None)
+    with tf.distribute.OneDeviceStrategy("CPU:0").scope():
+        check_parallelism(build("CVAE"))
+
+
+def test_a_torch_process_group_is_refused(build, backend, x, tmp_path, monkeypatch):
+    if backend != "torch":
+        pytest.skip("torch.distributed with PyTorch")
+    distributed = pytest.importorskip("torch").distributed
+    model = build("DCGAN")
+    distributed.init_process_group(
+        "gloo", init_method=f"file://{tmp_path}/rendezvous", rank=0, world_size=1
+    )
+    try:
+        fit(model, x, None)  # a group of one has nobody to drift from
+        monkeypatch.setattr(distributed, "get_world_size", lambda: 2)
+        for train in (lambda: fit(model, x, None), lambda: model.train_on_batch(x)):
+            with pytest.raises(RuntimeError, match=r"fit: got distributed training by 2 processes"):
+                train()
+    finally:
+        distributed.destroy_process_group()
+
+
+def test_a_process_that_a_launcher_started_beside_others_is_refused(build, x, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    with pytest.raises(RuntimeError, match=r"got distributed training by 4 processes; expected"):
+        fit(build("CVAE"), x, None)
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    check_parallelism(build("CVAE"))
+
+
+@pytest.mark.parametrize(
+    ("asked", "above"),
+    [({"get_world_size": lambda: 2}, {}), ({}, {"process_count": lambda: 2})],
+)
+def test_processes_that_a_library_has_joined_are_refused(build, monkeypatch, asked, above):
+    """Whichever library: it is asked as PyTorch's is, or as JAX's is."""
+    found = types.SimpleNamespace(is_initialized=lambda: True, **asked)
+    monkeypatch.setitem(sys.modules, "library", types.SimpleNamespace(**above))
+    monkeypatch.setitem(sys.modules, "library.distributed", found)
+    with pytest.raises(RuntimeError, match="2 processes"):
+        check_parallelism(build("CVAE"))
+    found.is_initialized = lambda: False
+    check_parallelism(build("CVAE"))
+
+
+def test_a_model_in_parts_on_several_devices_is_refused(build, monkeypatch):
+    class ModelParallel:
+        num_processes = 1
+
+    monkeypatch.setattr(keras.distribution, "distribution", ModelParallel)
+    with pytest.raises(RuntimeError, match=r"got distributed training by keras\.distribution\.Mod"):
+        check_parallelism(build("CVAE"))
