@@ -1,5 +1,6 @@
 """Every check of the project, each in an environment of its own. `nox` runs the default ones."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -8,7 +9,9 @@ import nox
 nox.needs_version = ">=2025.2.9"
 nox.options.default_venv_backend = "venv"
 nox.options.reuse_venv = "yes"
-nox.options.sessions = ["lint", "types", "tests", "build", "extras", "docs"]
+nox.options.sessions = [
+    "lint", "types", "tests", "parity", "exchange", "previous", "build", "extras", "docs",
+]  # fmt: skip
 
 ROOT = Path(__file__).parent
 # One environment each: a hidden import of another backend fails where that one is not installed.
@@ -24,6 +27,10 @@ DEVELOPERS = {"test", "dev", "docs"}
 PROJECT = nox.project.load_toml(ROOT / "pyproject.toml")["project"]
 EXTRAS = [extra for extra in PROJECT["optional-dependencies"] if extra not in DEVELOPERS]
 TRIED_ON = {"medmnist": "torch"}  # which it requires; the others are tried on JAX
+
+# What the tests on each backend leave for the sessions that compare backends.
+PARITY = ROOT / ".nox" / "left" / "parity"
+EXCHANGE = ROOT / ".nox" / "left" / "exchange"
 
 # What this run of Nox has made already: the wheel, and by backend an environment with nothing else.
 WHEELS: list[Path] = []
@@ -51,10 +58,74 @@ def install(session: nox.Session, backend: str, device: str = "cpu") -> None:
 @nox.session
 @BACKEND
 def tests(session: nox.Session, backend: str) -> None:
-    """Tests and docstring examples on one backend, on the CPU. Arguments go to pytest."""
+    """Tests and docstring examples on one backend, on the CPU. Arguments go to pytest.
+
+    Without arguments it also leaves behind what `parity` and `exchange` compare.
+    """
     install(session, backend)
     env = environment(session, backend)
     session.run("python", "-m", "pytest", "--durations=15", *session.posargs, env=env)
+    if not session.posargs:
+        witness(session, "train.py", str(PARITY / f"{backend}.npz"), env=env)
+        witness(session, "exchange.py", "save", str(EXCHANGE), env=env)
+
+
+def witness(
+    session: nox.Session, script: str, *arguments: str, env: dict[str, str], python: str = "python"
+) -> None:
+    """Run one of the scripts that compare backends, with the tests' helpers at hand."""
+    command = [python, f"tests/parity/{script}", *arguments]
+    session.run(*command, env=env | {"PYTHONPATH": "tests/oracle"}, external=python != "python")
+
+
+@nox.session
+def parity(session: nox.Session) -> None:
+    """Say whether all backends trained to the same weights. Needs none; run `tests` before."""
+    session.install("numpy", "-c", "requirements/test.txt")
+    witness(session, "compare.py", str(PARITY), env={})
+
+
+@nox.session(venv_backend="none")
+@BACKEND
+def exchange(session: nox.Session, backend: str) -> None:
+    """Load what was saved on each backend, where only this one is. Run `tests` before."""
+    python = tests_python(session, backend)
+    witness(
+        session, "exchange.py", "load", str(EXCHANGE), env=environment(session, backend),
+        python=python,
+    )  # fmt: skip
+
+
+def tests_python(session: nox.Session, backend: str) -> str:
+    """Return the Python of the environment that the tests on a backend ran in."""
+    folder = ROOT / ".nox" / f"tests-{backend}"
+    found = shutil.which("python", path=f"{folder / 'bin'}{os.pathsep}{folder / 'Scripts'}")
+    if found is None:
+        session.error(f"run `nox -s tests-{backend}` first")
+    return str(found)
+
+
+@nox.session
+def previous(session: nox.Session) -> None:
+    """Load what the previous release saves. Skipped until there is one."""
+    tags = ["git", "tag", "--list", "v*", "--sort=-v:refname", "--merged", "HEAD"]
+    released = str(session.run(*tags, external=True, silent=True)).split()
+    if not released:
+        session.skip("there is no release yet: no tag v* on this branch")
+    install(session, "jax")
+    env = environment(session, "jax")
+    old, files = emptied(session, "old"), emptied(session, "files")
+    archive = scratch(session, "old.tar")
+    session.run("git", "archive", "-o", str(archive), released[0], external=True)
+    shutil.unpack_archive(archive, old, filter="data")
+    path = os.pathsep.join([str(old), "tests/oracle"])
+    command = ["python", "tests/parity/exchange.py", "save", str(files)]
+    where = "import keras_medaug; print(keras_medaug.__file__)"
+    imported = session.run("python", "-c", where, env=env | {"PYTHONPATH": path}, silent=True)
+    if str(old) not in str(imported):
+        session.error(f"not {released[0]} is imported, but {imported}")
+    session.run(*command, env=env | {"PYTHONPATH": path})
+    witness(session, "exchange.py", "load", str(files), "jax", env=env)
 
 
 @nox.session(default=False)

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+
 from gradient_oracle.cases import CASES, COUNT, noise_for, objectives
 
 FEW = ["DCGAN", "VAEGAN", "VAEGAN, minimax, mean, accumulating"]

@@ -1,6 +1,7 @@
 """What the optimizers are handed in `fit` is the gradient of each network's own objective."""
 
 import pytest
+
 from gradient_oracle.agreement import cosine, relative_error
 from gradient_oracle.cases import CASES, gradients_in_fit, intended_gradients
 

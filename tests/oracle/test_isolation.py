@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+
 from gradient_oracle.cases import CASES, gradients_in_fit, rewind
 
 CASE = CASES["VAEGAN"]

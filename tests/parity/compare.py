@@ -1,0 +1,96 @@
+"""Say whether all backends came to the same weights. Needs NumPy, and no backend.
+
+    PYTHONPATH=tests/oracle python tests/parity/compare.py .nox/left/parity
+
+Small models are compared weight by weight. In those of full size some hundred thousand values a
+step go through LeakyReLU; one or the other is zero but for rounding, whose sign decides on the
+slope, and a single one changes a gradient by three thousandths. So their weights are compared
+network by network.
+"""
+
+import sys
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+
+from digest import package_digest
+from gradient_oracle.agreement import relative_error
+
+BACKENDS = ("jax", "torch", "tensorflow")
+LARGEST_ERROR = 1e-5
+
+
+def load(path):
+    """Return what a backend wrote; exit where it is missing or of another state of the package."""
+    ask = f"run the session of the tests on {path.stem} first"
+    if not path.is_file():
+        raise SystemExit(f"{path} is missing: {ask}")
+    with np.load(path, allow_pickle=False) as file:
+        found = {key: file[key] for key in file.files}
+    if str(found["package"]) != package_digest():
+        raise SystemExit(f"{path} was made with another state of the package: {ask}")
+    return found
+
+
+def cases(found):
+    """Return the names of the cases that a file holds."""
+    return [key.removesuffix("/rate") for key in found if key.endswith("/rate")]
+
+
+def weights(found, case, when):
+    """Return a case's weights, by network."""
+    networks = {}
+    for key in sorted(found):
+        if key.startswith(f"{case}/") and key.endswith(f"/{when}"):
+            networks.setdefault(key.split("/")[1], []).append(found[key].astype("float64"))
+    return networks
+
+
+def joined(arrays):
+    """Return all weights of a network as one vector."""
+    return np.concatenate([array.ravel() for array in arrays])
+
+
+def difference(case, one, other):
+    """Return the largest relative difference of a weight, or, of a large model, of a network."""
+    errors = []
+    for network, expected in one.items():
+        pairs = [(joined(other[network]), joined(expected))]
+        if not case.endswith("as shipped"):
+            pairs = list(zip(other[network], expected, strict=True))
+        errors += [relative_error([found], [wanted]) for found, wanted in pairs]
+    return max(errors)
+
+
+def moved(before, after):
+    """Return how far the networks' weights have gone, relative to their norms: the least."""
+    return min(
+        relative_error([joined(after[network])], [joined(before[network])])
+        for network in before
+        if network not in {"averaged", "moving"}
+    )
+
+
+def main():
+    """Print the largest differences; exit with a message where one is too large."""
+    found = {backend: load(Path(sys.argv[1]) / f"{backend}.npz") for backend in BACKENDS}
+    failed = []
+    for case in cases(found["jax"]):
+        after = {backend: weights(found[backend], case, "after") for backend in BACKENDS}
+        gone = moved(weights(found["jax"], case, "before"), after["jax"])
+        rate = float(found["jax"][f"{case}/rate"])
+        print(
+            f"{case}: 20 steps of SGD at {rate:g}; the networks' weights move by {gone:.1e}"
+        )
+        for pair in combinations(BACKENDS, 2):
+            error = difference(case, *(after[backend] for backend in pair))
+            print(f"    {' and '.join(pair):22} differ by {error:.1e} at most")
+            if not error < LARGEST_ERROR < gone / 10:
+                failed.append(f"{case}, {' and '.join(pair)}")
+    if failed:
+        raise SystemExit(f"Not within {LARGEST_ERROR}: {'; '.join(failed)}")
+
+
+if __name__ == "__main__":
+    main()

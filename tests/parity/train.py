@@ -1,0 +1,98 @@
+"""Train each model for twenty steps from weights and noise that every backend is given alike.
+
+    KERAS_BACKEND=jax PYTHONPATH=tests/oracle python tests/parity/train.py .nox/left/parity/jax.npz
+
+`compare.py` then says whether the backends agree.
+"""
+
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+
+import keras_medaug as kma
+from digest import package_digest
+from gradient_oracle.noise import Noise
+
+STEPS, EPOCHS = 20, 4
+FILTERS = {
+    "CVAE": ("encoder_filters", "decoder_filters"),
+    "DCGAN": ("generator_filters", "discriminator_filters"),
+    "VAEGAN": ("encoder_filters", "decoder_filters", "discriminator_filters"),
+}
+# Each with the learning rate of its plain gradient descent, the side of its images, its batch size
+# and whether it is made small.
+CASES = {
+    "CVAE": (1e-2, 8, 4, True),
+    "DCGAN": (1e-2, 8, 4, True),
+    "VAEGAN": (1e-2, 8, 4, True),
+    "CVAE as shipped": (1e-4, 28, 16, False),
+    "DCGAN as shipped": (1e-4, 28, 16, False),
+    "VAEGAN as shipped": (1e-4, 28, 16, False),
+}
+
+
+def made(case):
+    """Return a case's model."""
+    name, (_, side, _, small) = case.split()[0], CASES[case]
+    arguments = dict.fromkeys(FILTERS[name], 4) | {"latent_dim": 4} if small else {}
+    model = getattr(kma.models, name)((side, side, 1), seed=0, **arguments)
+    set_weights(model)
+    return model
+
+
+def set_weights(model):
+    """Give every kernel NumPy's draws, at the scale of Glorot and Bengio (2010)."""
+    rng = np.random.default_rng(0)
+    for variable in model.trainable_variables:
+        shape = tuple(variable.shape)
+        if len(shape) > 1:
+            field = int(np.prod(shape[:-2]))
+            scale = np.sqrt(2 / (field * (shape[-2] + shape[-1])))
+            variable.assign(scale * rng.standard_normal(shape, dtype="float32"))
+    if getattr(model, "averaged", None) is not None:
+        model.averaged.network.set_weights(model.generator.get_weights())
+
+
+def images_of(case):
+    """Return images with grain: on flat ground, normalised values are rounding errors, no more."""
+    _, side, batch, _ = CASES[case]
+    images, _ = kma.datasets.load("phantom", size=side, seed=0).train
+    grain = np.random.default_rng(0).random((STEPS // EPOCHS * batch, side, side, 1))
+    return (0.5 * images[: len(grain)] + 0.5 * grain).astype("float32")
+
+
+def weights(model, case, when):
+    """Return a model's weights, trained, followed and averaged ones, under names that sort."""
+    networks = getattr(model, "players", {}) or {"encoder": model.encoder, "decoder": model.decoder}
+    found = {f"{case}/{name}": net.trainable_variables for name, net in networks.items()}
+    found[f"{case}/moving"] = [
+        v for net in networks.values() for v in net.variables if "moving" in v.path
+    ]
+    if getattr(model, "averaged", None) is not None:
+        found[f"{case}/averaged"] = model.averaged.network.variables
+    return {
+        f"{group}/{number:02}/{when}": keras.ops.convert_to_numpy(variable.value).copy()
+        for group, variables in found.items()
+        for number, variable in enumerate(variables)
+    }
+
+
+def main():
+    """Write the weights of every model to the file that is named."""
+    found = {"package": package_digest(), "keras": keras.__version__}
+    for case, (rate, _, batch, _) in CASES.items():
+        model = made(case)
+        model.compile(keras.optimizers.SGD(rate))
+        found |= weights(model, case, "before") | {f"{case}/rate": rate}
+        with Noise(STEPS, batch, model.latent_dim).injected():
+            model.fit(images_of(case), batch_size=batch, epochs=EPOCHS, verbose=0)
+        found |= weights(model, case, "after")
+    path = Path(sys.argv[1])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez(path, **found)
+
+
+if __name__ == "__main__":
+    main()
