@@ -130,6 +130,15 @@ def previous(session: nox.Session) -> None:
 
 @nox.session(default=False)
 @BACKEND
+def mutants(session: nox.Session, backend: str) -> None:
+    """Break the training in one place at a time; each time the oracle has to go red."""
+    install(session, backend)
+    script = "tests/oracle/gradient_oracle/mutants.py"
+    session.run("python", script, *session.posargs, env=environment(session, backend))
+
+
+@nox.session(default=False)
+@BACKEND
 def tests_gpu(session: nox.Session, backend: str) -> None:
     """The same on a GPU; fails, rather than skips, where the backend sees none."""
     install(session, backend, "cuda")

@@ -80,9 +80,7 @@ def main():
         after = {backend: weights(found[backend], case, "after") for backend in BACKENDS}
         gone = moved(weights(found["jax"], case, "before"), after["jax"])
         rate = float(found["jax"][f"{case}/rate"])
-        print(
-            f"{case}: 20 steps of SGD at {rate:g}; the networks' weights move by {gone:.1e}"
-        )
+        print(f"{case}: 20 steps of SGD at {rate:g}; the networks' weights move by {gone:.1e}")
         for pair in combinations(BACKENDS, 2):
             error = difference(case, *(after[backend] for backend in pair))
             print(f"    {' and '.join(pair):22} differ by {error:.1e} at most")

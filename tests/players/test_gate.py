@@ -66,28 +66,42 @@ def test_a_model_takes_a_gate_or_none(gate):
         kma.models.VAEGAN((8, 8, 1), gate=gate)
 
 
+def optimizers(model):
+    """Return each network's own optimizer, from within loss scaling, too."""
+    return getattr(model.optimizer, "inner_optimizer", model.optimizer).by_network
+
+
 def variables_of(model, name):
     """Return copies of a network's weights and of all its optimizer holds."""
-    held = [*model.players[name].trainable_variables, *model.optimizer.by_network[name].variables]
+    held = [*model.players[name].trainable_variables, *optimizers(model)[name].variables]
     return [np.array(keras.ops.convert_to_numpy(variable.value)) for variable in held]
 
 
 # With an equilibrium of 50 both cross-entropies are below the band: the discriminator is "winning";
 # with one of 1e-3 both are above it, and the decoder waits.
 @pytest.mark.parametrize(
-    ("equilibrium", "waits", "accumulate"), [(50.0, "discriminator", None), (1e-3, "decoder", 2)]
+    ("equilibrium", "waits", "accumulate", "policy", "eagerly"),
+    [
+        (50.0, "discriminator", None, "float32", True),
+        (1e-3, "decoder", 2, "float32", False),
+        (50.0, "discriminator", 2, "mixed_float16", True),
+        (1e-3, "decoder", None, "mixed_float16", False),
+    ],
 )
 def test_a_closed_gate_leaves_weights_and_slots_as_they_were(
-    build, batch, equilibrium, waits, accumulate
+    build, batch, equilibrium, waits, accumulate, policy, eagerly
 ):
+    """With Adam, with accumulated gradients, with loss scaling; compiled and not."""
     x, _ = batch
-    model = build("VAEGAN", gate=Gate(equilibrium, 0.0))
-    model.compile(
-        keras.optimizers.Adam(1e-2, gradient_accumulation_steps=accumulate), run_eagerly=True
-    )
-    model.optimizer.build(model.trainable_variables)
+    model = build("VAEGAN", gate=Gate(equilibrium, 0.0), dtype=policy)
+    optimizer = keras.optimizers.Adam(1e-2, gradient_accumulation_steps=accumulate)
+    model.compile(optimizer, run_eagerly=eagerly)
+    scaling = isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
+    assert scaling == (policy == "mixed_float16")
+    if scaling:
+        model.optimizer.dynamic_scale.assign(256.0)  # from which no step of so few overflows
     # Momentum to go on moving by, had the step been taken with a gradient of zero.
-    optimizer = model.optimizer.by_network[waits]
+    optimizer = optimizers(model)[waits]
     for variable in optimizer.variables:
         if "momentum" in variable.path or "velocity" in variable.path:
             variable.assign(0.1 * np.ones(variable.shape, "float32"))
@@ -104,7 +118,7 @@ def test_a_closed_gate_leaves_weights_and_slots_as_they_were(
             assert int(optimizer.iterations) == 0
         else:
             assert sum(moved) > len(model.players[name].trainable_variables) / 2
-            assert int(model.optimizer.by_network[name].iterations) == 2 // (accumulate or 1)
+            assert int(optimizers(model)[name].iterations) == 2 // (accumulate or 1)
     assert statistics
     for old, variable in zip(followed, statistics, strict=True):
         assert not np.array_equal(old, keras.ops.convert_to_numpy(variable.value))
