@@ -20,6 +20,10 @@ BACKENDS = {
     "torch": {},
     "tensorflow": {"TF_CPP_MIN_LOG_LEVEL": "3"},
 }
+# On JAX and TensorFlow most of the tests' time goes into compiling, on one core: two share them.
+# PyTorch compiles nothing, and uses all cores by itself.
+SHARED = ["-n", "2", "--dist", "loadscope", "--no-loadscope-reorder"]
+WORKERS = {"jax": SHARED, "torch": [], "tensorflow": SHARED}
 BACKEND = nox.parametrize("backend", list(BACKENDS), ids=list(BACKENDS))
 
 # What a user of the wheel can ask for. The others are for work on a checkout, in other sessions.
@@ -64,7 +68,9 @@ def tests(session: nox.Session, backend: str) -> None:
     """
     install(session, backend)
     env = environment(session, backend)
-    session.run("python", "-m", "pytest", "--durations=15", *session.posargs, env=env)
+    command = ["python", "-m", "pytest", "--durations=15"]
+    command += session.posargs or WORKERS[backend]
+    session.run(*command, env=env)
     if not session.posargs:
         witness(session, "train.py", str(PARITY / f"{backend}.npz"), env=env)
         witness(session, "exchange.py", "save", str(EXCHANGE), env=env)
@@ -135,6 +141,16 @@ def mutants(session: nox.Session, backend: str) -> None:
     install(session, backend)
     script = "tests/oracle/gradient_oracle/mutants.py"
     session.run("python", script, *session.posargs, env=environment(session, backend))
+
+
+@nox.session(default=False)
+def pythae(session: nox.Session) -> None:
+    """Point the gradient oracle at another library's VAE/GAN; needs BreastMNIST."""
+    pins = ["-r", "requirements/pythae.txt", "-r", "requirements/test.txt"]
+    session.install("-r", "requirements/torch-cpu.txt", *pins, "-e", ".")
+    env = environment(session, "torch") | {"PYTHONPATH": "tests/oracle"}
+    command = ["benchmarks/pythae_gradients.py", "--out", "docs/results/pythae_gradients.json"]
+    session.run("python", *command, *session.posargs, env=env)
 
 
 @nox.session(default=False)

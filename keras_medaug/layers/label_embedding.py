@@ -35,6 +35,9 @@ class LabelEmbedding(keras.layers.Embedding):
     (2, 4)
     """
 
+    def __init__(self, input_dim: int, output_dim: int, **kwargs) -> None:
+        super().__init__(input_dim, output_dim, **kwargs)
+
     def call(self, inputs):
         """Return the vector of each label."""
         chosen = ops.one_hot(inputs, self.input_dim, dtype=self.compute_dtype)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
+from keras_medaug.models.parallel import check_batches
 from keras_medaug.seeds import derive_seed
 
 
@@ -21,6 +22,9 @@ class ArrayBatches(keras.utils.PyDataset):
             another; or `None` to keep the arrays' own order.
         steps_per_epoch: Steps that make an epoch where that is not one pass: batches then go on
             from one epoch to the next.
+
+    Raises:
+        ValueError: If a batch cannot be split evenly over the devices that share it.
 
     Example:
 
@@ -39,6 +43,7 @@ class ArrayBatches(keras.utils.PyDataset):
         steps_per_epoch: int | None = None,
     ) -> None:
         super().__init__()
+        check_batches(len(arrays[0]), batch_size)
         self.arrays = arrays
         self.size = batch_size
         self.seed = seed

@@ -8,6 +8,7 @@ from keras import ops
 
 from keras_medaug.checks import as_array, check_images, check_labels, check_positive, fail
 from keras_medaug.models.image_model import ImageModel
+from keras_medaug.models.parallel import batch_devices
 from keras_medaug.players.averaged_network import AveragedNetwork
 from keras_medaug.players.player_optimizer import PlayerOptimizer, clone_optimizer, public_config
 from keras_medaug.seeds import resolve_seed
@@ -219,10 +220,17 @@ class GenerativeModel(ImageModel):
         return check_labels(labels, "labels", count, self.num_classes)
 
     def _run(self, network, tensor: np.ndarray, labels, batch_size: int):
-        """Return a network's outputs on arrays, batch by batch, in inference."""
+        """Return a network's outputs on arrays, batch by batch, in inference.
+
+        Where devices share a batch, the last one is filled up to what they can share evenly.
+        """
         batch_size = check_positive(batch_size, "batch_size", integer=True)
-        inputs = self._with_labels(tensor, labels)
-        return network.predict(inputs, batch_size=min(batch_size, len(tensor)), verbose=0)
+        count, devices = len(tensor), batch_devices()
+        chosen = np.minimum(np.arange(count + -count % devices), count - 1)
+        inputs = self._with_labels(tensor[chosen], None if labels is None else labels[chosen])
+        batch_size = min(batch_size + -batch_size % devices, len(chosen))
+        outputs = network.predict(inputs, batch_size=batch_size, verbose=0)
+        return keras.tree.map_structure(lambda output: output[:count], outputs)
 
     @property
     def _image_network(self) -> keras.Model:

@@ -1,9 +1,12 @@
 """Which forms of parallel training are proven; the others are refused, not left to drift."""
 
+import math
 import os
 import sys
 
 import keras
+
+from keras_medaug.checks import fail
 
 
 def check_parallelism(model: keras.Model) -> None:
@@ -35,6 +38,46 @@ def check_parallelism(model: keras.Model) -> None:
         raise _refused(f"keras.distribution.{type(distribution).__name__}")
     if (processes := _processes(distribution)) > 1:
         raise _refused(f"{processes} processes")
+
+
+def batch_devices() -> int:
+    """Return over how many devices a batch is split.
+
+    Returns:
+        The number of devices of a `keras.distribution`, or 1.
+
+    Example:
+
+    >>> from keras_medaug.models.parallel import batch_devices
+    >>> batch_devices()
+    1
+    """
+    distribution = keras.distribution.distribution()
+    return 1 if distribution is None else math.prod(distribution.device_mesh.shape)
+
+
+def check_batches(count: int, batch_size: int) -> None:
+    """Refuse batches that cannot be split evenly over the devices.
+
+    Args:
+        count: Number of images in a pass.
+        batch_size: Images in a batch; the last one of a pass may be shorter.
+
+    Raises:
+        ValueError: If the devices do not divide the batches, the last one too.
+
+    Example:
+
+    >>> from keras_medaug.models.parallel import check_batches
+    >>> check_batches(9, 4)  # on one device, any will do
+    """
+    devices, last = batch_devices(), count % batch_size
+    if (count >= batch_size and batch_size % devices) or last % devices:
+        raise fail(
+            "batch_size",
+            f"{batch_size} for {count} images, which leaves a last batch of {last or batch_size}",
+            f"batches, the last one too, that {devices} devices can share evenly",
+        )
 
 
 def _refused(got: str) -> RuntimeError:
