@@ -127,6 +127,34 @@ def test_an_iterable_does_what_its_arrays_do(build, reference, x, y, kind, label
     np.testing.assert_allclose(model.predict(data(), verbose=0), predicted, atol=1e-5)
 
 
+# What each backend's users have at hand.
+LOADERS = {"jax": "PyDataset", "tensorflow": "tf.data", "torch": "torch DataLoader"}
+
+
+@pytest.mark.parametrize("name", ["DCGAN", "VAEGAN", "Classifier"])
+def test_every_model_takes_the_loader_of_its_backend(build, backend, x, y, name):
+    """Nine images in batches of four, so that the last is a batch of one."""
+    labelled = name != "DCGAN"
+    arguments = {"num_classes": 2} if labelled else {}
+    x, y = np.concatenate([x, x[:1]]), np.append(y, y[:1])
+    model, arrays = build(name, **arguments), build(name, **arguments)
+
+    def data():
+        return KINDS[LOADERS[backend]](batches(x, y if labelled else None))
+
+    given = {"batch_size": 4, "verbose": 0}
+    labels = y if labelled else None
+    found = model.fit(data(), epochs=2, verbose=0).history
+    for key, values in arrays.fit(x, labels, epochs=2, shuffle=False, **given).history.items():
+        np.testing.assert_allclose(found[key], values, rtol=1e-4, err_msg=key)
+    expected = arrays.evaluate(x, labels, **given)
+    np.testing.assert_allclose(model.evaluate(data(), verbose=0), expected, rtol=1e-4)
+    inputs = [x, y] if name == "VAEGAN" else x
+    predicted = model.predict(data(), verbose=0)
+    assert len(predicted) == len(x)
+    np.testing.assert_allclose(predicted, arrays.predict(inputs, **given), atol=1e-4)
+
+
 @pytest.mark.parametrize("kind", [k for k in KINDS if k != "generator"])
 def test_epochs_over_an_iterable(build, same, x, kind):
     items = batches(x)

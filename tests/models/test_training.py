@@ -240,6 +240,46 @@ def test_one_callback_need_not_be_in_a_list(build, x):
     assert seen == [0] * 4
 
 
+@pytest.mark.parametrize("name", MODELS)
+def test_a_batch_of_one(build, x, y, name):
+    model = build(name)
+    history = fit(model, x[:2], y[:2], batch_size=1).history
+    assert np.isfinite(history["loss"]).all()
+    labels = y[:1] if name == "Classifier" else None
+    assert np.isfinite(model.evaluate(x[:1], labels, verbose=0)).all()
+    assert len(model.predict(x[:1], verbose=0)) == 1
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_callbacks_that_set_the_learning_rate_reach_every_network(build, x, y, name):
+    model = build(name)
+    optimizers = getattr(model.optimizer, "by_network", {"model": model.optimizer}).values()
+    halves = keras.callbacks.LearningRateScheduler(lambda epoch, rate: 1e-3 if epoch else rate)
+    plateau = keras.callbacks.ReduceLROnPlateau("loss", 0.5, patience=1, min_delta=1e6)
+    fit(model, x, y, epochs=2, callbacks=[halves])
+    assert {round(float(each.learning_rate), 7) for each in optimizers} == {1e-3}
+    fit(model, x, y, epochs=2, callbacks=[plateau])
+    assert {round(float(each.learning_rate), 7) for each in optimizers} == {5e-4}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_callbacks_that_save_and_stop(build, x, y, tmp_path, name):
+    model = build(name)
+    callbacks = [
+        keras.callbacks.ModelCheckpoint(tmp_path / "m.keras"),
+        keras.callbacks.CSVLogger(tmp_path / "logs.csv"),
+        keras.callbacks.EarlyStopping("loss", patience=0, min_delta=1e6),
+    ]
+    history = fit(model, x, y, epochs=5, callbacks=callbacks).history
+    assert len(history["loss"]) == 2
+    logged = np.genfromtxt(tmp_path / "logs.csv", delimiter=",", names=True)
+    np.testing.assert_allclose(logged["loss"], history["loss"], rtol=1e-5)
+    saved = keras.saving.load_model(tmp_path / "m.keras")
+    assert type(saved) is type(model)
+    for one, other in zip(saved.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 def test_callbacks_see_the_losses(build, x):
     stop = keras.callbacks.EarlyStopping("loss", patience=0, min_delta=1e6)
     history = fit(build("DCGAN"), x, epochs=5, callbacks=[stop]).history
