@@ -1,6 +1,7 @@
 """The code on the pages of the site runs on every backend."""
 
 import functools
+import json
 import re
 from pathlib import Path
 
@@ -36,3 +37,29 @@ def test_the_code_of_a_page_runs(page, tmp_path, monkeypatch):
     smaller = functools.partial(kma.datasets.load, train=64, val=16, test=16)
     monkeypatch.setattr(kma.datasets, "load", smaller)
     exec(compile(code_of(page), str(page), "exec"), {"__name__": "page"})
+
+
+def test_the_figures_of_the_training_page_are_those_of_the_results():
+    page = (REPOSITORY / "docs/explanation/training.md").read_text(encoding="utf-8")
+    rows = {cells[0]: cells[1:] for cells in map(cells_of, page.splitlines()) if cells}
+    results = REPOSITORY / "docs/results"
+    runs = json.loads((results / "collapse.json").read_text(encoding="utf-8"))["runs"]
+    for name in ("CVAE", "DCGAN", "VAEGAN"):
+        spreads = [run["spread"] for run in runs[name].values()]
+        collapsed = sum(spread < 0.5 for spread in spreads)
+        spread = f"{min(spreads):.2f} to {max(spreads):.2f}"
+        assert rows[f"`{name}`"] == [f"{collapsed} of {len(spreads)}", spread]
+        assert len(spreads) == 20
+    found = json.loads((results / "pythae_gradients.json").read_text(encoding="utf-8"))["cosines"]
+    for said, kind in (
+        ("pythae 0.1.2, its default networks", "pythae, multilayer perceptrons"),
+        ("pythae 0.1.2, its convolutional networks for MNIST", "pythae, convolutional"),
+        ("keras-medaug", "keras-medaug"),
+    ):
+        ends = [{f"{min(each):.3f}", f"{max(each):.3f}"} for each in found[kind].values()]
+        assert [{cell} for cell in rows[said]] == ends, said
+
+
+def cells_of(line):
+    """Return the cells of a row of a table, or nothing."""
+    return [cell.strip() for cell in line.strip().strip("|").split("|")] if "|" in line else []

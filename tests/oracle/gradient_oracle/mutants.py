@@ -178,7 +178,7 @@ def ask(folder):
     run = subprocess.run(
         [*command, "-rf", *WITNESSES],
         cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(folder)},
+        env=os.environ | {"PYTHONPATH": str(folder), "COLUMNS": "1000"},  # reasons unabridged
         capture_output=True,
         text=True,
         check=False,
