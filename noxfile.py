@@ -127,7 +127,7 @@ def previous(session: nox.Session) -> None:
     path = os.pathsep.join([str(old), "tests/oracle"])
     command = ["python", "tests/parity/exchange.py", "save", str(files)]
     where = "import keras_medaug; print(keras_medaug.__file__)"
-    imported = session.run("python", "-c", where, env=env | {"PYTHONPATH": path}, silent=True)
+    imported = session.run("python", "-P", "-c", where, env=env | {"PYTHONPATH": path}, silent=True)
     if str(old) not in str(imported):
         session.error(f"not {released[0]} is imported, but {imported}")
     session.run(*command, env=env | {"PYTHONPATH": path})

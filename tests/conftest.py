@@ -48,6 +48,21 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.skip(reason=f"{backend} sees no GPU"))
 
 
+def pytest_terminal_summary(terminalreporter):
+    """Say how far gradients were from what they should be, where the oracle has run."""
+    largest = {}
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            for key, found in getattr(report, "user_properties", []):
+                if key == "oracle":
+                    name, error = found
+                    largest[name] = max(error, largest.get(name, 0.0))
+    if largest:
+        terminalreporter.section(f"gradient oracle on {keras.config.backend()}")
+        for name, error in largest.items():
+            terminalreporter.line(f"{name:8} largest relative error of a gradient {error:.1e}")
+
+
 @pytest.fixture(autouse=True)
 def _fresh_state():
     """Start every test from the same seeds, layer names and dtype policy."""

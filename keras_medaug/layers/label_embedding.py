@@ -6,7 +6,7 @@ from keras import ops
 
 @keras.saving.register_keras_serializable(package="keras_medaug")
 class LabelEmbedding(keras.layers.Embedding):
-    """Drop-in for `keras.layers.Embedding` over class labels: same weights, same output.
+    """Drop-in for `keras.layers.Embedding` over class labels: same weights, same vectors.
 
     Rows are chosen by a product with one-hot labels, so that their gradient is an ordinary array.
     The gradient of a lookup is, on TensorFlow, a list of rows in which a class occurs as often as
@@ -14,6 +14,8 @@ class LabelEmbedding(keras.layers.Embedding):
     the second moments, and with them the steps, are then others than on JAX and PyTorch. (Keras
     3.15.1; a row that occurs three times with a gradient of 1 adds 3 to the second moment in place
     of 9.) For a few classes the product costs nothing.
+
+    A label outside `[0, input_dim)` gives zeros; the models' own methods refuse it.
 
     Args:
         input_dim: Number of classes.
@@ -40,5 +42,8 @@ class LabelEmbedding(keras.layers.Embedding):
 
     def call(self, inputs):
         """Return the vector of each label."""
-        chosen = ops.one_hot(inputs, self.input_dim, dtype=self.compute_dtype)
-        return ops.matmul(chosen, ops.cast(self.embeddings, self.compute_dtype))
+        # `ops.one_hot` would raise on PyTorch alone where a label is of no class.
+        labels = ops.expand_dims(ops.cast(inputs, "int32"), -1)
+        chosen = ops.equal(labels, ops.arange(self.input_dim, dtype="int32"))
+        dtype = self.compute_dtype
+        return ops.matmul(ops.cast(chosen, dtype), ops.cast(self.embeddings, dtype))

@@ -12,9 +12,12 @@ from keras import ops
 class FiniteGuard(keras.callbacks.Callback):
     """Stops `fit` with an error at the first step whose loss is not a finite number.
 
-    It has to come before callbacks that save: what is not finite then never replaces a checkpoint.
-    The weights are looked at, too, before an epoch's end is saved, and before a step's end is where
-    a callback saves by steps: a step can spoil them though its own loss was finite.
+    It has to come before callbacks that save, so that what is not finite replaces no checkpoint.
+    The weights are looked at, too, at the end of an epoch, and at the end of a step where one of
+    Keras's callbacks saves by steps: a step can spoil them though its own loss was finite.
+
+    The networks it names are those whose loss is not finite. A number that is none spreads with the
+    images, so that they are often all that see them.
 
     Args:
         model: The model that trains.
@@ -79,8 +82,11 @@ class FiniteGuard(keras.callbacks.Callback):
     def _stop(self) -> None:
         """Raise the error of the first step that was found, if one was."""
         if self._found:
-            step = min(self._found)
-            raise self._error(f"at step {step}", self._found[step])
+            last = min(self._found)
+            # Of several steps an execution Keras tells the last one only.
+            first = last - getattr(self._guarded, "steps_per_execution", 1) + 1
+            where = f"at step {last}" if first == last else f"in steps {first} to {last}"
+            raise self._error(where, self._found[last])
 
     def _error(self, where: str, found: str) -> FloatingPointError:
         return FloatingPointError(
@@ -97,10 +103,10 @@ class FiniteGuard(keras.callbacks.Callback):
             if name in logs and not math.isfinite(logs[name])
         }
         if len(terms) > 1:
-            del terms["loss"]  # the sum of the others says nothing more
-        owners = {name: self._loss_networks.get(name) for name in terms}
-        of = {name: f" (network: {owner})" if owner else "" for name, owner in owners.items()}
-        return ", ".join(f"{name} is {value}{of[name]}" for name, value in terms.items())
+            terms.pop("loss", None)  # the sum of the others says nothing more
+        said = ", ".join(f"{name} is {value}" for name, value in terms.items())
+        owners = dict.fromkeys(filter(None, map(self._loss_networks.get, terms)))
+        return f"{said} (network: {', '.join(owners)})" if owners else said
 
     def _spoiled_weights(self) -> str:
         """Say which networks' weights are not finite; empty where all are."""

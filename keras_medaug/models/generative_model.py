@@ -8,7 +8,7 @@ from keras import ops
 
 from keras_medaug.checks import as_array, check_images, check_labels, check_positive, fail
 from keras_medaug.models.image_model import ImageModel
-from keras_medaug.models.parallel import batch_devices
+from keras_medaug.models.parallel import batch_devices, check_batches
 from keras_medaug.players.averaged_network import AveragedNetwork
 from keras_medaug.players.player_optimizer import PlayerOptimizer, clone_optimizer, public_config
 from keras_medaug.seeds import resolve_seed
@@ -207,7 +207,9 @@ class GenerativeModel(ImageModel):
             return super()._check_inputs_batch(batch)
         if isinstance(batch, list | tuple):
             batch = batch[0] if len(batch) == 1 else list(batch[:2])
-        return (tuple(self._check_inputs(batch)),)
+        inputs = self._check_inputs(batch)
+        check_batches(len(inputs[0]))
+        return (tuple(inputs),)
 
     def _labels_for(self, labels, count: int):
         """Return `labels` checked against the model: given exactly when it is conditional."""
@@ -226,9 +228,11 @@ class GenerativeModel(ImageModel):
         """
         batch_size = check_positive(batch_size, "batch_size", integer=True)
         count, devices = len(tensor), batch_devices()
-        chosen = np.minimum(np.arange(count + -count % devices), count - 1)
-        inputs = self._with_labels(tensor[chosen], None if labels is None else labels[chosen])
-        batch_size = min(batch_size + -batch_size % devices, len(chosen))
+        if count % devices:
+            filled = np.minimum(np.arange(count + -count % devices), count - 1)
+            tensor, labels = tensor[filled], None if labels is None else labels[filled]
+        batch_size = min(batch_size + -batch_size % devices, len(tensor))
+        inputs = self._with_labels(tensor, labels)
         outputs = network.predict(inputs, batch_size=batch_size, verbose=0)
         return keras.tree.map_structure(lambda output: output[:count], outputs)
 

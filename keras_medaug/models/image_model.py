@@ -19,7 +19,7 @@ from keras_medaug.checks import (
 from keras_medaug.models.array_batches import ArrayBatches
 from keras_medaug.models.checked_sequence import CheckedSequence, checked_stream, exhausted
 from keras_medaug.models.finite_guard import FiniteGuard, saves_by_step
-from keras_medaug.models.parallel import check_parallelism
+from keras_medaug.models.parallel import check_batches, check_parallelism
 from keras_medaug.seeds import derive_seed, resolve_seed
 
 DEFAULT_BATCH_SIZE = 32
@@ -105,8 +105,13 @@ class ImageModel(keras.Model):
     def _check_batch(self, batch) -> tuple:
         """Return one batch of a user's iterable as checked arrays."""
         parts = tuple(batch) if isinstance(batch, tuple | list) else (batch,)
-        x, y, weight = (*parts, None, None, None)[:3]
-        return self._check_arrays(x, y, weight, every_class=False)
+        return self._check_one_batch(*(*parts, None, None, None)[:3])
+
+    def _check_one_batch(self, x, y, sample_weight) -> tuple:
+        """Return one batch as checked arrays."""
+        arrays = self._check_arrays(x, y, sample_weight, every_class=False)
+        check_batches(len(arrays[0]))
+        return arrays
 
     def _check_arrays(self, x, y, sample_weight, every_class: bool, argument: str = "x") -> tuple:
         """Return `(x,)`, `(x, y)` or `(x, y, sample_weight)`, checked."""
@@ -340,7 +345,7 @@ class ImageModel(keras.Model):
         Raises:
             ValueError: If images or labels are not as described.
         """
-        arrays = self._check_arrays(x, y, sample_weight, every_class=False)
+        arrays = self._check_one_batch(x, y, sample_weight)
         with self._scores_only():
             return super().test_on_batch(*arrays, return_dict=return_dict)
 
@@ -363,7 +368,7 @@ class ImageModel(keras.Model):
             RuntimeError: As in `fit`.
         """
         check_parallelism(self)
-        arrays = self._check_arrays(x, y, sample_weight, every_class=False)
+        arrays = self._check_one_batch(x, y, sample_weight)
         return super().train_on_batch(*arrays, class_weight=class_weight, return_dict=return_dict)
 
     def predict(
@@ -388,6 +393,7 @@ class ImageModel(keras.Model):
         check, steps = _Check(self._check_inputs_batch), _steps(steps, "steps")
         if _is_array(x) or _is_pair(x):
             x, batch_size = self._check_inputs(x), _batch_size(batch_size)
+            check_batches(_count_images(x), batch_size)
         else:
             x, steps = self._as_batches(x, check, steps, once=True)
         with check.unwrapped():
@@ -405,7 +411,9 @@ class ImageModel(keras.Model):
         Raises:
             ValueError: If the images are not as described.
         """
-        return super().predict_on_batch(self._check_inputs(x))
+        x = self._check_inputs(x)
+        check_batches(_count_images(x))
+        return super().predict_on_batch(x)
 
     def _check_inputs(self, x):
         """Return what `predict` was given, checked."""
@@ -415,7 +423,9 @@ class ImageModel(keras.Model):
 
     def _check_inputs_batch(self, batch):
         """Return the images of one batch of an iterable, checked."""
-        return (self._check_inputs(batch[0] if isinstance(batch, tuple | list) else batch),)
+        x = self._check_inputs(batch[0] if isinstance(batch, tuple | list) else batch)
+        check_batches(len(x))
+        return (x,)
 
     @contextlib.contextmanager
     def _scores_only(self) -> Iterator[None]:
@@ -517,6 +527,11 @@ def _is_pair(data) -> bool:
 
 def _is_batch(data) -> bool:
     return len(getattr(data, "shape", ())) == 4
+
+
+def _count_images(x) -> int:
+    """Return the number of images in what `predict` takes: images, or `[images, labels]`."""
+    return len(x[0]) if isinstance(x, list) else len(x)
 
 
 def _length(data) -> int | None:

@@ -1,6 +1,5 @@
 """Which forms of parallel training are proven; the others are refused, not left to drift."""
 
-import math
 import os
 import sys
 
@@ -36,8 +35,10 @@ def check_parallelism(model: keras.Model) -> None:
     distribution = keras.distribution.distribution()
     if distribution is not None and not isinstance(distribution, keras.distribution.DataParallel):
         raise _refused(f"keras.distribution.{type(distribution).__name__}")
+    if (devices := batch_devices()) > 1 and devices > len(keras.distribution.list_devices()):
+        raise _refused(f"{devices} devices, not all of which Keras sees")
     if (processes := _processes(distribution)) > 1:
-        raise _refused(f"{processes} processes")
+        raise _refused(f"{processes} processes (joined by a library, or said by $WORLD_SIZE)")
 
 
 def batch_devices() -> int:
@@ -53,15 +54,17 @@ def batch_devices() -> int:
     1
     """
     distribution = keras.distribution.distribution()
-    return 1 if distribution is None else math.prod(distribution.device_mesh.shape)
+    return 1 if distribution is None else int(distribution.device_mesh.shape[0])
 
 
-def check_batches(count: int, batch_size: int) -> None:
+def check_batches(count: int, batch_size: int | None = None) -> None:
     """Refuse batches that cannot be split evenly over the devices.
+
+    Keras would fail on them in the middle of its work, and not always leave the model whole.
 
     Args:
         count: Number of images in a pass.
-        batch_size: Images in a batch; the last one of a pass may be shorter.
+        batch_size: Images in a batch, the last one of which may be shorter; `None` for all.
 
     Raises:
         ValueError: If the devices do not divide the batches, the last one too.
@@ -71,11 +74,11 @@ def check_batches(count: int, batch_size: int) -> None:
     >>> from keras_medaug.models.parallel import check_batches
     >>> check_batches(9, 4)  # on one device, any will do
     """
-    devices, last = batch_devices(), count % batch_size
-    if (count >= batch_size and batch_size % devices) or last % devices:
+    devices, size = batch_devices(), max(1, min(batch_size or count, count))
+    if uneven := [n for n in (size, count % size) if n % devices]:
         raise fail(
             "batch_size",
-            f"{batch_size} for {count} images, which leaves a last batch of {last or batch_size}",
+            f"a batch of {uneven[0]} images",
             f"batches, the last one too, that {devices} devices can share evenly",
         )
 
@@ -89,7 +92,11 @@ def _refused(got: str) -> RuntimeError:
 
 
 def _processes(distribution) -> int:
-    """Return how many processes train together, as far as any library that is loaded knows."""
+    """Return how many processes train together, as far as any library that is loaded knows.
+
+    Libraries are asked by what they offer, not by name: what has joined processes may be a backend
+    or something on top of one.
+    """
     counts = [int(getattr(distribution, "num_processes", 1))]
     launched = os.environ.get("WORLD_SIZE", "")
     counts.append(int(launched) if launched.isdecimal() else 1)

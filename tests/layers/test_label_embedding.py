@@ -24,6 +24,11 @@ def test_it_does_what_keras_does(policy):
     assert tuple(found.shape) == ours.compute_output_shape((4,))
 
 
+def test_a_label_of_no_class_gives_zeros():
+    found = keras.ops.convert_to_numpy(LabelEmbedding(4, 5)(np.int32([-1, 4, 3])))
+    assert found.any(axis=1).tolist() == [False, False, True]
+
+
 def test_it_is_saved_as_itself():
     config = keras.saving.serialize_keras_object(LabelEmbedding(4, 5))
     assert type(keras.saving.deserialize_keras_object(config)) is LabelEmbedding

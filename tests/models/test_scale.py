@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import pytest
 
+from keras_medaug.models import parallel
 from keras_medaug.models.parallel import check_parallelism
 
 MODELS = ["CVAE", "DCGAN", "VAEGAN", "Classifier"]
@@ -138,36 +139,56 @@ import sys
 import keras, numpy as np
 import keras_medaug as kma
 
-x = np.random.default_rng(0).random((10, 8, 8, 1), dtype="float32")
-few = {"encoder_filters": 2, "decoder_filters": 2}
-models = {"CVAE": few, "VAEGAN": few | {"discriminator_filters": 2}}
+x, y = np.random.default_rng(0).random((10, 8, 8, 1), dtype="float32"), np.arange(10) % 2
+few = {"latent_dim": 3, "encoder_filters": 2, "decoder_filters": 2}
+models = {
+    "CVAE": few,
+    "DCGAN": {"latent_dim": 3, "generator_filters": 2, "discriminator_filters": 2},
+    "VAEGAN": few | {"discriminator_filters": 2, "num_classes": 2},
+    "Classifier": {"filters": 2, "num_classes": 2},
+}
+
+
+def made(name):
+    model = getattr(kma.models, name)((8, 8, 1), seed=0, **models[name])
+    model.compile(optimizer=keras.optimizers.SGD(1e-2))
+    return model, y if model.num_classes else None
 
 
 def train(path):
     found = {}
-    for name, filters in models.items():
-        model = getattr(kma.models, name)((8, 8, 1), 3, seed=0, **filters)
-        model.compile(keras.optimizers.SGD(1e-2))
-        model.fit(x, batch_size=4, epochs=2, verbose=0)
+    for name in models:
+        model, labels = made(name)
+        model.fit(x, labels, batch_size=4, epochs=2, verbose=0)
         found |= {f"{name} {k}": v for k, v in enumerate(model.get_weights())}
-        found[f"{name} images"] = model.generate(3, seed=0)  # which two devices cannot share
         found[f"{name} devices"] = len(model.trainable_variables[0].value.sharding.device_set)
+        if name == "CVAE":
+            found["CVAE images"] = model.generate(3, seed=0)  # which two devices cannot share
     np.savez(path, **found)
+
+
+def refuses(run, *arguments, **given):
+    try:
+        run(*arguments, **given)
+    except ValueError as error:
+        assert "`batch_size`: got a batch of 1 images; expected batches" in str(error), error
+    else:
+        raise AssertionError(f"{run}: a batch of one was shared by two devices")
 
 
 train(sys.argv[1])
 devices = keras.distribution.list_devices()
 keras.distribution.set_distribution(keras.distribution.DataParallel(devices=devices))
 train(sys.argv[2])
-model = kma.models.CVAE((8, 8, 1), 3, seed=0, **few)
-model.compile()
-for run in (model.fit, model.evaluate):
-    try:
-        run(x[:9], batch_size=4, verbose=0)
-    except ValueError as error:
-        assert "`batch_size`: got 4 for 9 images, which leaves a last batch of 1" in str(error)
-    else:
-        raise AssertionError("a batch of one was shared by two devices")
+model, _ = made("CVAE")
+for run in (model.fit, model.evaluate, model.predict):
+    refuses(run, x[:9], batch_size=4, verbose=0)
+    refuses(run, iter([x[:1], x[:4]]), verbose=0)
+for run in (model.train_on_batch, model.test_on_batch, model.predict_on_batch):
+    refuses(run, x[:1])
+refuses(model.fit, x[:8], validation_data=x[:1], batch_size=4, verbose=0)
+refuses(model.evaluate, (batch for batch in (x[:4], x[:1])), verbose=0)
+assert np.isfinite(model.fit(x, batch_size=4, verbose=0).history["loss"]).all()
 """
 
 
@@ -176,14 +197,14 @@ def test_two_devices_do_what_one_does(backend, tmp_path):
     if backend != "jax":
         pytest.skip("keras.distribution.DataParallel with JAX")
     paths = tmp_path / "one.npz", tmp_path / "two.npz"
-    flags = "--xla_force_host_platform_device_count=2"
+    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=2"
     subprocess.run(
         [sys.executable, "-c", TWO_DEVICES, *map(str, paths)],
         env=os.environ | {"XLA_FLAGS": flags},
         check=True,
     )
     one, two = (np.load(path, allow_pickle=False) for path in paths)
-    for name in ("CVAE", "VAEGAN"):
+    for name in MODELS:
         assert (int(one[f"{name} devices"]), int(two[f"{name} devices"])) == (1, 2)
     for key in one.files:
         if "devices" not in key:
@@ -223,7 +244,7 @@ def test_a_torch_process_group_is_refused(build, backend, x, tmp_path, monkeypat
 
 def test_a_process_that_a_launcher_started_beside_others_is_refused(build, x, monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "4")
-    with pytest.raises(RuntimeError, match=r"got distributed training by 4 processes; expected"):
+    with pytest.raises(RuntimeError, match=r"got distributed training by 4 processes"):
         fit(build("CVAE"), x, None)
     monkeypatch.setenv("WORLD_SIZE", "1")
     check_parallelism(build("CVAE"))
@@ -244,9 +265,17 @@ def test_processes_that_a_library_has_joined_are_refused(build, monkeypatch, ask
     check_parallelism(build("CVAE"))
 
 
+def test_devices_that_keras_does_not_see_are_refused(build, monkeypatch):
+    monkeypatch.setattr(keras.distribution, "list_devices", lambda: ["cpu:0"])
+    monkeypatch.setattr(parallel, "batch_devices", lambda: 2)
+    with pytest.raises(RuntimeError, match="got distributed training by 2 devices, not all"):
+        check_parallelism(build("CVAE"))
+
+
 def test_a_model_in_parts_on_several_devices_is_refused(build, monkeypatch):
     class ModelParallel:
         num_processes = 1
+        device_mesh = types.SimpleNamespace(shape=(1, 2))
 
     monkeypatch.setattr(keras.distribution, "distribution", ModelParallel)
     with pytest.raises(RuntimeError, match=r"got distributed training by keras\.distribution\.Mod"):

@@ -27,6 +27,7 @@ class Case:
     as_shipped: bool = False
     accumulate: int | None = None
     waits: str | None = None
+    images: np.ndarray | None = None
 
     def model(self, **more):
         """Return the model: tiny, or of the size that users get, on the paper's images."""
@@ -37,7 +38,9 @@ class Case:
         return getattr(kma.models, self.name)((8, 8, 1), **given)
 
     def batch(self, number=0):
-        """Return images, and labels where the model takes them."""
+        """Return images, those given or random ones, and labels where the model takes them."""
+        if self.images is not None:
+            return self.images, None
         side = 28 if self.as_shipped else 8
         x = np.random.default_rng(number).random((COUNT, side, side, 1), dtype="float32")
         return x, np.int32([0, 1, 1, 0]) if "num_classes" in self.arguments else None
@@ -74,7 +77,7 @@ CASES = {
 
 def noise_for(case, model):
     """Return noise for each step of a case."""
-    return Noise(case.accumulate or 1, COUNT, model.latent_dim)
+    return Noise(case.accumulate or 1, len(case.batch()[0]), model.latent_dim)
 
 
 def gradients_in_fit(case, model=None, eagerly=False):
@@ -85,7 +88,7 @@ def gradients_in_fit(case, model=None, eagerly=False):
     images, labels = zip(*(case.batch(n) for n in range(case.accumulate or 1)), strict=True)
     x, y = np.concatenate(images), None if labels[0] is None else np.concatenate(labels)
     with noise_for(case, model).injected():
-        model.fit(x, y, batch_size=COUNT, shuffle=False, verbose=0)
+        model.fit(x, y, batch_size=len(images[0]), shuffle=False, verbose=0)
     return received(model)
 
 

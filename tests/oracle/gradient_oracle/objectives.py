@@ -1,7 +1,7 @@
 """The objectives as the literature has them: live networks, nothing stopped, one for each network.
 
-Nothing here is shared with the package. A network's objective is differentiated with respect to
-that network alone; that is all that keeps it from the others.
+The networks are the model's own; no objective, loss or routing is shared with the package. An
+objective is differentiated with respect to its own network; nothing else keeps it from the others.
 """
 
 import math
