@@ -15,6 +15,7 @@ def test_every_network_receives_the_gradient_of_its_own_objective(name, record_p
     assert found.keys() == intended.keys()
     for network, expected in intended.items():
         assert all(gradient.any() for gradient in expected) is (network != case.waits)
+        assert len(found[network]) == len(expected)
         error = relative_error(found[network], expected)
         record_property("oracle", (case.name, error))
         assert error < LARGEST_ERROR, f"{network}: {error:.1e}"

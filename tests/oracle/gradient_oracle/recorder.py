@@ -15,6 +15,7 @@ class Recorder(keras.optimizers.Optimizer):
 
     def __init__(self, learning_rate=1.0, name="recorder", **kwargs):
         super().__init__(learning_rate=learning_rate, name=name, **kwargs)
+        self.received = []
 
     def build(self, variables):
         if self.built:
