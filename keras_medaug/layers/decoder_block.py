@@ -2,6 +2,7 @@
 
 import keras
 
+from keras_medaug.layers.batch_normalization import BatchNormalization
 from keras_medaug.layers.conv2d_transpose import Conv2DTranspose
 from keras_medaug.seeds import derive_seed, resolve_seed
 
@@ -68,9 +69,7 @@ class DecoderBlock(keras.layers.Layer):
             name="convolution",
         )
         self.normalization = (
-            keras.layers.BatchNormalization(
-                momentum=0.9, dtype=self.dtype_policy, name="normalization"
-            )
+            BatchNormalization(momentum=0.9, dtype=self.dtype_policy, name="normalization")
             if batch_normalization
             else None
         )

@@ -2,6 +2,8 @@
 
 import keras
 
+from keras_medaug.layers.batch_normalization import BatchNormalization
+from keras_medaug.layers.dropout import Dropout
 from keras_medaug.seeds import derive_seed, resolve_seed
 
 
@@ -74,16 +76,14 @@ class DiscriminatorBlock(keras.layers.Layer):
             name="convolution",
         )
         self.normalization = (
-            keras.layers.BatchNormalization(
-                momentum=0.9, dtype=self.dtype_policy, name="normalization"
-            )
+            BatchNormalization(momentum=0.9, dtype=self.dtype_policy, name="normalization")
             if batch_normalization
             else None
         )
         self.activation = keras.layers.LeakyReLU(
             negative_slope, dtype=self.dtype_policy, name="activation"
         )
-        self.dropout = keras.layers.Dropout(
+        self.dropout = Dropout(
             dropout, seed=derive_seed(seed, "dropout"), dtype=self.dtype_policy, name="dropout"
         )
 

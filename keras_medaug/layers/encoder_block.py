@@ -2,6 +2,7 @@
 
 import keras
 
+from keras_medaug.layers.batch_normalization import BatchNormalization
 from keras_medaug.seeds import derive_seed, resolve_seed
 
 
@@ -63,7 +64,7 @@ class EncoderBlock(keras.layers.Layer):
             name="convolution",
         )
         self.normalization = (
-            keras.layers.BatchNormalization(dtype=self.dtype_policy, name="normalization")
+            BatchNormalization(dtype=self.dtype_policy, name="normalization")
             if batch_normalization
             else None
         )

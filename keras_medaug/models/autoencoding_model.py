@@ -43,9 +43,13 @@ class AutoencodingModel(GenerativeModel):
         Raises:
             ValueError: If an argument is not as described.
         """
-        images = to_unit(check_images(x, "x", self.image_shape))
+        images = check_images(x, "x", self.image_shape)
         labels = self._labels_for(labels, len(images))
-        z_mean, _ = self._run(self.encoder, images, labels, batch_size)
+
+        def rows(start: int, stop: int) -> np.ndarray:
+            return to_unit(images[start:stop])
+
+        z_mean, _ = self._run(self.encoder, len(images), rows, labels, batch_size)
         return np.asarray(z_mean, dtype="float32")
 
     def reconstruct(self, x, labels=None, batch_size: int = DEFAULT_BATCH_SIZE) -> np.ndarray:

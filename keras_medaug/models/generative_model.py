@@ -1,6 +1,6 @@
 """What the generative models share: optimizers per network, loss records, and `generate`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import keras
 import numpy as np
@@ -14,6 +14,8 @@ from keras_medaug.players.player_optimizer import PlayerOptimizer, clone_optimiz
 from keras_medaug.seeds import resolve_seed
 
 DEFAULT_BATCH_SIZE = 256
+# How many batches of results wait in memory of their own.
+BATCHES_AT_A_TIME = 4
 
 
 class GenerativeModel(ImageModel):
@@ -221,20 +223,32 @@ class GenerativeModel(ImageModel):
             raise fail("labels", "None", f"labels in [0, {self.num_classes}), one per image")
         return check_labels(labels, "labels", count, self.num_classes)
 
-    def _run(self, network, tensor: np.ndarray, labels, batch_size: int):
-        """Return a network's outputs on arrays, batch by batch, in inference.
+    def _run(self, network, count: int, rows: Callable, labels, batch_size: int):
+        """Return a network's outputs on `count` rows, in inference.
 
-        Where devices share a batch, the last one is filled up to what they can share evenly.
+        `rows(start, stop)` gives the inputs; it is called in order, for a few batches at a time, so
+        that beside the result no more memory is needed for many rows than for few.
         """
-        batch_size = check_positive(batch_size, "batch_size", integer=True)
-        count, devices = len(tensor), batch_devices()
-        if count % devices:
-            filled = np.minimum(np.arange(count + -count % devices), count - 1)
-            tensor, labels = tensor[filled], None if labels is None else labels[filled]
-        batch_size = min(batch_size + -batch_size % devices, len(tensor))
-        inputs = self._with_labels(tensor, labels)
-        outputs = network.predict(inputs, batch_size=batch_size, verbose=0)
-        return keras.tree.map_structure(lambda output: output[:count], outputs)
+        batch_size, devices = (
+            check_positive(batch_size, "batch_size", integer=True),
+            batch_devices(),
+        )
+        batch_size = min(batch_size, count)
+        batch_size += -batch_size % devices
+        results = None
+        for start in range(0, count, batch_size * BATCHES_AT_A_TIME):
+            stop = min(start + batch_size * BATCHES_AT_A_TIME, count)
+            chosen = None if labels is None else labels[start:stop]
+            # Batches of one size only: another one would have to be compiled for.
+            filled = _filled(rows(start, stop), batch_size)
+            inputs = self._with_labels(filled, _filled(chosen, batch_size))
+            outputs = network.predict(inputs, batch_size=batch_size, verbose=0)
+            if results is None:
+                results = keras.tree.map_structure(
+                    lambda output: np.empty((count, *output.shape[1:]), output.dtype), outputs
+                )
+            _write(results, outputs, start, stop)
+        return results
 
     @property
     def _image_network(self) -> keras.Model:
@@ -266,7 +280,8 @@ class GenerativeModel(ImageModel):
         if z.dtype.kind not in "iuf" or not np.abs(z).max() <= np.finfo("float32").max:
             raise fail("z", "values that are not finite numbers", "finite float32 numbers")
         labels = self._labels_for(labels, len(z))
-        return self._run(self._image_network, z.astype("float32"), labels, batch_size)
+        z = z.astype("float32")
+        return self._run(self._image_network, len(z), _slices(z), labels, batch_size)
 
     def generate(
         self,
@@ -294,8 +309,11 @@ class GenerativeModel(ImageModel):
         n = check_positive(n, "n", integer=True)
         labels = self._labels_for(labels, n)
         generator = np.random.default_rng(resolve_seed(seed))
-        z = generator.standard_normal((n, self.latent_dim), dtype="float32")
-        return self._run(self._image_network, z, labels, batch_size)
+
+        def noise(start: int, stop: int) -> np.ndarray:
+            return generator.standard_normal((stop - start, self.latent_dim), dtype="float32")
+
+        return self._run(self._image_network, n, noise, labels, batch_size)
 
     # ---- configuration ----------------------------------------------------------------------
 
@@ -334,6 +352,26 @@ def _as_optimizer(given) -> keras.optimizers.Optimizer:
     if not isinstance(given, keras.optimizers.Optimizer) or isinstance(given, wrappers):
         raise fail("optimizer", repr(given), expected)
     return given
+
+
+def _slices(array: np.ndarray) -> Callable:
+    return lambda start, stop: array[start:stop]
+
+
+def _filled(rows: np.ndarray | None, size: int) -> np.ndarray | None:
+    """Repeat the last row until the number of rows is a multiple of `size`."""
+    if rows is None or not len(rows) % size:
+        return rows
+    count = len(rows)
+    return rows[np.minimum(np.arange(count + -count % size), count - 1)]
+
+
+def _write(results, outputs, start: int, stop: int) -> None:
+    """Put outputs into their rows of the results; what was filled up is left out."""
+    for result, output in zip(
+        keras.tree.flatten(results), keras.tree.flatten(outputs), strict=True
+    ):
+        result[start:stop] = output[: stop - start]
 
 
 def batch_count(images):

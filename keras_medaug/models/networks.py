@@ -12,9 +12,11 @@ from keras import layers
 
 from keras_medaug.checks import MIN_SIZE, check_image_shape, fail
 from keras_medaug.layers import (
+    BatchNormalization,
     Conv2DTranspose,
     DecoderBlock,
     DiscriminatorBlock,
+    Dropout,
     EncoderBlock,
     LabelEmbedding,
 )
@@ -217,7 +219,7 @@ def _upsample(x, image_shape, filters, kernel_size, batch_normalization, seed):
     )(x)
     x = layers.Reshape((*base, base_channels), name="reshape")(x)
     if batch_normalization:
-        x = layers.BatchNormalization(momentum=0.9, name="normalization")(x)
+        x = BatchNormalization(momentum=0.9, name="normalization")(x)
     x = layers.LeakyReLU(0.2, name="activation")(x)
     for step, channel_count in enumerate(hidden, start=1):
         x = DecoderBlock(
@@ -373,9 +375,7 @@ def build_classifier(
             name=f"convolution_{step}",
         )(x)
         x = layers.LeakyReLU(0.2, name=f"activation_{step}")(x)
-        x = layers.Dropout(
-            dropout, seed=derive_seed(seed, "dropout", step), name=f"dropout_{step}"
-        )(x)
+        x = Dropout(dropout, seed=derive_seed(seed, "dropout", step), name=f"dropout_{step}")(x)
     x = layers.Flatten(name="features")(x)
     logits = layers.Dense(num_classes, kernel_initializer=_glorot(seed, "dense"), name="logits")(x)
     probabilities = layers.Activation("softmax", dtype="float32", name="probabilities")(logits)

@@ -1,5 +1,7 @@
 """What the generative models return: images, codes, logits, and losses that add up."""
 
+import tracemalloc
+
 import keras
 import numpy as np
 import pytest
@@ -54,6 +56,40 @@ def test_generate_without_a_seed(models):
 def test_the_first_images_are_the_same_however_many_follow(models):
     model = models["DCGAN", False]
     np.testing.assert_allclose(model.generate(4, seed=0), model.generate(8, seed=0)[:4], atol=1e-6)
+
+
+def peak_beside_the_result(model, count):
+    """Return how much NumPy had in memory at most, in bytes, beside the images themselves."""
+    tracemalloc.start()
+    try:
+        images = model.generate(count, seed=0)
+        return tracemalloc.get_traced_memory()[1] - images.nbytes
+    finally:
+        tracemalloc.stop()
+
+
+def test_many_images_take_no_more_memory_than_few_beside_themselves(models):
+    model = models["DCGAN", False]
+    model.generate(1024, seed=0)
+    few, many = (peak_beside_the_result(model, count) for count in (2048, 16384))
+    assert many - few < 0.2 * 16384 * 8 * 8 * 4
+
+
+def test_every_batch_that_is_made_has_the_same_size(models, monkeypatch):
+    """Another size would be compiled for."""
+    model, sizes = models["DCGAN", True], []
+    network = model._image_network
+    predict = network.predict
+
+    def watched(inputs, batch_size, **kwargs):
+        sizes.append((len(inputs[0]), len(inputs[1]), batch_size))
+        return predict(inputs, batch_size=batch_size, **kwargs)
+
+    monkeypatch.setattr(network, "predict", watched)
+    images = model.generate(50, np.arange(50) % 2, batch_size=8)
+    assert sizes == [(32, 32, 8), (24, 24, 8)]
+    assert images.shape[0] == 50
+    assert len({image.tobytes() for image in images}) == 50
 
 
 @pytest.mark.parametrize("name", NAMES)

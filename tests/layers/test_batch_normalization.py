@@ -1,0 +1,107 @@
+"""Batch normalisation: the stock layer's outputs, statistics and gradients."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from gradient_oracle.autodiff import gradients
+from keras_medaug.layers import BatchNormalization
+
+SHAPES = [(16, 5), (6, 4, 3, 5)]
+
+
+def data(shape):
+    return np.random.default_rng(0).normal(2.0, 3.0, shape).astype("float32")
+
+
+def pair(shape, **kwargs):
+    """Return our layer and the stock one, with equal weights unlike the initial ones."""
+    layers = [kind(**kwargs) for kind in (BatchNormalization, keras.layers.BatchNormalization)]
+    generator = np.random.default_rng(1)
+    for layer in layers:
+        layer.build(shape)
+    weights = [generator.uniform(0.5, 2.0, w.shape) for w in layers[0].get_weights()]
+    for layer in layers:
+        layer.set_weights(weights)
+    return layers
+
+
+def equal(found, expected):
+    found, expected = (
+        ops.convert_to_numpy(ops.cast(each, "float32")) for each in (found, expected)
+    )
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("kwargs", [{}, {"scale": False}, {"center": False}, {"axis": -1}])
+@pytest.mark.parametrize("training", [True, False])
+def test_outputs_and_running_statistics_are_those_of_the_stock_layer(shape, kwargs, training):
+    ours, stock = pair(shape, momentum=0.9, **kwargs)
+    equal(ours(data(shape), training=training), stock(data(shape), training=training))
+    for found, expected in zip(ours.weights, stock.weights, strict=True):
+        equal(found.value, expected.value)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_gradients_are_those_of_the_stock_layer(shape):
+    ours, stock = pair(shape)
+    # What comes first in a network: its gradient is that of the batch, summed with known weights.
+    found, expected = [], []
+    for layer, into in ((ours, found), (stock, expected)):
+        before = keras.layers.Dense(shape[-1], use_bias=False)
+        before.build(shape)
+        before.set_weights([np.random.default_rng(2).normal(size=(shape[-1],) * 2)])
+
+        def loss(layer=layer, before=before):
+            weights = np.random.default_rng(3).normal(size=shape).astype("float32")
+            outputs = layer(before(ops.convert_to_tensor(data(shape))), training=True)
+            return ops.sum(ops.multiply(outputs, ops.convert_to_tensor(weights)))
+
+        into += gradients(loss, [before.kernel, layer.gamma, layer.beta])
+    for ours_, theirs in zip(found, expected, strict=True):
+        scale = np.linalg.norm(theirs)
+        assert np.linalg.norm(ours_ - theirs) < 1e-4 * scale
+
+
+def test_a_constant_channel_gives_its_shift_and_no_negative_variance():
+    ours, _ = pair((8, 2))
+    x = np.full((8, 2), 1e3, "float32")
+    outputs = ops.convert_to_numpy(ours(x, training=True))
+    assert np.isfinite(outputs).all()
+    assert (ops.convert_to_numpy(ours.moving_variance.value) >= 0).all()
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_statistics_are_taken_in_float32(policy):
+    ours, stock = pair((64, 3), dtype=policy)
+    x = ops.cast(data((64, 3)) * 100.0, "float16" if "float16" in policy[-7:] else "float32")
+    found, expected = ours(x, training=True), stock(x, training=True)
+    assert found.dtype == expected.dtype
+    np.testing.assert_allclose(
+        *(ops.convert_to_numpy(ops.cast(y, "float32")) for y in (found, expected)), atol=0.1
+    )
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "call"),
+    [({"axis": 1}, {}), ({"renorm": True}, {}), ({}, {"mask": np.ones(6, bool)})],
+)
+def test_what_only_the_stock_layer_does_is_left_to_it(kwargs, call):
+    ours, stock = pair((6, 5), **kwargs)
+    equal(ours(data((6, 5)), training=True, **call), stock(data((6, 5)), training=True, **call))
+
+
+def test_frozen_it_uses_the_running_statistics():
+    ours, stock = pair((6, 5))
+    ours.trainable = stock.trainable = False
+    before = [w.copy() for w in ours.get_weights()]
+    equal(ours(data((6, 5)), training=True), stock(data((6, 5)), training=True))
+    for found, expected in zip(ours.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_it_is_saved_as_itself():
+    config = keras.saving.serialize_keras_object(BatchNormalization())
+    assert type(keras.saving.deserialize_keras_object(config)) is BatchNormalization
