@@ -112,13 +112,20 @@ class Classifier(ImageModel):
         self._as_given = {name: kwargs.get(name, value) for name, value in _RESOLVED.items()}
         super().compile(optimizer=optimizer, loss=loss, metrics=metrics, **kwargs)
         self.optimizer.build(self.trainable_variables)
+        self._optimizer_as_compiled = self._optimizer_config()
+
+    def _optimizer_config(self) -> dict:
+        return public_config(getattr(self.optimizer, "inner_optimizer", self.optimizer))
+
+    def _compile_optimizer_of(self, other) -> None:
+        optimizer = keras.saving.deserialize_keras_object(other._optimizer_as_compiled)
+        self.compile(optimizer, metrics=None, **other._as_given)
 
     def get_compile_config(self) -> dict:
         """Return what `compile_from_config` needs, the optimizer under its public name."""
         config = super().get_compile_config()
         if config:
-            optimizer = getattr(self.optimizer, "inner_optimizer", self.optimizer)
-            config |= {"optimizer": public_config(optimizer), **self._as_given}
+            config |= {"optimizer": self._optimizer_config(), **self._as_given}
         return config
 
     def compile_from_config(self, config: dict) -> None:

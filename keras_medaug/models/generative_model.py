@@ -102,6 +102,10 @@ class GenerativeModel(ImageModel):
             optimizer=self._joint_optimizer(), loss=None, metrics=None, **self._compile_arguments
         )
         self.optimizer.build(self.trainable_variables)
+        self._compiled_as = self.get_compile_config()
+
+    def _compile_optimizer_of(self, other) -> None:
+        self.compile_from_config(other._compiled_as)
 
     def _optimizer_per_player(self, given) -> dict[str, keras.optimizers.Optimizer]:
         names = list(self.players) or ["model"]

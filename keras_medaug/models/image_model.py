@@ -436,6 +436,36 @@ class ImageModel(keras.Model):
         finally:
             self._scoring = before
 
+    # ---- another seed -----------------------------------------------------------------------
+
+    def restart(self, seed: int | None = None) -> None:
+        """Become what a new model of another seed is, without compiling the training step again.
+
+        Weights, running statistics, random generators and, where the model is compiled, the
+        optimizers with their rates are those of a model just made with this seed and compiled as
+        this one was. What Keras has traced and compiled stays, so that runs with many seeds pay
+        for it once.
+
+        Args:
+            seed: Integer seed of weights, noise, dropout and data order, or `None` for one that
+                `keras.utils.set_random_seed` governs.
+
+        Raises:
+            ValueError: If `seed` is not as described.
+        """
+        fresh = type(self).from_config({**self.get_config(), "seed": seed})
+        _copy_values(fresh.weights, self.weights)
+        _copy_values(fresh._random_states(), self._random_states())
+        self.seed, self._seed = fresh.seed, fresh._seed
+        if self.compiled:
+            fresh._compile_optimizer_of(self)
+            _copy_values(fresh.optimizer.variables, self.optimizer.variables)
+        self.stop_training = False
+
+    def _compile_optimizer_of(self, other: "ImageModel") -> None:
+        """Compile with the optimizers that another model of the kind was compiled with."""
+        raise NotImplementedError
+
     # ---- tensors ----------------------------------------------------------------------------
 
     def _unit(self, images):
@@ -511,6 +541,12 @@ def to_unit(images: np.ndarray) -> np.ndarray:
     1.0
     """
     return images.astype("float32") / 255.0 if images.dtype == np.uint8 else images
+
+
+def _copy_values(source, target) -> None:
+    """Give variables the values of others, in the same order."""
+    for new, old in zip(source, target, strict=True):
+        old.assign(new.value)
 
 
 def _is_array(data) -> bool:

@@ -1,0 +1,89 @@
+"""A model begun anew with another seed is a new model of that seed, and compiles nothing again."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_medaug.players import Gate
+
+KINDS = {
+    "CVAE": {},
+    "DCGAN": {"dropout": 0.3},
+    "VAEGAN": {"dropout": 0.3, "gate": Gate(0.6, 0.1), "num_classes": 2},
+    "Classifier": {"dropout": 0.3},
+}
+COMPILED = keras.config.backend() != "torch"
+
+
+@pytest.fixture(params=list(KINDS))
+def name(request):
+    return request.param
+
+
+def data_for(model, x, y):
+    return (x,) if model.num_classes is None else (x, y)
+
+
+def losses(model, data):
+    return model.fit(*data, batch_size=6, epochs=2, verbose=0).history["loss"]
+
+
+def test_it_trains_as_a_new_model_of_that_seed_does(build, x, y, name, all_state, same):
+    fresh = build(name, seed=5, **KINDS[name])
+    data = data_for(fresh, x, y)
+    used = build(name, seed=1, **KINDS[name])
+    losses(used, data)
+    for optimizer in getattr(used.optimizer, "optimizers", [used.optimizer]):
+        optimizer.learning_rate = 0.7
+    used.stop_training = True
+    used.restart(5)
+    assert used.get_config() | {"name": fresh.name} == fresh.get_config()
+    assert same(used, fresh)
+    np.testing.assert_allclose(losses(used, data), losses(fresh, data), rtol=1e-6)
+    for each, other in zip(all_state(used), all_state(fresh), strict=True):
+        np.testing.assert_allclose(each, other, rtol=1e-5, atol=1e-6)
+
+
+def test_other_seeds_differ_and_keras_governs_where_there_is_none(build, name, same):
+    model, other = (build(name, seed=1, **KINDS[name]) for _ in range(2))
+    assert same(model, other)
+    model.restart(2)
+    assert not same(model, other)
+    for each in (model, other):
+        keras.utils.set_random_seed(3)
+        each.restart()
+    assert same(model, other)
+
+
+def test_it_need_not_be_compiled(build, name):
+    model = build(name, compiled=False, seed=1, **KINDS[name])
+    model.restart(2)
+    expected = build(name, compiled=False, seed=2, **KINDS[name]).get_weights()
+    for found, weight in zip(model.get_weights(), expected, strict=True):
+        np.testing.assert_array_equal(found, weight)
+
+
+def test_a_bad_seed_is_refused(build, name):
+    with pytest.raises(ValueError, match="seed"):
+        build(name, seed=1, **KINDS[name]).restart("five")
+
+
+@pytest.mark.skipif(not COMPILED, reason="PyTorch compiles nothing, so that every step is Python's")
+def test_nothing_is_traced_again_after_the_first_epoch(build, x, y, name, monkeypatch):
+    model = build(name, seed=1, **KINDS[name])
+    model.compile()
+    data, traces = data_for(model, x, y), []
+    compute_loss = model.compute_loss
+
+    def watched(*args, **kwargs):
+        traces.append(1)
+        return compute_loss(*args, **kwargs)
+
+    monkeypatch.setattr(model, "compute_loss", watched)
+    model.fit(*data, batch_size=5, epochs=1, verbose=0)  # the last batch is shorter
+    seen = len(traces)
+    assert seen > 0
+    model.fit(*data, batch_size=5, epochs=3, initial_epoch=1, verbose=0)
+    model.restart(2)
+    model.fit(*data, batch_size=5, epochs=2, verbose=0)
+    assert len(traces) == seen
