@@ -143,6 +143,14 @@ def mutants(session: nox.Session, backend: str) -> None:
     session.run("python", script, *session.posargs, env=environment(session, backend))
 
 
+@nox.session(venv_backend="none", default=False)
+def bench(session: nox.Session) -> None:
+    """Race the models against loops written by hand, all backends in turn. Run `tests` before."""
+    pythons = [f"{backend}={tests_python(session, backend)}" for backend in BACKENDS]
+    out = ["--out", "docs/results/speed.json"]
+    session.run("python", "benchmarks/speed.py", "--python", *pythons, *out, *session.posargs)
+
+
 @nox.session(default=False)
 def pythae(session: nox.Session) -> None:
     """Point the gradient oracle at another library's VAE/GAN; needs BreastMNIST."""

@@ -190,6 +190,16 @@ RULES = [
 ]
 
 
+# The one place that may ask which backend runs: how the stock layer's arithmetic is done is the
+# fastest on two and an order of magnitude too slow on the third; the results are the same.
+EXCEPTIONS = {("layers/conv2d_transpose.py", backend_names)}
+
+
+def rules_for(path):
+    """Return the rules that hold for a file of the package."""
+    return [rule for rule in RULES if (Path(path).as_posix(), rule) not in EXCEPTIONS]
+
+
 def part_of(path):
     """Return the part of the package that a file belongs to: `layers`, `checks`, ..."""
     return Path(path).parts[0].removesuffix(".py")
@@ -234,10 +244,18 @@ def test_there_are_files_to_check():
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_the_package_keeps_the_rules(path):
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    found = [problem for rule in RULES for problem in problems(rule(tree))]
+    rules = rules_for(path.relative_to(PACKAGE))
+    found = [problem for rule in rules for problem in problems(rule(tree))]
     found += problems(wrong_way(tree, part_of(path.relative_to(PACKAGE))))
     found += problems(misnamed_classes(tree, path.stem))
     assert not found
+
+
+def test_an_exception_is_made_only_where_it_is_needed():
+    assert len(EXCEPTIONS) == 1
+    for name, rule in EXCEPTIONS:
+        assert list(rule(ast.parse((PACKAGE / name).read_text(encoding="utf-8"))))
+        assert rules_for(name) == [each for each in RULES if each is not rule]
 
 
 PLANTED = {

@@ -54,8 +54,10 @@ class BatchNormalization(keras.layers.BatchNormalization):
         shape = ops.shape(inputs)
         # Squares of half-precision numbers would leave their range.
         values = ops.cast(ops.reshape(inputs, (-1, shape[-1])), "float32")
-        mean = ops.mean(values, axis=0)
-        variance = ops.mean(ops.square(values), axis=0) - ops.square(mean)
+        # Sums, scaled: run eagerly, the gradient of a mean is an array of the batch's size.
+        share = 1.0 / ops.cast(ops.shape(values)[0], "float32")
+        mean = ops.sum(values, axis=0) * share
+        variance = ops.sum(values * values, axis=0) * share - ops.square(mean)
         variance = ops.maximum(variance, 0.0)
         self._move(self.moving_mean, mean)
         self._move(self.moving_variance, variance)

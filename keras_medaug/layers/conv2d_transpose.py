@@ -4,13 +4,23 @@ A transposed convolution of stride s writes s output pixels per input pixel and 
 these output phases sees its own subset of the kernel's taps. So it is exactly an ordinary
 convolution of stride 1 to s * s times as many channels, one group per phase, whose output is
 interleaved: the sub-pixel form. Ordinary convolutions are what every backend runs well; strided
-transposed ones, and their gradients, are slow on some.
+transposed ones, and their gradients, are slow where XLA compiles them for a CPU.
+
+Where there are few output channels, as in a network's last layer, a convolution is a waste even
+so: there one matrix product gives what each input pixel adds to the output, and sums of shifted
+arrays put that together.
 """
 
 from typing import Any, NamedTuple
 
 import keras
 from keras import ops
+
+# Backends whose stock layer is slow. Elsewhere it runs, for it is the fastest there; only the
+# arithmetic differs, and no result but by rounding.
+_SLOW = ("jax",)
+# Up to so many output channels, those of an image, a product and shifted sums are faster.
+_FEW = 4
 
 
 class _Axis(NamedTuple):
@@ -63,10 +73,12 @@ class Conv2DTranspose(keras.layers.Conv2DTranspose):
     """Transposed 2D convolution: a drop-in for `keras.layers.Conv2DTranspose`.
 
     Arguments, weights (names and shapes) and outputs are those of the stock layer, and either
-    layer's weights load into the other. Only the arithmetic differs: the kernel is split by output
-    phase into one convolution of stride 1, whose channels are then interleaved in space.
+    layer's weights load into the other. Only the arithmetic differs, and only on JAX, where the stock
+    layer is slow: the kernel is split by output phase into one convolution of stride 1, whose
+    channels are then interleaved in space; for up to four output channels, one matrix product says
+    what each input pixel adds to the output.
 
-    With `dilation_rate` other than 1, with `output_padding`, or with
+    On PyTorch and TensorFlow, with `dilation_rate` other than 1, with `output_padding`, or with
     `data_format="channels_first"`, the stock implementation runs.
 
     Args:
@@ -107,19 +119,55 @@ class Conv2DTranspose(keras.layers.Conv2DTranspose):
         Returns:
             Tensor of shape `(batch, new_height, new_width, filters)`.
         """
-        if not self._has_sub_pixel_form():
+        if not self._has_own_form():
             return super().call(inputs)
-        outputs = self._crop(self._interleave(self._convolve(inputs)))
+        if self.filters <= _FEW:
+            outputs = self._overlap_add(inputs)
+        else:
+            outputs = self._crop(self._interleave(self._convolve(inputs)))
         if self.use_bias:
             outputs = ops.add(outputs, ops.reshape(self.bias, (1, 1, 1, self.filters)))
         return outputs if self.activation is None else self.activation(outputs)
 
-    def _has_sub_pixel_form(self) -> bool:
+    def _has_own_form(self) -> bool:
         return (
             self.data_format == "channels_last"
             and self.output_padding is None
             and max(self.dilation_rate) == 1
+            and keras.config.backend() in _SLOW
         )
+
+    def _overlap_add(self, inputs: Any) -> Any:
+        """Add up what each input pixel contributes to the output, tap by tap."""
+        batch, height, width, channels = ops.shape(inputs)
+        (down, right), (tall, wide) = self.strides, self.kernel_size
+        high, broad = -(-tall // down), -(-wide // right)  # in blocks of an output pixel per phase
+        kernel = ops.pad(
+            self.kernel,
+            ((0, high * down - tall), (0, broad * right - wide), (0, 0), (0, 0)),
+        )
+        matrix = ops.reshape(ops.transpose(kernel, (3, 0, 1, 2)), (channels, -1))
+        parts = ops.reshape(
+            ops.matmul(ops.reshape(inputs, (-1, channels)), matrix),
+            (batch, height, width, high, down, broad, right, self.filters),
+        )
+        total = 0.0
+        for row in range(high):
+            for column in range(broad):
+                part = ops.transpose(parts[:, :, :, row, :, column], (0, 1, 3, 2, 4, 5))
+                part = ops.reshape(part, (batch, height * down, width * right, self.filters))
+                rows = (row * down, (high - 1 - row) * down)
+                columns = (column * right, (broad - 1 - column) * right)
+                total = total + ops.pad(part, ((0, 0), rows, columns, (0, 0)))
+        top, tallness = self._span(tall, down, height)
+        left, wideness = self._span(wide, right, width)
+        return total[:, top : top + tallness, left : left + wideness]
+
+    def _span(self, kernel: int, stride: int, size: Any) -> tuple[int, Any]:
+        """Return where the stock layer's output begins in the full one, and its length."""
+        if self.padding == "same":
+            return max(0, (kernel - stride) // 2), size * stride
+        return 0, size * stride + max(kernel - stride, 0)
 
     def _phase_kernel(self) -> Any:
         """Return the ordinary kernel, `(taps, taps, channels, stride * stride * filters)`."""

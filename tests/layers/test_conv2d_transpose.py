@@ -1,6 +1,7 @@
 """`Conv2DTranspose` against `keras.layers.Conv2DTranspose`: outputs, gradients, weights, saving."""
 
 import itertools
+from unittest import mock
 
 import keras
 import numpy as np
@@ -9,9 +10,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import ops
 
+from keras_medaug.layers import conv2d_transpose
 from keras_medaug.layers.conv2d_transpose import Conv2DTranspose
 
 Stock = keras.layers.Conv2DTranspose
+
+
+@pytest.fixture(autouse=True, scope="module", params=[0, 99], ids=["sub_pixel", "overlap_add"])
+def form(request):
+    """Use one of our own forms throughout, whatever the backend and the number of filters."""
+    backend = (keras.config.backend(),)
+    with mock.patch.multiple(conv2d_transpose, _SLOW=backend, _FEW=request.param):
+        yield
 
 
 def images(*shape, seed=0):
@@ -92,6 +102,13 @@ def assert_same_output(x, *args, **kwargs):
     np.testing.assert_allclose(got, expected, atol=1e-5)
 
 
+@pytest.mark.parametrize(("slow", "own"), [((), False), (("jax", "torch", "tensorflow"), True)])
+def test_the_stock_layer_runs_where_it_is_fast(slow, own, monkeypatch):
+    ours, _ = pair(images(2, 4, 4, 3), 2, 4, strides=2, padding="same")
+    monkeypatch.setattr(conv2d_transpose, "_SLOW", slow)
+    assert ours._has_own_form() is own
+
+
 @pytest.mark.parametrize("padding", ["same", "valid"])
 @pytest.mark.parametrize("strides", [1, 2, 3, (2, 1)])
 def test_every_kernel_size(strides, padding):
@@ -139,7 +156,7 @@ def test_bias_and_activation(activation, use_bias):
 def test_stock_arithmetic_where_the_form_does_not_apply(arguments):
     x = images(2, 4, 4, 4)
     ours, stock = pair(x, 3, 3, padding="same", **arguments)
-    assert not ours._has_sub_pixel_form()
+    assert not ours._has_own_form()
     try:
         expected = stock(x)
     except Exception as error:  # TensorFlow has no channels_first on CPU: neither have we.
