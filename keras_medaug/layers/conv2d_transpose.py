@@ -11,6 +11,7 @@ so: there one matrix product gives what each input pixel adds to the output, and
 arrays put that together.
 """
 
+import functools
 from typing import Any, NamedTuple
 
 import keras
@@ -73,8 +74,8 @@ class Conv2DTranspose(keras.layers.Conv2DTranspose):
     """Transposed 2D convolution: a drop-in for `keras.layers.Conv2DTranspose`.
 
     Arguments, weights (names and shapes) and outputs are those of the stock layer, and either
-    layer's weights load into the other. Only the arithmetic differs, and only on JAX, where the stock
-    layer is slow: the kernel is split by output phase into one convolution of stride 1, whose
+    layer's weights load into the other. Only the arithmetic differs, and only on JAX, where the
+    stock layer is slow: the kernel is split by output phase into one convolution of stride 1, whose
     channels are then interleaved in space; for up to four output channels, one matrix product says
     what each input pixel adds to the output.
 
@@ -151,14 +152,15 @@ class Conv2DTranspose(keras.layers.Conv2DTranspose):
             ops.matmul(ops.reshape(inputs, (-1, channels)), matrix),
             (batch, height, width, high, down, broad, right, self.filters),
         )
-        total = 0.0
+        shifted = []
         for row in range(high):
             for column in range(broad):
                 part = ops.transpose(parts[:, :, :, row, :, column], (0, 1, 3, 2, 4, 5))
                 part = ops.reshape(part, (batch, height * down, width * right, self.filters))
                 rows = (row * down, (high - 1 - row) * down)
                 columns = (column * right, (broad - 1 - column) * right)
-                total = total + ops.pad(part, ((0, 0), rows, columns, (0, 0)))
+                shifted.append(ops.pad(part, ((0, 0), rows, columns, (0, 0))))
+        total = functools.reduce(ops.add, shifted)
         top, tallness = self._span(tall, down, height)
         left, wideness = self._span(wide, right, width)
         return total[:, top : top + tallness, left : left + wideness]
