@@ -11,7 +11,9 @@ class BatchNormalization(keras.layers.BatchNormalization):
     A drop-in for `keras.layers.BatchNormalization` with the same arguments, weights and outputs.
     In training, the batch is seen as a matrix with a column for each channel, and shift and scale
     are folded into one multiplication and one addition, so that a backend that does not fuse
-    operations (PyTorch, run eagerly) reads and writes the batch a few times less.
+    operations (PyTorch, run eagerly) reads and writes the batch a few times less. The variance is
+    the mean of squares less the square of the mean: where a channel's mean is hundreds of times its
+    deviation, as it is not after a convolution without bias, digits are lost.
 
     With a mask, with `renorm` or `synchronized`, or where `axis` is not the last one, the stock
     layer's arithmetic runs.
@@ -53,9 +55,10 @@ class BatchNormalization(keras.layers.BatchNormalization):
             return super().call(inputs, training=training, mask=mask)
         shape = ops.shape(inputs)
         # Squares of half-precision numbers would leave their range.
-        values = ops.cast(ops.reshape(inputs, (-1, shape[-1])), "float32")
+        dtype = keras.backend.result_type(inputs.dtype, "float32")
+        values = ops.cast(ops.reshape(inputs, (-1, shape[-1])), dtype)
         # Sums, scaled: run eagerly, the gradient of a mean is an array of the batch's size.
-        share = 1.0 / ops.cast(ops.shape(values)[0], "float32")
+        share = 1.0 / ops.cast(ops.shape(values)[0], dtype)
         mean = ops.sum(values, axis=0) * share
         variance = ops.sum(values * values, axis=0) * share - ops.square(mean)
         variance = ops.maximum(variance, 0.0)
@@ -63,14 +66,14 @@ class BatchNormalization(keras.layers.BatchNormalization):
         self._move(self.moving_variance, variance)
         scale = ops.rsqrt(variance + self.epsilon)
         if self.scale:
-            scale = scale * ops.cast(self.gamma, "float32")
+            scale = scale * ops.cast(self.gamma, dtype)
         shift = -mean * scale
         if self.center:
-            shift = shift + ops.cast(self.beta, "float32")
+            shift = shift + ops.cast(self.beta, dtype)
         outputs = ops.reshape(values * scale + shift, shape)
         return ops.cast(outputs, self.compute_dtype)
 
     def _move(self, running, value) -> None:
         """Move a running statistic towards that of a batch."""
-        kept = ops.cast(running, "float32") * self.momentum
+        kept = ops.cast(running, value.dtype) * self.momentum
         running.assign(kept + value * (1.0 - self.momentum))

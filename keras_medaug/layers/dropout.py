@@ -17,7 +17,8 @@ class Dropout(keras.layers.Dropout):
     probability, and independently of all others.
 
     The rate is rounded to a multiple of 1/2048, and the values that stay are scaled by just what
-    keeps their mean: 0.4 becomes 0.39990. With a `noise_shape` the stock layer's arithmetic runs.
+    keeps their mean: 0.4 becomes 0.39990. Where that would change the rate by more than a fiftieth,
+    and with a `noise_shape`, the stock layer's arithmetic runs.
 
     Args:
         rate: Share of the values that is dropped, in [0, 1].
@@ -51,7 +52,9 @@ class Dropout(keras.layers.Dropout):
             Tensor of the same shape and type.
         """
         level = round(self.rate * _LEVELS)
-        if self.noise_shape is not None or not 0 < level < _LEVELS or not len(inputs.shape):
+        stray = abs(level / _LEVELS - self.rate)
+        fits = 0 < level < _LEVELS and stray <= min(self.rate, 1 - self.rate) / 50
+        if self.noise_shape is not None or not fits or not len(inputs.shape):
             return super().call(inputs, training=training)
         if not training:
             return inputs

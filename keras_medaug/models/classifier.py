@@ -1,5 +1,6 @@
 """The paper's classifier."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
@@ -8,7 +9,7 @@ import keras
 from keras_medaug.checks import check_positive
 from keras_medaug.models import networks
 from keras_medaug.models.dcgan import check_rate
-from keras_medaug.models.image_model import ImageModel
+from keras_medaug.models.image_model import ImageModel, as_record
 from keras_medaug.players.player_optimizer import public_config
 
 # Arguments of `compile` that Keras replaces by what they come to on the present backend, with their
@@ -112,14 +113,14 @@ class Classifier(ImageModel):
         self._as_given = {name: kwargs.get(name, value) for name, value in _RESOLVED.items()}
         super().compile(optimizer=optimizer, loss=loss, metrics=metrics, **kwargs)
         self.optimizer.build(self.trainable_variables)
-        self._optimizer_as_compiled = self._optimizer_config()
+        self._optimizer_record = as_record(lambda: [self._optimizer_config(), self._as_given])
 
     def _optimizer_config(self) -> dict:
         return public_config(getattr(self.optimizer, "inner_optimizer", self.optimizer))
 
-    def _compile_optimizer_of(self, other) -> None:
-        optimizer = keras.saving.deserialize_keras_object(other._optimizer_as_compiled)
-        self.compile(optimizer, metrics=None, **other._as_given)
+    def _compile_as_recorded(self, record: str) -> None:
+        optimizer, given = json.loads(record)
+        self.compile(keras.saving.deserialize_keras_object(optimizer), metrics=None, **given)
 
     def get_compile_config(self) -> dict:
         """Return what `compile_from_config` needs, the optimizer under its public name."""

@@ -1,5 +1,6 @@
 """What the generative models share: optimizers per network, loss records, and `generate`."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 
 import keras
@@ -7,7 +8,7 @@ import numpy as np
 from keras import ops
 
 from keras_medaug.checks import as_array, check_images, check_labels, check_positive, fail
-from keras_medaug.models.image_model import ImageModel
+from keras_medaug.models.image_model import ImageModel, as_record
 from keras_medaug.models.parallel import batch_devices, check_batches
 from keras_medaug.players.averaged_network import AveragedNetwork
 from keras_medaug.players.player_optimizer import PlayerOptimizer, clone_optimizer, public_config
@@ -102,10 +103,10 @@ class GenerativeModel(ImageModel):
             optimizer=self._joint_optimizer(), loss=None, metrics=None, **self._compile_arguments
         )
         self.optimizer.build(self.trainable_variables)
-        self._compiled_as = self.get_compile_config()
+        self._optimizer_record = as_record(self.get_compile_config)
 
-    def _compile_optimizer_of(self, other) -> None:
-        self.compile_from_config(other._compiled_as)
+    def _compile_as_recorded(self, record: str) -> None:
+        self.compile_from_config(json.loads(record))
 
     def _optimizer_per_player(self, given) -> dict[str, keras.optimizers.Optimizer]:
         names = list(self.players) or ["model"]
@@ -284,7 +285,7 @@ class GenerativeModel(ImageModel):
         if z.dtype.kind not in "iuf" or not np.abs(z).max() <= np.finfo("float32").max:
             raise fail("z", "values that are not finite numbers", "finite float32 numbers")
         labels = self._labels_for(labels, len(z))
-        z = z.astype("float32")
+        z = z.astype("float32", copy=False)
         return self._run(self._image_network, len(z), _slices(z), labels, batch_size)
 
     def generate(

@@ -1,6 +1,7 @@
 """What every model of the package shares: input checks, data order, and saved random state."""
 
 import contextlib
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import ClassVar
 
@@ -443,8 +444,8 @@ class ImageModel(keras.Model):
 
         Weights, running statistics, random generators and, where the model is compiled, the
         optimizers with their rates are those of a model just made with this seed and compiled as
-        this one was. What Keras has traced and compiled stays, so that runs with many seeds pay
-        for it once.
+        this one was (of a model from a file: with the rates that it was saved with). What Keras
+        has traced and compiled stays, so that runs with many seeds pay for it once.
 
         Args:
             seed: Integer seed of weights, noise, dropout and data order, or `None` for one that
@@ -452,18 +453,29 @@ class ImageModel(keras.Model):
 
         Raises:
             ValueError: If `seed` is not as described.
+            RuntimeError: If the optimizers cannot be made anew as they were, as where a part was
+                frozen before `compile`, or where a learning-rate schedule has no `get_config`. The
+                model is then as it was.
         """
         fresh = type(self).from_config({**self.get_config(), "seed": seed})
-        _copy_values(fresh.weights, self.weights)
-        _copy_values(fresh._random_states(), self._random_states())
-        self.seed, self._seed = fresh.seed, fresh._seed
+        pairs = [*_paired(fresh.weights, self.weights)]
+        pairs += _paired(fresh._random_states(), self._random_states())
         if self.compiled:
-            fresh._compile_optimizer_of(self)
-            _copy_values(fresh.optimizer.variables, self.optimizer.variables)
+            if self._optimizer_record is None:
+                raise _not_restarted("an optimizer that cannot be saved")
+            fresh._compile_as_recorded(self._optimizer_record)
+            pairs += _paired(fresh.optimizer.variables, self.optimizer.variables)
+        for new, old in pairs:
+            old.assign(new.value)
+        self.seed, self._seed = fresh.seed, fresh._seed
         self.stop_training = False
+        self.reset_metrics()
 
-    def _compile_optimizer_of(self, other: "ImageModel") -> None:
-        """Compile with the optimizers that another model of the kind was compiled with."""
+    # The optimizers as they were compiled with, as JSON; `None` where they cannot be saved.
+    _optimizer_record: str | None = None
+
+    def _compile_as_recorded(self, record: str) -> None:
+        """Compile with the optimizers of a record."""
         raise NotImplementedError
 
     # ---- tensors ----------------------------------------------------------------------------
@@ -543,10 +555,39 @@ def to_unit(images: np.ndarray) -> np.ndarray:
     return images.astype("float32") / 255.0 if images.dtype == np.uint8 else images
 
 
-def _copy_values(source, target) -> None:
-    """Give variables the values of others, in the same order."""
-    for new, old in zip(source, target, strict=True):
-        old.assign(new.value)
+def as_record(configuration: Callable[[], object]) -> str | None:
+    """Return a configuration as JSON, or `None` where there is none to be had.
+
+    Args:
+        configuration: Returns it, or raises.
+
+    Returns:
+        JSON, or `None`.
+
+    Example:
+
+    >>> from keras_medaug.models.image_model import as_record
+    >>> as_record(lambda: {"rate": 0.1})
+    '{"rate": 0.1}'
+    """
+    try:
+        return json.dumps(configuration())
+    except (NotImplementedError, TypeError, ValueError):
+        return None
+
+
+def _paired(source: Sequence, target: Sequence) -> Iterator[tuple]:
+    """Yield variables and those they stand for, in the same order."""
+    if [each.shape for each in source] != [each.shape for each in target]:
+        raise _not_restarted("an optimizer or networks with variables that a new model has not")
+    return zip(source, target, strict=True)
+
+
+def _not_restarted(got: str) -> RuntimeError:
+    return RuntimeError(
+        f"restart: got {got}; expected a model that can be made, and compiled, anew: with Keras's "
+        "optimizers, and with no part frozen before `compile`."
+    )
 
 
 def _is_array(data) -> bool:

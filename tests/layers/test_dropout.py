@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+from gradient_oracle.autodiff import gradients
 from keras_medaug.layers import Dropout
 
 
@@ -46,11 +47,29 @@ def test_any_batch_size_has_its_draws(count):
     assert all(0.3 < (image == 0).mean() < 0.7 for image in outputs)
 
 
-def test_gradients_pass_where_values_stay_and_calls_differ():
+def test_calls_differ_and_seeds_govern_them():
     layer = Dropout(0.5, seed=5)
     first, second = dropped(layer, (50, 50)), dropped(layer, (50, 50))
     assert not np.array_equal(first, second)
     np.testing.assert_array_equal(first, dropped(Dropout(0.5, seed=5), (50, 50)))
+
+
+@pytest.mark.parametrize(("rate", "own"), [(0.4, True), (0.0003, False), (0.9999, False)])
+def test_a_rate_that_rounding_would_change_is_left_to_the_stock_layer(rate, own, monkeypatch):
+    layer, calls = Dropout(rate, seed=0), []
+    monkeypatch.setattr(keras.layers.Dropout, "call", lambda _, x, **__: calls.append(1) or x)
+    layer(ops.ones((4, 4)), training=True)
+    assert calls == ([] if own else [1])
+
+
+def test_gradients_pass_where_values_stay():
+    layer, dense = Dropout(0.5, seed=5), keras.layers.Dense(40, use_bias=False)
+    dense.build((None, 30))
+    outputs = dropped(Dropout(0.5, seed=5), (30, 40))
+    (gradient,) = gradients(
+        lambda: ops.sum(layer(dense.kernel.value, training=True)), [dense.kernel]
+    )
+    np.testing.assert_array_equal(gradient, outputs)
 
 
 @pytest.mark.parametrize("rate", [0.0, 1e-5])

@@ -75,6 +75,17 @@ def test_many_images_take_no_more_memory_than_few_beside_themselves(models):
     assert many - few < 0.2 * 16384 * 8 * 8 * 4
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_every_image_stands_in_its_place(models, name):
+    """Also where there are more than are held at a time."""
+    model = models[name, True]
+    z = np.random.default_rng(0).normal(size=(11, 3)).astype("float32")
+    labels = np.arange(11) % 2
+    whole = model.decode(z, labels, batch_size=11)
+    np.testing.assert_allclose(model.decode(z, labels, batch_size=2), whole, atol=1e-6)
+    np.testing.assert_allclose(model.decode(z[8:], labels[8:], batch_size=1), whole[8:], atol=1e-6)
+
+
 def test_every_batch_that_is_made_has_the_same_size(models, monkeypatch):
     """Another size would be compiled for."""
     model, sizes = models["DCGAN", True], []

@@ -68,6 +68,42 @@ def test_a_bad_seed_is_refused(build, name):
         build(name, seed=1, **KINDS[name]).restart("five")
 
 
+def test_it_can_be_done_again_and_with_a_schedule(build, name, same):
+    def scheduled(seed):
+        model = build(name, compiled=False, seed=seed, **KINDS[name])
+        schedule = keras.optimizers.schedules.ExponentialDecay(0.1, 5, 0.9)
+        model.compile(keras.optimizers.SGD(schedule, momentum=0.5), run_eagerly=True)
+        return model
+
+    model = scheduled(1)
+    for seed in (2, 3):
+        model.restart(seed)
+        assert same(model, scheduled(seed))
+
+
+class Nameless(keras.optimizers.schedules.LearningRateSchedule):
+    """A schedule that cannot be saved."""
+
+    def __call__(self, step):
+        return 0.1
+
+
+def test_what_cannot_be_made_anew_trains_and_is_left_as_it_is(build, x, y, all_state):
+    models = [build("CVAE", compiled=False, seed=1), build("Classifier", compiled=False, seed=1)]
+    for model in models:
+        model.compile(keras.optimizers.SGD(Nameless()), run_eagerly=True)
+    frozen = build("VAEGAN", compiled=False, seed=1)
+    frozen.encoder.trainable = False
+    frozen.compile(run_eagerly=True)
+    for model in [*models, frozen]:
+        model.fit(*data_for(model, x, y), verbose=0)
+        before = all_state(model)
+        with pytest.raises(RuntimeError, match="restart: got"):
+            model.restart(2)
+        assert all(np.array_equal(a, b) for a, b in zip(before, all_state(model), strict=True))
+        assert model.seed == 1
+
+
 @pytest.mark.skipif(not COMPILED, reason="PyTorch compiles nothing, so that every step is Python's")
 def test_nothing_is_traced_again_after_the_first_epoch(build, x, y, name, monkeypatch):
     model = build(name, seed=1, **KINDS[name])
