@@ -1,5 +1,7 @@
 """Batch normalisation in fewer passes over memory, which is what it costs where nothing fuses."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -27,16 +29,20 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
     Example:
 
+    >>> import keras
     >>> import numpy as np
     >>> from keras_medaug.layers import BatchNormalization
     >>> x = np.random.default_rng(0).normal(3.0, 2.0, (64, 5)).astype("float32")
-    >>> outputs = np.asarray(BatchNormalization()(x, training=True))
+    >>> outputs = keras.ops.convert_to_numpy(BatchNormalization()(x, training=True))
     >>> bool(abs(outputs.mean()) < 1e-5), round(float(outputs.std()), 2)
     (True, 1.0)
 
     References:
         Ioffe and Szegedy, Batch Normalization, 2015, algorithm 1.
     """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
 
     def call(self, inputs, training=None, mask=None):
         """Return the normalised batch; in training, the running statistics move.

@@ -31,10 +31,10 @@ class Dropout(keras.layers.Dropout):
 
     Example:
 
-    >>> import numpy as np
+    >>> from keras import ops
     >>> from keras_medaug.layers import Dropout
-    >>> outputs = np.asarray(Dropout(0.5, seed=0)(np.ones((64, 64), "float32"), training=True))
-    >>> sorted(set(outputs.ravel().tolist()))
+    >>> outputs = Dropout(0.5, seed=0)(ops.ones((64, 64)), training=True)
+    >>> sorted(set(ops.convert_to_numpy(outputs).ravel().tolist()))
     [0.0, 2.0]
 
     References:
