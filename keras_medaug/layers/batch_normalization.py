@@ -11,11 +11,10 @@ class BatchNormalization(keras.layers.BatchNormalization):
     """Normalises each channel by the statistics of the batch, or outside training by running ones.
 
     A drop-in for `keras.layers.BatchNormalization` with the same arguments, weights and outputs.
-    In training, the batch is seen as a matrix with a column for each channel, and shift and scale
-    are folded into one multiplication and one addition, so that a backend that does not fuse
-    operations (PyTorch, run eagerly) reads and writes the batch a few times less. The variance is
-    the mean of squares less the square of the mean: where a channel's mean is hundreds of times its
-    deviation, as it is not after a convolution without bias, digits are lost.
+    In training, the batch is seen as a matrix with a column for each channel, and sums stand for
+    means, so that a backend that does not fuse operations (PyTorch, run eagerly) reads and writes
+    the batch a few times less. The variance is that of the centred values, which keeps its digits
+    where a channel's mean is large beside its deviation.
 
     With a mask, with `renorm` or `synchronized`, or where `axis` is not the last one, the stock
     layer's arithmetic runs.
@@ -66,17 +65,17 @@ class BatchNormalization(keras.layers.BatchNormalization):
         # Sums, scaled: run eagerly, the gradient of a mean is an array of the batch's size.
         share = 1.0 / ops.cast(ops.shape(values)[0], dtype)
         mean = ops.sum(values, axis=0) * share
-        variance = ops.sum(values * values, axis=0) * share - ops.square(mean)
-        variance = ops.maximum(variance, 0.0)
+        centred = values - mean
+        variance = ops.sum(centred * centred, axis=0) * share
         self._move(self.moving_mean, mean)
         self._move(self.moving_variance, variance)
         scale = ops.rsqrt(variance + self.epsilon)
         if self.scale:
             scale = scale * ops.cast(self.gamma, dtype)
-        shift = -mean * scale
+        outputs = centred * scale
         if self.center:
-            shift = shift + ops.cast(self.beta, dtype)
-        outputs = ops.reshape(values * scale + shift, shape)
+            outputs = outputs + ops.cast(self.beta, dtype)
+        outputs = ops.reshape(outputs, shape)
         return ops.cast(outputs, self.compute_dtype)
 
     def _move(self, running, value) -> None:

@@ -5,7 +5,8 @@
 Small models are compared weight by weight. In those of full size some hundred thousand values a
 step go through LeakyReLU; one or the other is zero but for rounding, whose sign decides on the
 slope, and a single one changes a gradient by three thousandths. So their weights are compared
-network by network.
+network by network, and a few such events are let pass: where the backends do not sum in the same
+order, one of them has been seen to move a network by a hundred thousandth in twenty steps.
 """
 
 import sys
@@ -18,7 +19,9 @@ from digest import package_digest
 from gradient_oracle.agreement import relative_error
 
 BACKENDS = ("jax", "torch", "tensorflow")
-LARGEST_ERROR = 1e-5  # and no more than a fiftieth of the way that the weights have gone
+# Largest error, and the largest as a share of the way that the weights have gone.
+BOUNDS = 1e-5, 1 / 50
+BOUNDS_AS_SHIPPED = 4e-5, 1 / 25
 
 
 def load(path):
@@ -72,6 +75,12 @@ def moved(before, after):
     )
 
 
+def allowed(case, gone):
+    """Return how far two backends may be apart in a case whose weights have gone so far."""
+    largest, share = BOUNDS_AS_SHIPPED if case.endswith("as shipped") else BOUNDS
+    return min(largest, share * gone)
+
+
 def main():
     """Print the largest differences; exit with a message where one is too large."""
     found = {backend: load(Path(sys.argv[1]) / f"{backend}.npz") for backend in BACKENDS}
@@ -84,10 +93,10 @@ def main():
         for pair in combinations(BACKENDS, 2):
             error = difference(case, *(after[backend] for backend in pair))
             print(f"    {' and '.join(pair):22} differ by {error:.1e} at most")
-            if not error < min(LARGEST_ERROR, gone / 50):
+            if not error < allowed(case, gone):
                 failed.append(f"{case}, {' and '.join(pair)}")
     if failed:
-        raise SystemExit(f"Not within {LARGEST_ERROR}: {'; '.join(failed)}")
+        raise SystemExit(f"Not within what is allowed: {'; '.join(failed)}")
 
 
 if __name__ == "__main__":
