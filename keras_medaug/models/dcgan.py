@@ -10,7 +10,7 @@ from keras_medaug import losses
 from keras_medaug.checks import check_flag, check_positive, fail
 from keras_medaug.models import networks
 from keras_medaug.models.generative_model import GenerativeModel, batch_count
-from keras_medaug.players import frozen
+from keras_medaug.players import frozen, read_once
 from keras_medaug.players.averaged_network import average_of
 
 ADVERSARIAL_FORMS = ("nonsaturating", "minimax")
@@ -142,15 +142,15 @@ class DCGAN(GenerativeModel):
         """Return the sum of both objectives on a batch, each reaching its own network only."""
         images = self._unit(x)
         count = batch_count(images)
-        noise = self._with_labels(self._noise(count), y)
-        generated = self.generator(noise, training=training)
+        with read_once(self):
+            noise = self._with_labels(self._noise(count), y)
+            generated = self.generator(noise, training=training)
+            judged = frozen(self.discriminator)(self._with_labels(generated, y), training=training)
+            detached = ops.stop_gradient(generated)
+            real = self.discriminator(self._with_labels(images, y), training=training)
+            fake = self.discriminator(self._with_labels(detached, y), training=training)
 
-        judged = frozen(self.discriminator)(self._with_labels(generated, y), training=training)
         generator_loss = losses.generator_adversarial(judged["logit"], self.adversarial)
-
-        detached = ops.stop_gradient(generated)
-        real = self.discriminator(self._with_labels(images, y), training=training)
-        fake = self.discriminator(self._with_labels(detached, y), training=training)
         discriminator_loss = losses.real_cross_entropy(real["logit"]) + losses.fake_cross_entropy(
             fake["logit"]
         )

@@ -14,7 +14,7 @@ from keras_medaug.models import networks
 from keras_medaug.models.autoencoding_model import AutoencodingModel
 from keras_medaug.models.dcgan import check_adversarial, check_rate
 from keras_medaug.models.generative_model import batch_count
-from keras_medaug.players import Gate, frozen
+from keras_medaug.players import Gate, frozen, read_once
 from keras_medaug.players.averaged_network import average_of
 from keras_medaug.players.gate import as_gate, gated
 
@@ -217,16 +217,18 @@ class VAEGAN(AutoencodingModel):
             inputs = self._with_labels(pictures, y)
             return frozen(self.discriminator)(inputs, training=training)
 
-        z_mean, z_log_var = self.encoder(self._with_labels(images, y), training=training)
-        z = self.sampling([z_mean, z_log_var])
-        for_encoder = judge(frozen(self.decoder)(self._with_labels(z, y), training=training))
+        with read_once(self):
+            z_mean, z_log_var = self.encoder(self._with_labels(images, y), training=training)
+            z = self.sampling([z_mean, z_log_var])
+            for_encoder = judge(frozen(self.decoder)(self._with_labels(z, y), training=training))
 
-        latent = self._with_labels(ops.stop_gradient(z), y)
-        reconstructed = self.decoder(latent, training=training)
-        sampled = self.decoder(self._with_labels(self._noise(count), y), training=training)
-        judged, judged_sample = judge(reconstructed), judge(sampled)
+            latent = self._with_labels(ops.stop_gradient(z), y)
+            reconstructed = self.decoder(latent, training=training)
+            sampled = self.decoder(self._with_labels(self._noise(count), y), training=training)
+            judged, judged_sample = judge(reconstructed), judge(sampled)
 
-        real, fakes = self._discriminate(images, reconstructed, sampled, y, training)
+            real, fakes = self._discriminate(images, reconstructed, sampled, y, training)
+
         discriminator_loss = losses.real_cross_entropy(real["logit"]) + sum(
             losses.fake_cross_entropy(fake) for fake in fakes
         )

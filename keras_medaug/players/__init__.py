@@ -9,5 +9,6 @@ from keras_medaug.players.averaged_network import AveragedNetwork
 from keras_medaug.players.frozen import frozen
 from keras_medaug.players.gate import Gate
 from keras_medaug.players.player_optimizer import PlayerOptimizer
+from keras_medaug.players.read_once import read_once
 
-__all__ = ["AveragedNetwork", "Gate", "PlayerOptimizer", "frozen"]
+__all__ = ["AveragedNetwork", "Gate", "PlayerOptimizer", "frozen", "read_once"]
