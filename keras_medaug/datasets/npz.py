@@ -1,6 +1,7 @@
 """Files in MedMNIST layout: six arrays in one ``.npz``."""
 
 import os
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -16,6 +17,9 @@ from keras_medaug.datasets.dataset import SPLITS, Dataset
 from keras_medaug.datasets.download import file_md5
 
 KEYS = tuple(f"{split}_{kind}" for split in SPLITS for kind in ("images", "labels"))
+
+# From this size on, in bytes, an array that is not compressed stays in the file.
+MAPPED_FROM = 2**25
 
 # What the zip and array readers raise on bytes that are not what they should be.
 _BROKEN = (
@@ -37,6 +41,10 @@ def from_npz(path: str | os.PathLike, class_names: Sequence[str] | None = None) 
     `(n,)` or `(n, 1)`. Labels of a float type are refused: they are more often targets of a
     regression than classes. A validation or test split without any image is taken as absent, as
     `save_npz` writes one. Pickled objects are never read.
+
+    Arrays of 32 MiB or more in a file that is not compressed (`numpy.savez`) are not read into
+    memory but mapped: let the file be while the data set is in use, and hand `stored("train")` to
+    `fit` rather than `train`, which is a `float32` copy.
 
     Args:
         path: The file.
@@ -123,7 +131,8 @@ def _read(file: BinaryIO) -> dict[str, NDArray]:
     try:
         with np.load(file, allow_pickle=False) as archive:
             missing = [key for key in KEYS if key not in archive]
-            arrays = {key: archive[key] for key in KEYS if key in archive}
+            arrays = _mapped(file, archive.zip)
+            arrays |= {key: archive[key] for key in KEYS if key in archive and key not in arrays}
     except _BROKEN as error:
         raise ValueError(f"cannot be read ({error}); expected {expected}.") from error
     if missing:
@@ -132,6 +141,39 @@ def _read(file: BinaryIO) -> dict[str, NDArray]:
         if not isinstance(array, np.ndarray):
             raise fail(key, type(array).__name__, "an array")
     return arrays
+
+
+def _mapped(file: BinaryIO, archive: zipfile.ZipFile) -> dict[str, NDArray]:
+    """Return the arrays that are worth mapping: those large and not compressed."""
+    found = {}
+    for key in KEYS:
+        info = archive.NameToInfo.get(f"{key}.npy")
+        if info and info.compress_type == zipfile.ZIP_STORED and info.file_size >= MAPPED_FROM:
+            found[key] = _map(file, archive, info)
+    return found
+
+
+def _map(file: BinaryIO, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArray:
+    """Return the array in a member that is not compressed, mapped read-only."""
+    with archive.open(info) as member:
+        version = np.lib.format.read_magic(member)
+        if version == (1, 0):
+            shape, by_column, dtype = np.lib.format.read_array_header_1_0(member)
+        else:
+            shape, by_column, dtype = np.lib.format.read_array_header_2_0(member)
+        header = member.tell()
+        while member.read(2**20):  # at the end of the member its checksum is compared
+            pass
+    if dtype.hasobject:
+        raise ValueError("Object arrays cannot be loaded")
+    # Its local header: 30 bytes, the last four of which tell how long name and extra field are.
+    file.seek(info.header_offset + 26)
+    start = info.header_offset + 30 + sum(struct.unpack("<HH", file.read(4))) + header
+    order = "F" if by_column else "C"
+    mapped = np.memmap(file, dtype, "r", start, shape, order)
+    if mapped.nbytes + header != info.file_size:
+        raise ValueError(f"{info.filename} has {info.file_size} bytes for {dtype} of {shape}")
+    return mapped
 
 
 def _pair(arrays: dict[str, NDArray], split: str) -> tuple[NDArray, NDArray]:

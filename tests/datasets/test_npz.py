@@ -2,15 +2,19 @@
 
 import hashlib
 import io
+import tracemalloc
 import zipfile
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import keras_medaug as kma
 from keras_medaug import datasets
+from keras_medaug.datasets import npz
 
 MEDNIST = Path(__file__).parents[3] / "shared/data/mednist"
 
@@ -54,6 +58,66 @@ def test_it_is_read(tmp_path, channels, dtype):
 def test_an_uncompressed_file_and_a_string_as_path(tmp_path):
     np.savez(tmp_path / "plain.npz", **layout())
     assert datasets.from_npz(str(tmp_path / "plain.npz")).counts["test"] == 4
+
+
+def is_mapped(array):
+    while array is not None and not isinstance(array, np.memmap):
+        array = array.base
+    return array is not None
+
+
+@pytest.fixture
+def all_mapped(monkeypatch):
+    monkeypatch.setattr(npz, "MAPPED_FROM", 1)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("channels", [None, 3])
+@pytest.mark.usefixtures("all_mapped")
+def test_large_arrays_that_are_not_compressed_are_mapped(tmp_path, channels, order):
+    arrays = layout(channels)
+    np.savez(tmp_path / "large.npz", **{k: np.asarray(v, order=order) for k, v in arrays.items()})
+    ds = datasets.from_npz(tmp_path / "large.npz")
+    for split in ("train", "val", "test"):
+        images, labels = ds.stored(split)
+        assert is_mapped(images)
+        np.testing.assert_array_equal(images.ravel(), arrays[f"{split}_images"].ravel())
+        np.testing.assert_array_equal(labels, arrays[f"{split}_labels"].ravel())
+        with pytest.raises(ValueError, match="read-only"):
+            images[0] = 0
+
+
+@pytest.mark.parametrize("saved", [np.savez, np.savez_compressed])
+def test_small_and_compressed_arrays_are_read(tmp_path, monkeypatch, saved):
+    saved(tmp_path / "some.npz", **layout())
+    if saved is np.savez_compressed:
+        monkeypatch.setattr(npz, "MAPPED_FROM", 1)
+    assert not is_mapped(datasets.from_npz(tmp_path / "some.npz").stored("train")[0])
+
+
+@pytest.mark.usefixtures("all_mapped")
+def test_an_absent_split_in_a_file_that_is_mapped(tmp_path):
+    arrays = layout() | {f"val_{kind}": empty for kind, empty in EMPTY.items()}
+    np.savez(tmp_path / "short.npz", **arrays)
+    assert datasets.from_npz(tmp_path / "short.npz").counts == {"train": 4, "val": 0, "test": 4}
+
+
+def test_a_large_set_never_becomes_floats(tmp_path):
+    images = np.zeros((100_000, 28, 28), "uint8")
+    images[::2, 3:9] = 200
+    labels = (np.arange(100_000) % 2).astype("uint8")
+    arrays = {f"{s}_images": images[:n] for s, n in (("train", None), ("val", 2), ("test", 2))}
+    arrays |= {f"{s}_labels": labels[:n] for s, n in (("train", None), ("val", 2), ("test", 2))}
+    np.savez(tmp_path / "large.npz", **arrays)
+    del arrays, images
+    model = kma.models.Classifier((28, 28, 1), num_classes=2, filters=2, seed=0)
+    model.compile()
+    tracemalloc.start()
+    ds = datasets.from_npz(tmp_path / "large.npz")
+    model.fit(*ds.stored("train"), batch_size=50, epochs=2, steps_per_epoch=2, verbose=0)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 30e6  # as floats they are 314 MB, as they stand in the file 78
 
 
 def test_there_is_no_such_file(tmp_path):
@@ -106,8 +170,11 @@ BROKEN = {
 }
 
 
+@pytest.mark.parametrize("saved", ["savez_compressed", "savez"])
 @pytest.mark.parametrize("how", BROKEN)
-def test_a_broken_file_is_named(tmp_path, how):
+@pytest.mark.usefixtures("all_mapped")
+def test_a_broken_file_is_named(tmp_path, monkeypatch, how, saved):
+    monkeypatch.setattr(np, "savez_compressed", getattr(np, saved))
     path = tmp_path / "broken.npz"
     BROKEN[how](path)
     before = path.read_bytes()
@@ -139,17 +206,18 @@ def test_wrong_content_is_named_with_the_file(tmp_path, key):
     assert "expected" in str(caught.value)
 
 
-def _bytes():
+def _bytes(saved):
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **layout())
+    saved(buffer, **layout())
     return buffer.getvalue()
 
 
+@pytest.mark.parametrize("saved", [np.savez, np.savez_compressed])
 @given(data=st.data())
 @settings(deadline=None, derandomize=True, max_examples=60)
-def test_damage_anywhere_is_harmless_or_named(tmp_path_factory, data):
+def test_damage_anywhere_is_harmless_or_named(tmp_path_factory, saved, data):
     """Every byte that is read is under a check sum; what is not may change without harm."""
-    original = _bytes()
+    original = _bytes(saved)
     damaged = bytearray(original)
     start = data.draw(st.integers(0, len(original) - 1))
     patch = data.draw(st.binary(min_size=1, max_size=8))
@@ -157,7 +225,8 @@ def test_damage_anywhere_is_harmless_or_named(tmp_path_factory, data):
     path = tmp_path_factory.mktemp("damage") / "damaged.npz"
     path.write_bytes(damaged)
     try:
-        ds = datasets.from_npz(path)
+        with mock.patch.object(npz, "MAPPED_FROM", 1):
+            ds = datasets.from_npz(path)
     except ValueError as error:
         assert str(path) in str(error)  # noqa: PT017
     else:
