@@ -169,8 +169,7 @@ def _map(file: BinaryIO, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDA
     # Its local header: 30 bytes, the last four of which tell how long name and extra field are.
     file.seek(info.header_offset + 26)
     start = info.header_offset + 30 + sum(struct.unpack("<HH", file.read(4))) + header
-    order = "F" if by_column else "C"
-    mapped = np.memmap(file, dtype, "r", start, shape, order)
+    mapped = np.memmap(file, dtype, "r", start, shape, order="F" if by_column else "C")
     if mapped.nbytes + header != info.file_size:
         raise ValueError(f"{info.filename} has {info.file_size} bytes for {dtype} of {shape}")
     return mapped

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import keras
 
-from keras_medaug.checks import check_positive
+from keras_medaug.checks import check_positive, fail
 from keras_medaug.models import networks
 from keras_medaug.models.dcgan import check_rate
 from keras_medaug.models.image_model import ImageModel, as_record
@@ -29,11 +29,15 @@ class Classifier(ImageModel):
         dropout: Dropout rate after every convolution, in [0, 1).
         filters: Channels of the first convolution; they double twice.
         kernel_size: Side of the kernels.
-        seed: Integer seed of weights, dropout and data order, or `None`.
+        augmentation: Layer through which images go in training, and in training only, such as
+            `keras_medaug.layers.GeometricAugmentation()`; or `None`. The model keeps a copy, which
+            takes a seed from the model's where the layer was given none.
+        seed: Integer seed of weights, dropout, augmentation and data order, or `None`.
         **kwargs: Passed to `keras.Model`.
 
     Attributes:
         network: The plain Keras model from images to probabilities.
+        augmentation: The model's own copy of the layer given, or `None`.
 
     Raises:
         ValueError: If an argument is not as described.
@@ -63,14 +67,19 @@ class Classifier(ImageModel):
         dropout: float = 0.4,
         filters: int = 32,
         kernel_size: int = 3,
+        augmentation: keras.layers.Layer | None = None,
         seed: int | None = None,
         **kwargs,
     ) -> None:
+        if not isinstance(augmentation, keras.layers.Layer | None):
+            raise fail("augmentation", type(augmentation).__name__, "a Keras layer or None")
         check_positive(num_classes, "num_classes", integer=True)
         super().__init__(image_shape, num_classes, seed, **kwargs)
         self.dropout = check_rate(dropout)
         self.filters = check_positive(filters, "filters", integer=True)
         self.kernel_size = check_positive(kernel_size, "kernel_size", integer=True)
+        self._given_augmentation = _config_of(augmentation)
+        self.augmentation = seeded_copy(augmentation, self.part_seed("augmentation"))
         with self._own_policy():
             self.network = networks.build_classifier(
                 self.image_shape,
@@ -137,7 +146,10 @@ class Classifier(ImageModel):
 
     def call(self, inputs, training=False):
         """Return class probabilities, `(n, num_classes)`."""
-        return self.network(self._unit(inputs), training=training)
+        images = self._unit(inputs)
+        if training and self.augmentation is not None:
+            images = self.augmentation(images, training=True)
+        return self.network(images, training=training)
 
     def get_config(self) -> dict:
         """Return the arguments that rebuild the model."""
@@ -149,6 +161,7 @@ class Classifier(ImageModel):
             "dropout": self.dropout,
             "filters": self.filters,
             "kernel_size": self.kernel_size,
+            "augmentation": self._given_augmentation,
             "seed": self.seed,
         }
 
@@ -156,8 +169,23 @@ class Classifier(ImageModel):
     def from_config(cls, config: dict, custom_objects=None):
         """Rebuild the model from `get_config`."""
         config = dict(config)
-        if isinstance(config.get("dtype"), dict):
-            config["dtype"] = keras.saving.deserialize_keras_object(
-                config["dtype"], custom_objects=custom_objects
-            )
+        for name in ("dtype", "augmentation"):
+            if isinstance(config.get(name), dict):
+                config[name] = keras.saving.deserialize_keras_object(
+                    config[name], custom_objects=custom_objects
+                )
         return cls(**config)
+
+
+def _config_of(layer: keras.layers.Layer | None) -> dict | None:
+    return None if layer is None else keras.saving.serialize_keras_object(layer)
+
+
+def seeded_copy(layer: keras.layers.Layer | None, seed: int) -> keras.layers.Layer | None:
+    """Return a copy of a layer, with this seed where it has a `seed` that is `None`."""
+    if layer is None:
+        return None
+    config = layer.get_config()
+    if "seed" in config and config["seed"] is None:
+        config = {**config, "seed": seed}
+    return type(layer).from_config(config)
