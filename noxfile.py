@@ -104,10 +104,15 @@ def exchange(session: nox.Session, backend: str) -> None:
 
 def tests_python(session: nox.Session, backend: str) -> str:
     """Return the Python of the environment that the tests on a backend ran in."""
-    folder = ROOT / ".nox" / f"tests-{backend}"
+    return session_python(session, f"tests-{backend}")
+
+
+def session_python(session: nox.Session, name: str) -> str:
+    """Return the Python of another session's environment."""
+    folder = ROOT / ".nox" / name
     found = shutil.which("python", path=f"{folder / 'bin'}{os.pathsep}{folder / 'Scripts'}")
     if found is None:
-        session.error(f"run `nox -s tests-{backend}` first")
+        session.error(f"run `nox -s {name}` first")
     return str(found)
 
 
@@ -145,10 +150,37 @@ def mutants(session: nox.Session, backend: str) -> None:
 
 @nox.session(venv_backend="none", default=False)
 def bench(session: nox.Session) -> None:
-    """Race the models against loops written by hand, all backends in turn. Run `tests` before."""
-    pythons = [f"{backend}={tests_python(session, backend)}" for backend in BACKENDS]
-    out = ["--out", "docs/results/speed.json"]
-    session.run("python", "benchmarks/speed.py", "--python", *pythons, *out, *session.posargs)
+    """Race the models against the loops of others, and print what came of every target.
+
+    Runs where `tests` and `pythae` have run before: in their environments, all in turn.
+    """
+    pythons = {backend: tests_python(session, backend) for backend in BACKENDS}
+    named = [f"{name}={python}" for name, python in pythons.items()]
+    named.append(f"pythae={session_python(session, 'pythae')}")
+    speed = ["--out", "docs/results/speed.json", *session.posargs]
+    session.run("python", "benchmarks/speed.py", "--python", *named, *speed)
+    for backend, python in pythons.items():
+        out = ["--out", f"docs/results/costs_{backend}.json"]
+        env = environment(session, backend)
+        session.run(python, "benchmarks/costs.py", *out, env=env, external=True)
+    session.run(pythons["jax"], "benchmarks/targets.py", external=True)
+
+
+@nox.session(default=False)
+def bench_gpu(session: nox.Session) -> None:
+    """Race JAX and PyTorch on a GPU against loops written by hand, in float32 and bfloat16.
+
+    Fails where there is none. Then the paper preset of both real sets, timed, on JAX.
+    """
+    session.install("-r", "requirements/jax-cuda.txt", "-r", "requirements/torch-cuda.txt")
+    session.install("-r", "requirements/test.txt", "-e", ".[reproduce]")
+    for name, options in (("float32", []), ("bfloat16", ["--half"])):
+        out = ["--out", f"docs/results/speed_gpu_{name}.json"]
+        session.run("python", "benchmarks/speed.py", "--gpu", *options, *out, *session.posargs)
+    preset = ["--preset", "paper", "--datasets", "breastmnist", "pneumoniamnist"]
+    out = ["--out", str(scratch(session, "paper"))]
+    env = {"KERAS_BACKEND": "jax", "MPLBACKEND": "Agg"}
+    session.run("python", "examples/reproduce.py", *preset, *out, env=env)
 
 
 @nox.session(default=False)

@@ -1,11 +1,15 @@
-"""How long a training step takes: the models here, and loops written by hand, on every backend.
+"""How long a training step takes: the models here, and loops of others, on every backend.
 
     nox -s bench
 
 Each backend runs in a process of its own, all of them throughout; they take their steps in turn,
-one at a time, so that what the machine does in between befalls all alike. Figures are ratios of
-medians over the repeats; the interval is that of the second smallest to the second largest of nine
-ratios, pair by pair (it holds the median of such ratios with 96 % probability).
+so that what the machine does in between befalls all alike. Figures are ratios of medians over the
+repeats; the interval is that of the second smallest to the second largest of nine ratios, pair by
+pair (it holds the median of such ratios with 96 % probability).
+
+Raced are, on every backend, the loops written by hand in `benchmarks/rivals`; on TensorFlow a DCGAN
+as Keras's tutorials write it; and, where an environment that has it is named, pythae's VAE/GAN. On
+a GPU (`--gpu`, by `nox -s bench_gpu`) JAX and PyTorch, this one also through `torch.compile`.
 """
 
 import argparse
@@ -16,6 +20,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
@@ -25,20 +30,23 @@ REPEATS = 9
 STEPS = {"CVAE": 12, "DCGAN": 8, "VAEGAN": 5, "Classifier": 12, "matmul": 10}
 MODELS = ["CVAE", "DCGAN", "VAEGAN", "Classifier"]
 BACKENDS = ["jax", "torch", "tensorflow"]
-# What is raced on each backend; the options are those of the loops written by hand.
-RIVALS = {"jax": ["native"], "torch": ["native"], "tensorflow": ["native"]}
-Timings = dict[tuple[str, str, str], list[float]]
+GPU_BACKENDS = ["jax", "torch"]
+Row = tuple[str, str, str]  # worker, model, who takes the steps
+Timings = dict[Row, list[float]]
 
 
 class Worker:
     """A process that takes steps on one backend when told to."""
 
-    def __init__(self, backend: str, python: str) -> None:
+    def __init__(self, backend: str, python: str, gpu: bool, half: bool) -> None:
         script = Path(__file__).with_name("speed_worker.py")
-        quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}
+        settings = {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": backend}
+        if not gpu:
+            settings |= {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}
+        options = ["--gpu"] * gpu + ["--half"] * half
         self._process = subprocess.Popen(
-            [python, str(script)],
-            env={**os.environ, **quiet, "KERAS_BACKEND": backend},
+            [python, str(script), *options],
+            env={**os.environ, **settings},
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
 
@@ -59,20 +67,37 @@ class Worker:
         self._process.communicate()
 
 
-def plan(models: list[str], backends: list[str]) -> list[tuple[str, str, str]]:
-    """Return what is timed in each round: backend, model, and who takes the steps."""
+def rivals(backend: str, model: str, workers: Container[str], gpu: bool) -> list[Row]:
+    """Return what a model is raced against on a backend."""
+    found = [(backend, model, "native")]
+    if gpu and backend == "torch":
+        found.append((backend, model, "native+compiled"))
+    if not gpu and (backend, model) == ("tensorflow", "DCGAN"):
+        found.append((backend, model, "keras"))
+    if "pythae" in workers and model == "VAEGAN":
+        found.append(("pythae", model, "pythae"))
+    return found
+
+
+def plan(models: list[str], backends: list[str], workers: Container[str], gpu: bool) -> list[Row]:
+    """Return what is timed in each round."""
     rows = [(backend, "matmul", "ours") for backend in backends]
     for model in models:
         for backend in backends:
-            rows += [(backend, model, who) for who in ["ours", *RIVALS[backend]]]
-    return rows
+            rows.append((backend, model, "ours"))
+            if gpu and backend == "torch":
+                rows.append((backend, model, "ours+compiled"))
+            rows += rivals(backend, model, workers, gpu)
+    return list(dict.fromkeys(rows))
 
 
-def race(workers: dict[str, Worker], rows: list, repeats: int) -> Timings:
-    """Time every row once a round, in turn; return seconds a step."""
+def race(workers: dict[str, Worker], rows: list[Row], repeats: int) -> tuple[Timings, list]:
+    """Time every row once a round, in turn; return seconds a step, and of the first step of all."""
+    firsts = []
     for backend, model, who in rows:
         first = workers[backend].seconds(model, who, 1)
         workers[backend].seconds(model, who, STEPS[model])
+        firsts.append({"backend": backend, "model": model, "who": who, "seconds": first})
         print(f"{backend} {model} {who}: first step {first:.1f} s", flush=True)
     timings: Timings = {row: [] for row in rows}
     begun = time.monotonic()
@@ -83,7 +108,7 @@ def race(workers: dict[str, Worker], rows: list, repeats: int) -> Timings:
             timings[backend, model, who].append(taken)
         left = (time.monotonic() - begun) / (turn + 1) * (repeats - turn - 1)
         print(f"round {turn + 1} of {repeats}, {left:.0f} s left", flush=True)
-    return timings
+    return timings, firsts
 
 
 def interval(ratios: list[float]) -> list[float]:
@@ -98,15 +123,19 @@ def compared(timings: Timings, one: tuple, other: tuple) -> dict[str, Any]:
     return {"ratio": statistics.median(ratios), "interval": interval(ratios)}
 
 
-def summary(timings: Timings, models: list[str], backends: list[str]) -> dict[str, Any]:
+def summary(
+    timings: Timings, models: list[str], backends: list[str], workers: Container[str], gpu: bool
+) -> dict[str, Any]:
     """Return all ratios: ours to the rivals', and each backend to the fastest."""
     medians = {row: statistics.median(values) for row, values in timings.items()}
     found: dict[str, Any] = {"to_rivals": [], "to_fastest_backend": []}
     for model in models:
         for backend in backends:
-            for who in RIVALS[backend]:
-                row = compared(timings, (backend, model, "ours"), (backend, model, who))
-                found["to_rivals"].append({"model": model, "backend": backend, "rival": who, **row})
+            ways = [row for row in timings if row[:2] == (backend, model) and "ours" in row[2]]
+            for way in ways:
+                for other in rivals(backend, model, workers, gpu):
+                    named = {"model": model, "backend": backend, "who": way[2], "rival": other[2]}
+                    found["to_rivals"].append({**named, **compared(timings, way, other)})
         fastest = min(backends, key=lambda each: medians[each, model, "ours"])
         for backend in backends:
             row = compared(timings, (backend, model, "ours"), (fastest, model, "ours"))
@@ -126,7 +155,7 @@ def show(found: dict[str, Any]) -> None:
     for row in found["to_rivals"]:
         low, high = row["interval"]
         print(
-            f"{row['model']:<11}{row['backend']:<11} ours / {row['rival']:<9}"
+            f"{row['model']:<11}{row['backend']:<11}{row['who']} / {row['rival']:<9} "
             f"{row['ratio']:.2f} [{low:.2f}, {high:.2f}]"
         )
     for row in found["to_fastest_backend"]:
@@ -145,22 +174,33 @@ def main() -> int:
     """Race, print, and write the JSON file."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--models", nargs="+", default=MODELS, choices=MODELS)
-    parser.add_argument("--backends", nargs="+", default=BACKENDS, choices=BACKENDS)
+    parser.add_argument("--backends", nargs="+", choices=BACKENDS)
     parser.add_argument("--repeats", type=int, default=REPEATS)
-    parser.add_argument("--python", nargs="*", default=[], metavar="BACKEND=PATH")
+    parser.add_argument(
+        "--python", nargs="*", default=[], metavar="NAME=PATH",
+        help="the Python of a backend, or of pythae",
+    )  # fmt: skip
+    parser.add_argument("--gpu", action="store_true", help="race on the GPU")
+    parser.add_argument("--half", action="store_true", help="in mixed_bfloat16")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
-    pythons = dict(each.split("=", 1) for each in arguments.python)
-    workers = {b: Worker(b, pythons.get(b, sys.executable)) for b in arguments.backends}
-    rows = plan(arguments.models, arguments.backends)
-    timings = race(workers, rows, arguments.repeats)
-    found = summary(timings, arguments.models, arguments.backends)
+    gpu, half = arguments.gpu, arguments.half
+    backends = arguments.backends or (GPU_BACKENDS if gpu else BACKENDS)
+    pythons = dict.fromkeys(backends, sys.executable)
+    pythons |= dict(each.split("=", 1) for each in arguments.python)
+    processes = [name for name in pythons if name in backends or (name == "pythae" and not gpu)]
+    kinds = {"pythae": "torch"}
+    workers = {n: Worker(kinds.get(n, n), pythons[n], gpu, half) for n in processes}
+    rows = plan(arguments.models, backends, workers, gpu)
+    timings, firsts = race(workers, rows, arguments.repeats)
+    found = summary(timings, arguments.models, backends, workers, gpu)
     show(found)
     for worker in workers.values():
         worker.end()
     if arguments.out:
-        machine = {"machine": platform.machine(), "cores": os.cpu_count()}
-        write(arguments.out, {**machine, "repeats": arguments.repeats, **found})
+        machine = {"machine": platform.machine(), "cores": os.cpu_count(), "gpu": gpu, "half": half}
+        whole = {**machine, "repeats": arguments.repeats, "first_steps": firsts, **found}
+        write(arguments.out, whole)
     return 0
 
 

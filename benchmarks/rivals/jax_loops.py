@@ -2,7 +2,7 @@
 
 One jitted step with donated state. Every forward pass is made once and pulled back once for each
 objective that needs it; what no objective asks for, the compiler drops. Each convolution and each
-gradient of one takes the form that is quickest on a CPU.
+gradient of one takes the form that is quickest on a CPU, or, with `stock`, is left to cuDNN.
 """
 
 from collections.abc import Callable, Sequence
@@ -178,13 +178,51 @@ def _pull_transpose(residual: tuple, cotangent: jax.Array) -> tuple[jax.Array, j
     return _gather(cotangent, kernel), _correlate(cotangent, y, kernel)
 
 
-_convolve, _transpose = jax.custom_vjp(_gather), jax.custom_vjp(_spread)
-_convolve.defvjp(lambda x, kernel: (_gather(x, kernel), (x, kernel)), _pull_convolve)
-_transpose.defvjp(lambda y, kernel: (_spread(y, kernel), (y, kernel)), _pull_transpose)
+_tuned, _tuned_transpose = jax.custom_vjp(_gather), jax.custom_vjp(_spread)
+_tuned.defvjp(lambda x, kernel: (_gather(x, kernel), (x, kernel)), _pull_convolve)
+_tuned_transpose.defvjp(lambda y, kernel: (_spread(y, kernel), (y, kernel)), _pull_transpose)
+
+
+class Forms:
+    """Which form convolutions take, and in which precision: one for all loops of a process."""
+
+    stock = False
+    half = False
+
+
+def _prepared(x: jax.Array, kernel: jax.Array) -> tuple[jax.Array, jax.Array]:
+    return (x.astype("bfloat16"), kernel.astype("bfloat16")) if Forms.half else (x, kernel)
+
+
+def _convolve(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    x, kernel = _prepared(x, kernel)
+    return _stock(x, kernel) if Forms.stock else _tuned(x, kernel)
+
+
+def _transpose(y: jax.Array, kernel: jax.Array) -> jax.Array:
+    y, kernel = _prepared(y, kernel)
+    if Forms.stock:
+        form = ("NHWC", "HWIO", "NHWC")
+        return lax.conv_transpose(
+            y, kernel, (2, 2), "SAME", dimension_numbers=form, transpose_kernel=True
+        )
+    return _tuned_transpose(y, kernel)
 
 
 def _convolve_same(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    x, kernel = _prepared(x, kernel)
+    if Forms.stock:
+        return _stock(x, kernel, 1)
     return _unfold_same(x) @ kernel.reshape(-1, kernel.shape[-1])
+
+
+def _multiply(x: jax.Array, matrix: jax.Array) -> jax.Array:
+    x, matrix = _prepared(x, matrix)
+    return x @ matrix
+
+
+def _full(x: jax.Array) -> jax.Array:
+    return x.astype("float32")
 
 
 def _leaky(x: jax.Array) -> jax.Array:
@@ -193,26 +231,28 @@ def _leaky(x: jax.Array) -> jax.Array:
 
 def _normalize(x: jax.Array, gamma: jax.Array, beta: jax.Array) -> tuple[jax.Array, tuple]:
     """Return `x` normalised by the statistics of the batch, and these."""
+    dtype, x = x.dtype, _full(x)
     mean = jnp.mean(x, axis=(0, 1, 2))
     variance = jnp.mean(jnp.square(x), axis=(0, 1, 2)) - jnp.square(mean)
     scale = gamma * lax.rsqrt(variance + BN_EPSILON)
-    return x * scale + (beta - mean * scale), (mean, variance)
+    return (x * scale + (beta - mean * scale)).astype(dtype), (mean, variance)
 
 
 def _encode(w: Tree, images: jax.Array) -> tuple[jax.Array, jax.Array]:
-    x = jax.nn.relu(_convolve(images, w["kernel_1"]) + w["bias_1"])
-    x = jax.nn.relu(_convolve(x, w["kernel_2"]) + w["bias_2"])
+    x = jax.nn.relu(_full(_convolve(images, w["kernel_1"])) + w["bias_1"])
+    x = jax.nn.relu(_full(_convolve(x, w["kernel_2"])) + w["bias_2"])
     x = x.reshape(x.shape[0], -1)
-    return x @ w["mean"] + w["mean_bias"], x @ w["log_var"] + w["log_var_bias"]
+    mean, log_var = _multiply(x, w["mean"]), _multiply(x, w["log_var"])
+    return _full(mean) + w["mean_bias"], _full(log_var) + w["log_var_bias"]
 
 
 def _decode(w: Tree, z: jax.Array) -> tuple[jax.Array, Tree]:
     """Return logits of images, and the statistics of the batch."""
-    x = (z @ w["dense"]).reshape(z.shape[0], 7, 7, -1)
+    x = _multiply(z, w["dense"]).reshape(z.shape[0], 7, 7, -1)
     x, first = _normalize(x, w["gamma_0"], w["beta_0"])
     x = _transpose(_leaky(x), w["kernel_1"])
     x, second = _normalize(x, w["gamma_1"], w["beta_1"])
-    logits = _transpose(_leaky(x), w["kernel_2"]) + w["bias_2"]
+    logits = _full(_transpose(_leaky(x), w["kernel_2"])) + w["bias_2"]
     return logits, {"0": first, "1": second}
 
 
@@ -228,7 +268,8 @@ def _discriminate(w: Tree, images: jax.Array) -> tuple[tuple[jax.Array, jax.Arra
     features = _convolve(_leaky(x), w["kernel_2"])
     x, second = _normalize(features, w["gamma_2"], w["beta_2"])
     x = _leaky(x).reshape(x.shape[0], -1)
-    return (x @ w["score"] + w["score_bias"], features), {"1": first, "2": second}
+    logit = _full(_multiply(x, w["score"])) + w["score_bias"]
+    return (logit, _full(features)), {"1": first, "2": second}
 
 
 def _sample(mean: jax.Array, log_var: jax.Array, epsilon: jax.Array) -> jax.Array:
@@ -368,10 +409,10 @@ def _classifier(w: Tree, s: Tree, images: jax.Array, labels: jax.Array, noise: T
         w = w["network"]
         x = images
         for step, convolve in enumerate((_convolve_same, _convolve, _convolve), start=1):
-            x = _leaky(convolve(x, w[f"kernel_{step}"]) + w[f"bias_{step}"])
+            x = _leaky(_full(convolve(x, w[f"kernel_{step}"])) + w[f"bias_{step}"])
             mask = noise.get(f"dropout_{step}")
             x = x if mask is None else mask(x)
-        logits = x.reshape(x.shape[0], -1) @ w["dense"] + w["dense_bias"]
+        logits = _full(_multiply(x.reshape(x.shape[0], -1), w["dense"])) + w["dense_bias"]
         chosen = jnp.take_along_axis(jax.nn.log_softmax(logits), labels[:, None], axis=1)
         return -jnp.mean(chosen)
 
@@ -555,7 +596,12 @@ def _part(named: dict[str, np.ndarray], moving: bool) -> Tree:
 
 
 def make(
-    model: str, weights: dict[str, list[np.ndarray]], seed: int = 0, dropout: float = 0.4
+    model: str,
+    weights: dict[str, list[np.ndarray]],
+    seed: int = 0,
+    dropout: float = 0.4,
+    stock: bool = False,
+    half: bool = False,
 ) -> Loop:
     """Return a loop that starts from the weights given.
 
@@ -565,8 +611,12 @@ def make(
             `"discriminator"`, `"network"`, as far as the model has them.
         seed: Seed of noise and dropout.
         dropout: Dropout rate of the classifier.
+        stock: Whether convolutions are XLA's own, as they should be on a GPU; in all loops of the
+            process.
+        half: Whether convolutions and products are in bfloat16; in all loops of the process.
 
     Returns:
         The loop.
     """
+    Forms.stock, Forms.half = stock, half
     return Loop(model, weights, seed, dropout)

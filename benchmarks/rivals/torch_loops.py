@@ -114,22 +114,23 @@ def _discriminate(w: Tree, s: Tree | None, images: Tensor) -> tuple[Tensor, Tens
 
 
 def _sample(mean: Tensor, log_var: Tensor, epsilon: Tensor) -> Tensor:
-    return mean + torch.exp(0.5 * log_var) * epsilon
+    return mean.float() + torch.exp(0.5 * log_var.float()) * epsilon
 
 
 def _kl(mean: Tensor, log_var: Tensor) -> Tensor:
+    mean, log_var = mean.float(), log_var.float()
     total = torch.sum(torch.square(mean) + torch.exp(log_var) - 1.0 - log_var)
     return total * (0.5 / mean.shape[0])
 
 
 def _real_loss(logit: Tensor) -> Tensor:
     """Return the cross-entropy against "real"."""
-    return F.softplus(-logit).mean()
+    return F.softplus(-logit.float()).mean()
 
 
 def _fake_loss(logit: Tensor) -> Tensor:
     """Return the cross-entropy against "fake"."""
-    return F.softplus(logit).mean()
+    return F.softplus(logit.float()).mean()
 
 
 def _named(w: Tree, gradients: Iterable[Tensor]) -> Tree:
@@ -146,7 +147,7 @@ def _list(w: Tree) -> list[Tensor]:
 def _cvae(w: Tree, s: Tree, images: Tensor, _labels: Any, noise: Tree) -> tuple[Tree, Callable]:
     mean, log_var = _encode(w["encoder"], images)
     z = _sample(mean, log_var, noise["epsilon"])
-    logits = _decode(w["decoder"], s.get("decoder"), z)
+    logits = _decode(w["decoder"], s.get("decoder"), z).float()
     total = F.binary_cross_entropy_with_logits(logits, images, reduction="sum")
     reconstruction = total / images.shape[0]
     kl = _kl(mean, log_var)
@@ -164,7 +165,7 @@ def _cvae(w: Tree, s: Tree, images: Tensor, _labels: Any, noise: Tree) -> tuple[
 
 def _dcgan(w: Tree, s: Tree, images: Tensor, _labels: Any, noise: Tree) -> tuple[Tree, Callable]:
     critic, seen = w["discriminator"], s.get("discriminator")
-    fake = torch.sigmoid(_decode(w["generator"], s.get("generator"), noise["prior"]))
+    fake = torch.sigmoid(_decode(w["generator"], s.get("generator"), noise["prior"]).float())
     real_logit, _ = _discriminate(critic, seen, images)
     fake_logit, _ = _discriminate(critic, seen, fake)
     generator_loss = _real_loss(fake_logit)
@@ -184,14 +185,14 @@ def _vaegan(w: Tree, s: Tree, images: Tensor, _labels: Any, noise: Tree) -> tupl
     critic, seen, moving = w["discriminator"], s.get("discriminator"), s.get("decoder")
     mean, log_var = _encode(w["encoder"], images)
     z = _sample(mean, log_var, noise["epsilon"])
-    decoded = torch.sigmoid(_decode(w["decoder"], moving, z))
-    drawn = torch.sigmoid(_decode(w["decoder"], moving, noise["prior"]))
+    decoded = torch.sigmoid(_decode(w["decoder"], moving, z).float())
+    drawn = torch.sigmoid(_decode(w["decoder"], moving, noise["prior"]).float())
     real_logit, target = _discriminate(critic, seen, images)
     decoded_logit, features = _discriminate(critic, seen, decoded)
     drawn_logit, _ = _discriminate(critic, seen, drawn)
 
     kl = _kl(mean, log_var)
-    total = F.mse_loss(features, target.detach(), reduction="sum")
+    total = F.mse_loss(features.float(), target.detach().float(), reduction="sum")
     similarity = total * (0.5 / images.shape[0])
     first, second = _real_loss(decoded_logit), _real_loss(drawn_logit)
     adversarial = first + second
@@ -235,7 +236,7 @@ def _classifier(
         x = _leaky(_half(x, network[f"kernel_{step}"], network[f"bias_{step}"]))
         x = F.dropout(x, rate)
     logits = F.linear(_flat(x), network["dense"], network["dense_bias"])
-    loss = F.cross_entropy(logits, labels)
+    loss = F.cross_entropy(logits.float(), labels)
 
     def gradients() -> Tree:
         return {"network": _named(network, grad(loss, _list(network)))}
@@ -259,7 +260,9 @@ class Loop:
         weights: `get_weights()` of each of its networks.
         seed: Seed of noise and dropout.
         dropout: Dropout rate of the classifier.
-        compiled: Whether `torch.compile` compiles losses and gradients.
+        compiled: Whether `torch.compile` compiles losses and gradients; on a GPU with CUDA graphs.
+        device: Where the training happens.
+        half: Whether convolutions and products are in bfloat16.
 
     Attributes:
         last: The losses of each step of the last run.
@@ -272,16 +275,21 @@ class Loop:
         seed: int = 0,
         dropout: float = 0.4,
         compiled: bool = False,
+        device: str = "cpu",
+        half: bool = False,
     ) -> None:
         torch.manual_seed(seed)  # dropout takes no generator
         self.model = model
+        self.device = device
+        self.half = half
+        self._replays = compiled and device != "cpu"
         self.dropout = dropout
         self.last: list[dict[str, float]] = []
         self._weights: Tree = {}
         self._moving: Tree = {}
         for net, values in weights.items():
             tensors = {
-                name: _from_keras(name, value)
+                name: _from_keras(name, value).to(device)
                 for name, value in zip(NAMES[net], values, strict=True)
             }
             self._moving[net] = {k: v for k, v in tensors.items() if k.startswith("moving_")}
@@ -299,26 +307,36 @@ class Loop:
             self._live = [live[name].detach() for name in NAMES[followed]]
         self._average = [each.clone() for each in self._live]
         self._count = 0
-        self._work = _compile(self._differentiate) if compiled else self._differentiate
+        self._work = self._differentiate
+        if compiled:
+            self._work = _compile(self._differentiate, "reduce-overhead" if self._replays else None)
 
     def _differentiate(self, images: Tensor, labels: Any, noise: Tree) -> tuple[Tree, list[Tensor]]:
         """Return losses and gradients of a batch; the moving statistics move."""
-        losses, gradients = OBJECTIVES[self.model](
-            self._weights, self._moving, images, labels, noise
-        )
+        with self._precision():
+            losses, gradients = OBJECTIVES[self.model](
+                self._weights, self._moving, images, labels, noise
+            )
         found = gradients()
         flat = [found[net][name] for net, named in self._weights.items() for name in named]
         return {name: value.detach() for name, value in losses.items()}, flat
+
+    def _precision(self) -> torch.autocast:
+        return torch.autocast(self.device.partition(":")[0], torch.bfloat16, enabled=self.half)
 
     def _noise(self, count: int) -> Tree:
         if self.model == "Classifier":
             return {"dropout": self.dropout}
         names = {"CVAE": ("epsilon",), "DCGAN": ("prior",), "VAEGAN": ("epsilon", "prior")}
-        return {name: torch.randn(count, LATENT) for name in names[self.model]}
+        return {name: torch.randn(count, LATENT, device=self.device) for name in names[self.model]}
 
     def _take(self, images: Tensor, labels: Any, noise: Tree) -> Tree:
         """Take a step and return its losses."""
+        if self._replays:
+            torch.compiler.cudagraph_mark_step_begin()
         losses, gradients = self._work(images, labels, noise)
+        if self._replays:  # the next replay writes where these lie
+            losses = {name: value.clone() for name, value in losses.items()}
         if self._average:
             kept = min(EMA_MOMENTUM, (1 + self._count) / (10 + self._count))
             torch._foreach_lerp_(self._average, self._live, 1 - kept)
@@ -344,9 +362,9 @@ class Loop:
         Returns:
             The loss terms by name.
         """
-        with torch.no_grad():
+        with torch.no_grad(), self._precision():
             values, _ = OBJECTIVES[self.model](
-                self._weights, {}, _images(images), _labels(labels), _tensors(noise)
+                self._weights, {}, *self._given(images, labels), self._moved(noise)
             )
         return {name: float(value) for name, value in values.items()}
 
@@ -360,7 +378,7 @@ class Loop:
             labels: Their classes, for the classifier.
             noise: As in `losses`.
         """
-        self._take(_images(images), _labels(labels), _tensors(noise))
+        self._take(*self._given(images, labels), self._moved(noise))
 
     def run(self, batches: Sequence[tuple]) -> None:
         """Take one step for each batch.
@@ -370,9 +388,17 @@ class Loop:
         """
         kept = []
         for batch in batches:
-            labels = _labels(batch[1]) if self.model == "Classifier" else None
-            kept.append(self._take(_images(batch[0]), labels, self._noise(len(batch[0]))))
+            given = self._given(batch[0], batch[1] if self.model == "Classifier" else None)
+            kept.append(self._take(*given, self._noise(len(batch[0]))))
         self.last = [{name: float(value) for name, value in each.items()} for each in kept]
+
+    def _given(self, images: np.ndarray, labels: np.ndarray | None) -> tuple[Tensor, Any]:
+        """Return a batch on the device, in PyTorch's layout."""
+        placed = torch.from_numpy(images).to(self.device, non_blocking=True).permute(0, 3, 1, 2)
+        return placed, None if labels is None else torch.from_numpy(labels).long().to(self.device)
+
+    def _moved(self, noise: Tree | None) -> Tree:
+        return {k: torch.from_numpy(v).to(self.device) for k, v in (noise or {}).items()}
 
     def weights(self) -> dict[str, list[np.ndarray]]:
         """Return the weights of each network as `get_weights` would, and those averaged."""
@@ -391,10 +417,10 @@ class Loop:
         return sum(each.numel() for each in self._parameters)
 
 
-def _compile(function: Callable) -> Callable:
+def _compile(function: Callable, mode: str | None) -> Callable:
     """Return `function` compiled as one graph, the gradients inside it included."""
     torch._dynamo.config.trace_autograd_ops = True
-    return torch.compile(function, fullgraph=True, dynamic=False)
+    return torch.compile(function, fullgraph=True, dynamic=False, mode=mode)
 
 
 def _from_keras(name: str, value: np.ndarray) -> Tensor:
@@ -408,22 +434,10 @@ def _from_keras(name: str, value: np.ndarray) -> Tensor:
 
 
 def _to_keras(name: str, tensor: Tensor) -> np.ndarray:
-    tensor = tensor.detach()
+    tensor = tensor.detach().cpu()
     if name.startswith("kernel"):
         tensor = tensor.permute(2, 3, 1, 0)
     return (tensor.T if tensor.ndim == 2 else tensor).numpy().copy()
-
-
-def _images(images: np.ndarray) -> Tensor:
-    return torch.from_numpy(images).permute(0, 3, 1, 2)
-
-
-def _labels(labels: np.ndarray | None) -> Tensor | None:
-    return None if labels is None else torch.from_numpy(labels).long()
-
-
-def _tensors(noise: Tree | None) -> Tree:
-    return {name: torch.from_numpy(value) for name, value in (noise or {}).items()}
 
 
 def make(
@@ -432,6 +446,8 @@ def make(
     seed: int = 0,
     dropout: float = 0.4,
     compiled: bool = False,
+    device: str = "cpu",
+    half: bool = False,
 ) -> Loop:
     """Return a loop that starts from the weights given.
 
@@ -442,8 +458,10 @@ def make(
         seed: Seed of noise and dropout, set globally.
         dropout: Dropout rate of the classifier.
         compiled: Whether `torch.compile` compiles losses and gradients.
+        device: Where the training happens.
+        half: Whether convolutions and products are in bfloat16.
 
     Returns:
         The loop.
     """
-    return Loop(model, weights, seed, dropout, compiled)
+    return Loop(model, weights, seed, dropout, compiled, device, half)
