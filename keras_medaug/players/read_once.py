@@ -20,6 +20,9 @@ def read_once(network: keras.layers.Layer) -> Iterator[None]:
     Args:
         network: A built layer or model whose parts are called in the block.
 
+    Returns:
+        The block's context manager.
+
     Raises:
         RuntimeError: If a variable was assigned that is none of `network`'s.
 
