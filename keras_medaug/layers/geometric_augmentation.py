@@ -285,10 +285,9 @@ def _source_coordinates(parameters: Mapping[str, Any], height: Any, width: Any) 
     )
     angle = per_image("rotation") * (3.141592653589793 / 180.0)
     cosine, sine = ops.cos(angle), ops.sin(angle)
-    # What has no entry for every pixel comes first: only the outer sums are of the images' size.
     return (
-        (cosine * rows + middle_row) + sine * columns,
-        (cosine * columns + middle_column) - sine * rows,
+        cosine * rows + sine * columns + middle_row,
+        cosine * columns - sine * rows + middle_column,
     )
 
 
@@ -327,22 +326,17 @@ def _is_within(positions: Any, last: Any) -> Any:
 
 def _bilinear(images: Any, rows: Any, columns: Any, inside: Any) -> Any:
     """Return the `float32` images at positions `(n, h, w)` within them."""
+    height, width = ops.shape(images)[1:3]
     top, left = ops.floor(rows), ops.floor(columns)
+    bottom = ops.minimum(top + 1.0, ops.cast(height, "float32") - 1.0)
+    right = ops.minimum(left + 1.0, ops.cast(width, "float32") - 1.0)
     down, across = ops.expand_dims(rows - top, -1), ops.expand_dims(columns - left, -1)
-    # A look-up costs as much for a number as for four next to each other.
-    at_left, at_right = ops.split(_look_up(_with_neighbours(images), top, left), 2, axis=-1)
     # Weights of the form 1 - w and w, not a + w * (b - a): these never leave the range of a and b.
-    upper, lower = ops.split(at_left * (1.0 - across) + at_right * across, 2, axis=-1)
+    upper = _look_up(images, top, left) * (1.0 - across) + _look_up(images, top, right) * across
+    lower = _look_up(images, bottom, left) * (1.0 - across)
+    lower = lower + _look_up(images, bottom, right) * across
     values = upper * (1.0 - down) + lower * down
     return values if inside is None else values * ops.cast(ops.expand_dims(inside, -1), "float32")
-
-
-def _with_neighbours(images: Any) -> Any:
-    """Return each pixel with the one below it, then both of those to the right, as channels."""
-    below = ops.concatenate([images[:, 1:], images[:, -1:]], axis=1)
-    columns = ops.concatenate([images, below], axis=-1)
-    right = ops.concatenate([columns[:, :, 1:], columns[:, :, -1:]], axis=2)
-    return ops.concatenate([columns, right], axis=-1)
 
 
 def _nearest(masks: Any, rows: Any, columns: Any, inside: Any) -> Any:
