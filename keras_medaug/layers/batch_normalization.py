@@ -62,12 +62,19 @@ class BatchNormalization(keras.layers.BatchNormalization):
         # Squares of half-precision numbers would leave their range.
         dtype = keras.backend.result_type(inputs.dtype, "float32")
         values = ops.cast(ops.reshape(inputs, (-1, shape[-1])), dtype)
-        mean, variance = _moments(ops.stop_gradient(values))
+        # Sums, scaled: run eagerly, the gradient of a mean is an array of the batch's size.
+        share = 1.0 / ops.cast(ops.shape(values)[0], dtype)
+        mean = ops.sum(values, axis=0) * share
+        centred = values - mean
+        variance = ops.sum(centred * centred, axis=0) * share
         self._move(self.moving_mean, mean)
         self._move(self.moving_variance, variance)
-        gamma = ops.cast(self.gamma, dtype) if self.scale else ops.ones_like(mean)
-        beta = ops.cast(self.beta, dtype) if self.center else ops.zeros_like(mean)
-        outputs = _normalizer(self.epsilon)(values, gamma, beta, mean, variance)
+        scale = ops.rsqrt(variance + self.epsilon)
+        if self.scale:
+            scale = scale * ops.cast(self.gamma, dtype)
+        outputs = centred * scale
+        if self.center:
+            outputs = outputs + ops.cast(self.beta, dtype)
         outputs = ops.reshape(outputs, shape)
         return ops.cast(outputs, self.compute_dtype)
 
@@ -75,41 +82,3 @@ class BatchNormalization(keras.layers.BatchNormalization):
         """Move a running statistic towards that of a batch."""
         kept = ops.cast(running, value.dtype) * self.momentum
         running.assign(kept + value * (1.0 - self.momentum))
-
-
-def _moments(values):
-    """Return mean and variance of each column."""
-    share = 1.0 / ops.cast(ops.shape(values)[0], values.dtype)
-    mean = ops.sum(values, axis=0) * share
-    centred = values - mean
-    return mean, ops.sum(centred * centred, axis=0) * share
-
-
-def _normalizer(epsilon: float):
-    """Return the normalisation by given moments, whose gradient knows of what they are moments.
-
-    Written out, the gradient takes half the passes over memory of one that is traced through the
-    moments, and keeps nothing for its way back but what came in.
-    """
-
-    @ops.custom_gradient
-    def normalize(values, gamma, beta, mean, variance):
-        outputs = ops.batch_normalization(values, mean, variance, -1, beta, gamma, epsilon)
-
-        def gradient(*arguments, upstream=None):
-            if upstream is None:
-                (upstream,) = arguments
-            share = 1.0 / ops.cast(ops.shape(values)[0], values.dtype)
-            inverse = ops.rsqrt(variance + epsilon)
-            centred = values - mean
-            by_beta = ops.sum(upstream, axis=0)
-            along = ops.sum(upstream * centred, axis=0) * inverse
-            slope = along * gamma * ops.square(inverse) * share
-            level = by_beta * share
-            left = ops.batch_normalization(upstream, level, variance, -1, None, gamma, epsilon)
-            by_values = left - centred * slope
-            return by_values, along, by_beta, ops.zeros_like(mean), ops.zeros_like(mean)
-
-        return outputs, gradient
-
-    return normalize

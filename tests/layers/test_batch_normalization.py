@@ -113,3 +113,43 @@ def test_frozen_it_uses_the_running_statistics():
 def test_it_is_saved_as_itself():
     config = keras.saving.serialize_keras_object(BatchNormalization())
     assert type(keras.saving.deserialize_keras_object(config)) is BatchNormalization
+
+
+def penalty_gradient(layer, x):
+    """Return the gradient, by the inputs, of the squared norm of a gradient by the inputs."""
+
+    def loss(x):
+        return ops.sum(ops.sin(layer(x, training=True)))
+
+    if keras.config.backend() == "jax":
+        import jax
+
+        def stateless(x):
+            with keras.StatelessScope():  # the statistics that move are of no interest
+                return loss(x)
+
+        return jax.grad(lambda x: ops.sum(ops.square(jax.grad(stateless)(x))))(x)
+    if keras.config.backend() == "torch":
+        from torch.autograd import grad
+
+        x = ops.convert_to_tensor(x).requires_grad_()
+        (first,) = grad(loss(x), x, create_graph=True)
+        return grad(ops.sum(ops.square(first)), x)[0]
+    import tensorflow as tf
+
+    x = tf.constant(x)
+    with tf.GradientTape() as outer:
+        outer.watch(x)
+        with tf.GradientTape() as inner:
+            inner.watch(x)
+            value = loss(x)
+        penalty = ops.sum(ops.square(inner.gradient(value, x)))
+    return outer.gradient(penalty, x)
+
+
+def test_second_derivatives_are_those_of_the_stock_layer():
+    """As a gradient penalty takes them."""
+    ours, stock = pair((16, 5))
+    expected = penalty_gradient(stock, data((16, 5)))
+    assert np.abs(ops.convert_to_numpy(expected)).max() > 1e-3
+    equal(penalty_gradient(ours, data((16, 5))), expected)
