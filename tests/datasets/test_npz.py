@@ -87,6 +87,19 @@ def test_large_arrays_that_are_not_compressed_are_mapped(tmp_path, channels, ord
             images[0] = 0
 
 
+@pytest.mark.usefixtures("all_mapped")
+def test_damage_deep_in_a_mapped_array_is_found(tmp_path):
+    """Beyond what reading the array's header brings into memory."""
+    images = np.zeros((400, 64, 64), "uint8")
+    path = tmp_path / "deep.npz"
+    np.savez(path, **layout() | {"train_images": images, "train_labels": np.arange(400) % 2})
+    data = bytearray(path.read_bytes())
+    data[images.nbytes // 2] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match=r"deep\.npz: cannot be read .*Bad CRC"):
+        datasets.from_npz(path)
+
+
 @pytest.mark.parametrize("saved", [np.savez, np.savez_compressed])
 def test_small_and_compressed_arrays_are_read(tmp_path, monkeypatch, saved):
     saved(tmp_path / "some.npz", **layout())
