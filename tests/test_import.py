@@ -14,7 +14,7 @@ OPTIONAL = {"matplotlib", "PIL", "medmnist", "dask", "distributed", "pandas", "s
 # Runs on its own, so that nothing is imported already. Keras comes first: what it imports, JAX for
 # one under every backend, is not ours to answer for.
 PROBE = """
-import json, sys, time
+import gc, json, sys, time
 import keras
 
 def state():
@@ -29,6 +29,7 @@ def state():
 
 state()  # imports what it needs itself
 modules, before = set(sys.modules), str(state())
+gc.freeze()  # else a collection may fall into our import, and walk all that the backend has made
 start = time.perf_counter()
 import keras_medaug
 seconds = time.perf_counter() - start
