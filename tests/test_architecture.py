@@ -190,9 +190,12 @@ RULES = [
 ]
 
 
-# The one place that may ask which backend runs: how the stock layer's arithmetic is done is the
-# fastest on two and an order of magnitude too slow on the third; the results are the same.
-EXCEPTIONS = {("layers/conv2d_transpose.py", backend_names)}
+# The two places that may ask which backend runs: how Keras does a transposed convolution is slow by
+# an order of magnitude on JAX, and on PyTorch it copies images around; the results are the same.
+EXCEPTIONS = {
+    ("layers/channels_first.py", backend_names),
+    ("layers/conv2d_transpose.py", backend_names),
+}
 
 
 def rules_for(path):
@@ -252,7 +255,7 @@ def test_the_package_keeps_the_rules(path):
 
 
 def test_an_exception_is_made_only_where_it_is_needed():
-    assert len(EXCEPTIONS) == 1
+    assert len(EXCEPTIONS) == 2
     for name, rule in EXCEPTIONS:
         assert list(rule(ast.parse((PACKAGE / name).read_text(encoding="utf-8"))))
         assert rules_for(name) == [each for each in RULES if each is not rule]

@@ -1,6 +1,7 @@
 """Layers: the reparameterisation, geometric augmentation, and what the networks are made of."""
 
 from keras_medaug.layers.batch_normalization import BatchNormalization
+from keras_medaug.layers.conv2d import Conv2D
 from keras_medaug.layers.conv2d_transpose import Conv2DTranspose
 from keras_medaug.layers.decoder_block import DecoderBlock
 from keras_medaug.layers.discriminator_block import DiscriminatorBlock
@@ -12,6 +13,7 @@ from keras_medaug.layers.sampling import Sampling
 
 __all__ = [
     "BatchNormalization",
+    "Conv2D",
     "Conv2DTranspose",
     "DecoderBlock",
     "DiscriminatorBlock",

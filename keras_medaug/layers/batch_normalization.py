@@ -65,7 +65,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
         # Sums, scaled: run eagerly, the gradient of a mean is an array of the batch's size.
         share = 1.0 / ops.cast(ops.shape(values)[0], dtype)
         mean = ops.sum(values, axis=0) * share
-        centred = values - mean
+        centred = values + (-mean)
         variance = ops.sum(centred * centred, axis=0) * share
         self._move(self.moving_mean, mean)
         self._move(self.moving_variance, variance)

@@ -9,6 +9,10 @@ transposed ones, and their gradients, are slow where XLA compiles them for a CPU
 Where there are few output channels, as in a network's last layer, a convolution is a waste even
 so: there one matrix product gives what each input pixel adds to the output, and sums of shifted
 arrays put that together.
+
+On PyTorch the stock arithmetic is fast, but not what Keras does around it: images are copied to
+another layout, and the full output is cut to size by slices, whose gradients are arrays of zeros of
+the full size. There the full output is made from a view, and cut by padding it negatively.
 """
 
 import functools
@@ -17,8 +21,9 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops
 
-# Backends whose stock layer is slow. Elsewhere it runs, for it is the fastest there; only the
-# arithmetic differs, and no result but by rounding.
+from keras_medaug.layers.channels_first import copies, through_view
+
+# Backends whose stock arithmetic is slow. Ours differs from it by no more than rounding.
 _SLOW = ("jax",)
 # Up to so many output channels, those of an image, a product and shifted sums are faster.
 _FEW = 4
@@ -69,17 +74,23 @@ def _taps(kernel: int, stride: int, offset: int) -> int:
     return sum(_reach(kernel, stride, offset)) + 1
 
 
+def _cut(kernel: int, stride: int) -> tuple[int, int]:
+    """Return what the stock layer's output with "same" padding lacks of the full one, negated."""
+    surplus = max(kernel - stride, 0)
+    return -(surplus // 2), surplus // 2 - surplus
+
+
 @keras.saving.register_keras_serializable(package="keras_medaug")
 class Conv2DTranspose(keras.layers.Conv2DTranspose):
     """Transposed 2D convolution: a drop-in for `keras.layers.Conv2DTranspose`.
 
     Arguments, weights (names and shapes) and outputs are those of the stock layer, and either
-    layer's weights load into the other. Only the arithmetic differs, and only on JAX, where the
-    stock layer is slow: the kernel is split by output phase into one convolution of stride 1, whose
-    channels are then interleaved in space; for up to four output channels, one matrix product says
-    what each input pixel adds to the output.
+    layer's weights load into the other. Only the arithmetic differs. On JAX, where the stock layer
+    is slow, the kernel is split by output phase into one convolution of stride 1, whose channels
+    are then interleaved in space; for up to four output channels, one matrix product says what each
+    input pixel adds to the output. On PyTorch the images are not copied to another layout first.
 
-    On PyTorch and TensorFlow, with `dilation_rate` other than 1, with `output_padding`, or with
+    On TensorFlow, with `dilation_rate` other than 1, with `output_padding`, or with
     `data_format="channels_first"`, the stock implementation runs.
 
     Args:
@@ -120,9 +131,11 @@ class Conv2DTranspose(keras.layers.Conv2DTranspose):
         Returns:
             Tensor of shape `(batch, new_height, new_width, filters)`.
         """
-        if not self._has_own_form():
+        if not self._is_plain() or not (self._is_slow() or copies()):
             return super().call(inputs)
-        if self.filters <= _FEW:
+        if not self._is_slow():
+            outputs = self._cut(inputs)
+        elif self.filters <= _FEW:
             outputs = self._overlap_add(inputs)
         else:
             outputs = self._crop(self._interleave(self._convolve(inputs)))
@@ -130,12 +143,30 @@ class Conv2DTranspose(keras.layers.Conv2DTranspose):
             outputs = ops.add(outputs, ops.reshape(self.bias, (1, 1, 1, self.filters)))
         return outputs if self.activation is None else self.activation(outputs)
 
-    def _has_own_form(self) -> bool:
+    def _is_plain(self) -> bool:
         return (
             self.data_format == "channels_last"
             and self.output_padding is None
             and max(self.dilation_rate) == 1
-            and keras.config.backend() in _SLOW
+        )
+
+    def _is_slow(self) -> bool:
+        return keras.config.backend() in _SLOW
+
+    def _cut(self, inputs: Any) -> Any:
+        """Return the stock layer's output, cut out of the full one."""
+        full = through_view(self._full, inputs)
+        pads = (_cut(k, s) for k, s in zip(self.kernel_size, self.strides, strict=True))
+        return ops.pad(full, ((0, 0), *pads, (0, 0))) if self.padding == "same" else full
+
+    def _full(self, images: Any) -> Any:
+        """Return all that the input pixels add to, channels first."""
+        return ops.conv_transpose(
+            images,
+            self.kernel,
+            strides=list(self.strides),
+            padding="valid",
+            data_format="channels_first",
         )
 
     def _overlap_add(self, inputs: Any) -> Any:

@@ -3,6 +3,7 @@
 import keras
 
 from keras_medaug.layers.batch_normalization import BatchNormalization
+from keras_medaug.layers.conv2d import Conv2D
 from keras_medaug.layers.dropout import Dropout
 from keras_medaug.seeds import derive_seed, resolve_seed
 
@@ -65,7 +66,7 @@ class DiscriminatorBlock(keras.layers.Layer):
         self.return_convolution = return_convolution
         self.seed = seed
         seed = resolve_seed(seed)
-        self.convolution = keras.layers.Conv2D(
+        self.convolution = Conv2D(
             filters,
             kernel_size,
             strides=strides,

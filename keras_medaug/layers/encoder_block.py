@@ -3,6 +3,7 @@
 import keras
 
 from keras_medaug.layers.batch_normalization import BatchNormalization
+from keras_medaug.layers.conv2d import Conv2D
 from keras_medaug.seeds import derive_seed, resolve_seed
 
 
@@ -51,7 +52,7 @@ class EncoderBlock(keras.layers.Layer):
         self.strides = strides
         self.batch_normalization = batch_normalization
         self.seed = seed
-        self.convolution = keras.layers.Conv2D(
+        self.convolution = Conv2D(
             filters,
             kernel_size,
             strides=strides,

@@ -13,6 +13,7 @@ from keras import layers
 from keras_medaug.checks import MIN_SIZE, check_image_shape, fail
 from keras_medaug.layers import (
     BatchNormalization,
+    Conv2D,
     Conv2DTranspose,
     DecoderBlock,
     DiscriminatorBlock,
@@ -366,7 +367,7 @@ def build_classifier(
     x = images
     strides = [1] + [2] * depth(image_shape)
     for step, stride in enumerate(strides, start=1):
-        x = layers.Conv2D(
+        x = Conv2D(
             filters * min(2 ** (step - 1), WIDEST),
             kernel_size,
             strides=stride,

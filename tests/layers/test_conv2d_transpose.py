@@ -10,17 +10,31 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import ops
 
-from keras_medaug.layers import conv2d_transpose
+from keras_medaug.layers import channels_first, conv2d_transpose
 from keras_medaug.layers.conv2d_transpose import Conv2DTranspose
 
 Stock = keras.layers.Conv2DTranspose
 
 
-@pytest.fixture(autouse=True, scope="module", params=[0, 99], ids=["sub_pixel", "overlap_add"])
+# The backends where each form is tried, and the most filters for which images are summed up.
+EVERYWHERE = ("jax", "torch", "tensorflow")
+FORMS = {
+    "sub_pixel": (EVERYWHERE, (), 0),
+    "overlap_add": (EVERYWHERE, (), 99),
+    "view": ((), ("jax", "torch"), 0),  # on CPU, TensorFlow has no channels_first to look through
+}
+
+
+@pytest.fixture(autouse=True, scope="module", params=FORMS.values(), ids=FORMS)
 def form(request):
     """Use one of our own forms throughout, whatever the backend and the number of filters."""
-    backend = (keras.config.backend(),)
-    with mock.patch.multiple(conv2d_transpose, _SLOW=backend, _FEW=request.param):
+    slow, copying, few = request.param
+    if keras.config.backend() not in slow + copying:
+        pytest.skip("TensorFlow has no channels_first on CPU")
+    with (
+        mock.patch.multiple(conv2d_transpose, _SLOW=slow, _FEW=few),
+        mock.patch.object(channels_first, "_COPYING", copying),
+    ):
         yield
 
 
@@ -102,11 +116,22 @@ def assert_same_output(x, *args, **kwargs):
     np.testing.assert_allclose(got, expected, atol=1e-5)
 
 
-@pytest.mark.parametrize(("slow", "own"), [((), False), (("jax", "torch", "tensorflow"), True)])
-def test_the_stock_layer_runs_where_it_is_fast(slow, own, monkeypatch):
-    ours, _ = pair(images(2, 4, 4, 3), 2, 4, strides=2, padding="same")
-    monkeypatch.setattr(conv2d_transpose, "_SLOW", slow)
-    assert ours._has_own_form() is own
+def own_forms_refused():
+    """Let whatever is not the stock layer's arithmetic fail."""
+    names = ("_cut", "_overlap_add", "_interleave")
+    refused = mock.Mock(side_effect=AssertionError("our own form ran"))
+    return mock.patch.multiple(Conv2DTranspose, **dict.fromkeys(names, refused))
+
+
+def test_the_stock_layer_runs_where_it_is_fast(monkeypatch):
+    x = images(2, 4, 4, 3)
+    ours, _ = pair(x, 2, 4, strides=2, padding="same")
+    with own_forms_refused(), pytest.raises(AssertionError, match="our own form ran"):
+        ours(x)
+    monkeypatch.setattr(conv2d_transpose, "_SLOW", ())
+    monkeypatch.setattr(channels_first, "_COPYING", ())
+    with own_forms_refused():
+        ours(x)
 
 
 @pytest.mark.parametrize("padding", ["same", "valid"])
@@ -156,14 +181,15 @@ def test_bias_and_activation(activation, use_bias):
 def test_stock_arithmetic_where_the_form_does_not_apply(arguments):
     x = images(2, 4, 4, 4)
     ours, stock = pair(x, 3, 3, padding="same", **arguments)
-    assert not ours._has_own_form()
     try:
         expected = stock(x)
     except Exception as error:  # TensorFlow has no channels_first on CPU: neither have we.
         with pytest.raises(type(error)):
             ours(x)
         return
-    np.testing.assert_array_equal(ops.convert_to_numpy(ours(x)), ops.convert_to_numpy(expected))
+    with own_forms_refused():
+        got = ours(x)
+    np.testing.assert_array_equal(ops.convert_to_numpy(got), ops.convert_to_numpy(expected))
 
 
 @pytest.mark.parametrize("kernel", [4, 5])

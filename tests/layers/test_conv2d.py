@@ -1,0 +1,123 @@
+"""`Conv2D` against `keras.layers.Conv2D`: outputs, gradients, weights, saving, and no copies."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from keras_medaug.layers import Conv2D, channels_first
+
+Stock = keras.layers.Conv2D
+
+
+@pytest.fixture(autouse=True, scope="module")
+def form():
+    """Convolve through a view wherever the backend can: TensorFlow cannot, on a CPU."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(channels_first, "_COPYING", ("jax", "torch"))
+        yield
+
+
+def images(*shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape).astype("float32")
+
+
+def pair(x, *args, **kwargs):
+    """Return our layer and the stock one, built for `x`, with the same random weights."""
+    ours, stock = Conv2D(*args, **kwargs), Stock(*args, **kwargs)
+    ours.build(x.shape)
+    stock.build(x.shape)
+    ours.set_weights([images(*w.shape, seed=1) for w in stock.weights])
+    stock.set_weights(ours.get_weights())
+    return ours, stock
+
+
+def output(layer, x):
+    return ops.convert_to_numpy(layer(x))
+
+
+@pytest.mark.parametrize("padding", ["same", "valid"])
+@pytest.mark.parametrize("size", [(7, 6), (8, 9)])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"kernel_size": 3, "strides": 1},
+        {"kernel_size": 3, "strides": 2},
+        {"kernel_size": (4, 5), "strides": 2},
+        {"kernel_size": (5, 1), "strides": (2, 1)},
+        {"kernel_size": 3, "dilation_rate": 2},
+        {"kernel_size": 3, "groups": 2},
+        {"kernel_size": 2, "activation": "relu", "use_bias": False},
+    ],
+    ids=str,
+)
+def test_outputs(arguments, size, padding):
+    x = images(3, *size, 2)
+    ours, stock = pair(x, 4, padding=padding, **arguments)
+    expected, got = output(stock, x), output(ours, x)
+    assert got.shape == expected.shape
+    np.testing.assert_allclose(got, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_trains_like_the_stock_layer(channels):
+    x, y = images(8, 7, 7, channels), images(8, 4, 4, 5, seed=2)
+    ours, stock = pair(x, 5, 3, strides=2, padding="same")
+    for layer in (ours, stock):
+        model = keras.Sequential([keras.Input(x.shape[1:]), layer])
+        model.compile(keras.optimizers.SGD(0.5), "mse")
+        model.fit(x, y, batch_size=4, epochs=3, shuffle=False, verbose=0)
+    for got, expected in zip(ours.get_weights(), stock.get_weights(), strict=True):
+        np.testing.assert_allclose(got, expected, atol=1e-5)
+
+
+def test_unknown_sizes():
+    inputs = keras.Input((None, None, 2))
+    model = keras.Model(inputs, Conv2D(3, 3, strides=2, padding="same")(inputs))
+    assert model.output_shape == (None, None, None, 3)
+    assert model.predict(images(2, 5, 6, 2), verbose=0).shape == (2, 3, 3, 3)
+
+
+def test_saved_model_round_trip(tmp_path):
+    model = keras.Sequential([keras.Input((6, 6, 2)), Conv2D(3, 3, padding="same")])
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert type(loaded.layers[0]) is Conv2D
+    x = images(2, 6, 6, 2)
+    np.testing.assert_array_equal(output(loaded, x), output(model, x))
+
+
+def test_channels_first_is_left_to_the_stock_layer():
+    x = images(2, 2, 5, 5)
+    ours, stock = pair(x, 3, 3, data_format="channels_first")
+    try:
+        expected = output(stock, x)
+    except Exception as error:  # TensorFlow has no channels_first on CPU: neither have we.
+        with pytest.raises(type(error)):
+            ours(x)
+        return
+    np.testing.assert_array_equal(output(ours, x), expected)
+
+
+def test_refuses_what_the_stock_layer_refuses():
+    with pytest.raises(ValueError, match="padding"):
+        Conv2D(3, 3, padding="sideways")
+
+
+def large_copies(layer, x):
+    """Return how many copies as large as the images PyTorch makes."""
+    import torch
+
+    layer(x)
+    with torch.profiler.profile(record_shapes=True) as profile:
+        layer(x)
+    copies = [event for event in profile.events() if event.name == "aten::copy_"]
+    return sum(np.prod(event.input_shapes[0]) >= np.prod(x.shape) for event in copies)
+
+
+@pytest.mark.skipif(keras.config.backend() != "torch", reason="only PyTorch copies")
+def test_no_image_is_copied():
+    x = ops.convert_to_tensor(images(4, 8, 8, 16))
+    ours, stock = pair(x, 2, 3, padding="same")
+    assert large_copies(ours, x) == 0
+    assert large_copies(stock, x) > 0  # as of Keras 3.15: else this layer has become needless
