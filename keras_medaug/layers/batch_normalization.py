@@ -62,7 +62,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
         # Squares of half-precision numbers would leave their range.
         dtype = keras.backend.result_type(inputs.dtype, "float32")
         values = ops.cast(ops.reshape(inputs, (-1, shape[-1])), dtype)
-        # Sums, scaled: run eagerly, the gradient of a mean is an array of the batch's size.
+        # Run eagerly, the gradient of a mean is an array of the batch's size, so that of a sum is
+        # scaled; and that of a difference negates such an array, so the mean is negated instead.
         share = 1.0 / ops.cast(ops.shape(values)[0], dtype)
         mean = ops.sum(values, axis=0) * share
         centred = values + (-mean)

@@ -74,8 +74,8 @@ def _taps(kernel: int, stride: int, offset: int) -> int:
     return sum(_reach(kernel, stride, offset)) + 1
 
 
-def _cut(kernel: int, stride: int) -> tuple[int, int]:
-    """Return what the stock layer's output with "same" padding lacks of the full one, negated."""
+def _negative_pad(kernel: int, stride: int) -> tuple[int, int]:
+    """Return the padding that cuts the full output to that of "same", along one axis."""
     surplus = max(kernel - stride, 0)
     return -(surplus // 2), surplus // 2 - surplus
 
@@ -134,7 +134,7 @@ class Conv2DTranspose(keras.layers.Conv2DTranspose):
         if not self._is_plain() or not (self._is_slow() or copies()):
             return super().call(inputs)
         if not self._is_slow():
-            outputs = self._cut(inputs)
+            outputs = self._cut_out(inputs)
         elif self.filters <= _FEW:
             outputs = self._overlap_add(inputs)
         else:
@@ -153,11 +153,14 @@ class Conv2DTranspose(keras.layers.Conv2DTranspose):
     def _is_slow(self) -> bool:
         return keras.config.backend() in _SLOW
 
-    def _cut(self, inputs: Any) -> Any:
+    def _cut_out(self, inputs: Any) -> Any:
         """Return the stock layer's output, cut out of the full one."""
         full = through_view(self._full, inputs)
-        pads = (_cut(k, s) for k, s in zip(self.kernel_size, self.strides, strict=True))
-        return ops.pad(full, ((0, 0), *pads, (0, 0))) if self.padding == "same" else full
+        if self.padding == "valid":
+            return full
+        (tall, wide), (down, right) = self.kernel_size, self.strides
+        pads = _negative_pad(tall, down), _negative_pad(wide, right)
+        return ops.pad(full, ((0, 0), *pads, (0, 0)))
 
     def _full(self, images: Any) -> Any:
         """Return all that the input pixels add to, channels first."""

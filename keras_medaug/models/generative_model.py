@@ -1,6 +1,5 @@
 """What the generative models share: optimizers per network, loss records, and `generate`."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 
 import keras
@@ -104,9 +103,6 @@ class GenerativeModel(ImageModel):
         )
         self.optimizer.build(self.trainable_variables)
         self._optimizer_record = as_record(self.get_compile_config)
-
-    def _compile_as_recorded(self, record: str) -> None:
-        self.compile_from_config(json.loads(record))
 
     def _optimizer_per_player(self, given) -> dict[str, keras.optimizers.Optimizer]:
         names = list(self.players) or ["model"]

@@ -476,7 +476,7 @@ class ImageModel(keras.Model):
 
     def _compile_as_recorded(self, record: str) -> None:
         """Compile with the optimizers of a record."""
-        raise NotImplementedError
+        self.compile_from_config(json.loads(record))
 
     # ---- tensors ----------------------------------------------------------------------------
 

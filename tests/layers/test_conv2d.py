@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from drop_in import images, same_weights
 from keras import ops
 
 from keras_medaug.layers import Conv2D, channels_first
@@ -18,18 +19,8 @@ def form():
         yield
 
 
-def images(*shape, seed=0):
-    return np.random.default_rng(seed).normal(size=shape).astype("float32")
-
-
 def pair(x, *args, **kwargs):
-    """Return our layer and the stock one, built for `x`, with the same random weights."""
-    ours, stock = Conv2D(*args, **kwargs), Stock(*args, **kwargs)
-    ours.build(x.shape)
-    stock.build(x.shape)
-    ours.set_weights([images(*w.shape, seed=1) for w in stock.weights])
-    stock.set_weights(ours.get_weights())
-    return ours, stock
+    return same_weights(Conv2D(*args, **kwargs), Stock(*args, **kwargs), x)
 
 
 def output(layer, x):
@@ -54,6 +45,8 @@ def output(layer, x):
 def test_outputs(arguments, size, padding):
     x = images(3, *size, 2)
     ours, stock = pair(x, 4, padding=padding, **arguments)
+    shapes = [[w.shape for w in layer.weights] for layer in (ours, stock)]
+    assert shapes[0] == shapes[1]
     expected, got = output(stock, x), output(ours, x)
     assert got.shape == expected.shape
     np.testing.assert_allclose(got, expected, atol=1e-5)

@@ -6,6 +6,7 @@ from unittest import mock
 import keras
 import numpy as np
 import pytest
+from drop_in import images, same_weights
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import ops
@@ -16,21 +17,18 @@ from keras_medaug.layers.conv2d_transpose import Conv2DTranspose
 Stock = keras.layers.Conv2DTranspose
 
 
-# The backends where each form is tried, and the most filters for which images are summed up.
-EVERYWHERE = ("jax", "torch", "tensorflow")
-FORMS = {
-    "sub_pixel": (EVERYWHERE, (), 0),
-    "overlap_add": (EVERYWHERE, (), 99),
-    "view": ((), ("torch",), 0),  # nowhere else can padding be negative
-}
+# The backends whose stock arithmetic is to be taken for slow, those that are to be taken to copy
+# images, and the most filters for which images are summed up.
+BACKEND = (keras.config.backend(),)
+FORMS = {"sub_pixel": (BACKEND, (), 0), "overlap_add": (BACKEND, (), 99)}
+if keras.config.backend() == "torch":
+    FORMS["view"] = ((), BACKEND, 0)  # nowhere else can padding be negative
 
 
 @pytest.fixture(autouse=True, scope="module", params=FORMS.values(), ids=FORMS)
 def form(request):
     """Use one of our own forms throughout, whatever the backend and the number of filters."""
     slow, copying, few = request.param
-    if keras.config.backend() not in slow + copying:
-        pytest.skip("only PyTorch pads negatively")
     with (
         mock.patch.multiple(conv2d_transpose, _SLOW=slow, _FEW=few),
         mock.patch.object(channels_first, "_COPYING", copying),
@@ -38,20 +36,11 @@ def form(request):
         yield
 
 
-def images(*shape, seed=0):
-    return np.random.default_rng(seed).normal(size=shape).astype("float32")
-
-
 def pair(x, *args, **kwargs):
     """Return our layer and the stock one, built for `x`, with the same random weights."""
     # Drawing a kernel of a new shape is slow on JAX; these weights are replaced anyway.
     kwargs = {"kernel_initializer": "zeros", **kwargs}
-    ours, stock = Conv2DTranspose(*args, **kwargs), Stock(*args, **kwargs)
-    ours.build(x.shape)
-    stock.build(x.shape)
-    ours.set_weights([images(*w.shape, seed=1) for w in stock.weights])
-    stock.set_weights(ours.get_weights())
-    return ours, stock
+    return same_weights(Conv2DTranspose(*args, **kwargs), Stock(*args, **kwargs), x)
 
 
 def output(layer, x):
@@ -118,7 +107,7 @@ def assert_same_output(x, *args, **kwargs):
 
 def own_forms_refused():
     """Let whatever is not the stock layer's arithmetic fail."""
-    names = ("_cut", "_overlap_add", "_interleave")
+    names = ("_cut_out", "_overlap_add", "_interleave")
     refused = mock.Mock(side_effect=AssertionError("our own form ran"))
     return mock.patch.multiple(Conv2DTranspose, **dict.fromkeys(names, refused))
 
