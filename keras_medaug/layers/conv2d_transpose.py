@@ -1,14 +1,9 @@
 """Transposed convolution that is fast on every backend, with the weights of the stock layer.
 
-A transposed convolution of stride s writes s output pixels per input pixel and axis, and each of
-these output phases sees its own subset of the kernel's taps. So it is exactly an ordinary
-convolution of stride 1 to s * s times as many channels, one group per phase, whose output is
-interleaved: the sub-pixel form. Ordinary convolutions are what every backend runs well; strided
-transposed ones, and their gradients, are slow where XLA compiles them for a CPU.
-
-Where there are few output channels, as in a network's last layer, a convolution is a waste even
-so: there one matrix product gives what each input pixel adds to the output, and sums of shifted
-arrays put that together.
+On a CPU, XLA's transposed convolutions have slow gradients, and so has the ordinary convolution
+whose output channels are the phases of the stride. What a CPU does best is a product of matrices:
+one gives what each input pixel adds to the output, in blocks of a pixel per phase, and blocks that
+land on the same place are added up. The gradients are products again.
 
 On PyTorch the stock arithmetic is fast, but not what Keras does around it: images are copied to
 another layout, and the full output is cut to size by slices, whose gradients are arrays of zeros of
@@ -16,7 +11,7 @@ the full size. There the full output is made from a view, and cut by padding it 
 """
 
 import functools
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 from keras import ops
@@ -25,53 +20,6 @@ from keras_medaug.layers.channels_first import copies, through_view
 
 # Backends whose stock arithmetic is slow. Ours differs from it by no more than rounding.
 _SLOW = ("jax",)
-# Up to so many output channels, those of an image, a product and shifted sums are faster.
-_FEW = 4
-
-
-class _Axis(NamedTuple):
-    """How the transposed convolution along one axis becomes an ordinary one."""
-
-    stride: int
-    taps: int  # length of the ordinary kernel
-    kernel_pad: tuple[int, int]  # zeros around the kernel, to taps * stride entries
-    input_pad: tuple[int, int]
-    crop: tuple[int, int]  # what the interleaved output has too much at either end
-
-    @property
-    def is_same(self) -> bool:
-        """Whether `input_pad` is what a convolution with "same" padding adds by itself."""
-        return self.input_pad == ((self.taps - 1) // 2, self.taps // 2)
-
-
-def _plan_axis(kernel: int, stride: int, same: bool) -> _Axis:
-    # Output pixel n of the stock layer is pixel n + offset of the full transposed convolution.
-    offset = max(0, (kernel - stride) // 2) if same else 0
-    taps = -(-kernel // stride)
-    lead = 0
-    if _taps(kernel, stride, offset) > taps:
-        # The phases do not line up: a pixel more to crop is cheaper than a longer kernel.
-        lead = offset % stride
-    before, after = _reach(kernel, stride, offset - lead)
-    surplus = lead + (0 if same else max(kernel - stride, 0))
-    blocks = -(-surplus // stride)  # output blocks beyond one per input pixel
-    front = after * stride - (offset - lead)
-    return _Axis(
-        stride=stride,
-        taps=taps,
-        kernel_pad=(front, taps * stride - kernel - front),
-        input_pad=(before, after + blocks),
-        crop=(lead, blocks * stride - surplus),
-    )
-
-
-def _reach(kernel: int, stride: int, offset: int) -> tuple[int, int]:
-    """Return how many input pixels before and after its own one an output block depends on."""
-    return (kernel - 1 - offset) // stride, (stride - 1 + offset) // stride
-
-
-def _taps(kernel: int, stride: int, offset: int) -> int:
-    return sum(_reach(kernel, stride, offset)) + 1
 
 
 def _negative_pad(kernel: int, stride: int) -> tuple[int, int]:
@@ -86,9 +34,9 @@ class Conv2DTranspose(keras.layers.Conv2DTranspose):
 
     Arguments, weights (names and shapes) and outputs are those of the stock layer, and either
     layer's weights load into the other. Only the arithmetic differs. On JAX, where the stock layer
-    is slow, the kernel is split by output phase into one convolution of stride 1, whose channels
-    are then interleaved in space; for up to four output channels, one matrix product says what each
-    input pixel adds to the output. On PyTorch the images are not copied to another layout first.
+    is slow, one matrix product says what each input pixel adds to the output; for a time that takes
+    about `kernel_size / strides` squared times the memory of the output. On PyTorch the images are
+    not copied to another layout first.
 
     On TensorFlow, with `dilation_rate` other than 1, with `output_padding`, or with
     `data_format="channels_first"`, the stock implementation runs.
@@ -108,19 +56,10 @@ class Conv2DTranspose(keras.layers.Conv2DTranspose):
     >>> layer = Conv2DTranspose(8, 5, strides=2, padding="same")
     >>> tuple(layer(np.zeros((1, 7, 7, 3), "float32")).shape)
     (1, 14, 14, 8)
-
-    References:
-        Shi et al., "Is the deconvolution layer the same as a convolutional layer?", 2016,
-        https://arxiv.org/abs/1609.07009.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        same = self.padding == "same"
-        self._rows, self._columns = (
-            _plan_axis(kernel, stride, same)
-            for kernel, stride in zip(self.kernel_size, self.strides, strict=True)
-        )
 
     def call(self, inputs: Any) -> Any:
         """Return the transposed convolution of `inputs`.
@@ -133,12 +72,7 @@ class Conv2DTranspose(keras.layers.Conv2DTranspose):
         """
         if not self._is_plain() or not (self._is_slow() or copies()):
             return super().call(inputs)
-        if not self._is_slow():
-            outputs = self._cut_out(inputs)
-        elif self.filters <= _FEW:
-            outputs = self._overlap_add(inputs)
-        else:
-            outputs = self._crop(self._interleave(self._convolve(inputs)))
+        outputs = self._overlap_add(inputs) if self._is_slow() else self._cut_out(inputs)
         if self.use_bias:
             outputs = ops.add(outputs, ops.reshape(self.bias, (1, 1, 1, self.filters)))
         return outputs if self.activation is None else self.activation(outputs)
@@ -173,80 +107,53 @@ class Conv2DTranspose(keras.layers.Conv2DTranspose):
         )
 
     def _overlap_add(self, inputs: Any) -> Any:
-        """Add up what each input pixel contributes to the output, tap by tap."""
+        """Add up what each input pixel contributes to the output, block by block."""
         batch, height, width, channels = ops.shape(inputs)
-        (down, right), (tall, wide) = self.strides, self.kernel_size
-        high, broad = -(-tall // down), -(-wide // right)  # in blocks of an output pixel per phase
-        kernel = ops.pad(
-            self.kernel,
-            ((0, high * down - tall), (0, broad * right - wide), (0, 0), (0, 0)),
-        )
-        matrix = ops.reshape(ops.transpose(kernel, (3, 0, 1, 2)), (channels, -1))
+        high, broad = self._blocks()
         parts = ops.reshape(
-            ops.matmul(ops.reshape(inputs, (-1, channels)), matrix),
-            (batch, height, width, high, down, broad, right, self.filters),
+            ops.matmul(ops.reshape(inputs, (-1, channels)), self._matrix(channels)),
+            (batch, height, width, high, broad, -1),
         )
-        shifted = []
-        for row in range(high):
-            for column in range(broad):
-                part = ops.transpose(parts[:, :, :, row, :, column], (0, 1, 3, 2, 4, 5))
-                part = ops.reshape(part, (batch, height * down, width * right, self.filters))
-                rows = (row * down, (high - 1 - row) * down)
-                columns = (column * right, (broad - 1 - column) * right)
-                shifted.append(ops.pad(part, ((0, 0), rows, columns, (0, 0))))
-        total = functools.reduce(ops.add, shifted)
+        shifted = [
+            ops.pad(
+                parts[:, :, :, row, column],
+                ((0, 0), (row, high - 1 - row), (column, broad - 1 - column), (0, 0)),
+            )
+            for row in range(high)
+            for column in range(broad)
+        ]
+        full = self._interleave(functools.reduce(ops.add, shifted))
+        (tall, wide), (down, right) = self.kernel_size, self.strides
         top, tallness = self._span(tall, down, height)
         left, wideness = self._span(wide, right, width)
-        return total[:, top : top + tallness, left : left + wideness]
+        return full[:, top : top + tallness, left : left + wideness]
+
+    def _blocks(self) -> tuple[int, int]:
+        """Return how many blocks of an output pixel per phase the kernel spans, either way."""
+        (tall, wide), (down, right) = self.kernel_size, self.strides
+        return -(-tall // down), -(-wide // right)
+
+    def _matrix(self, channels: int) -> Any:
+        """Return the kernel as `(channels, blocks * phases * filters)`, zeros where it ends."""
+        (tall, wide), (down, right) = self.kernel_size, self.strides
+        high, broad = self._blocks()
+        ends = (0, high * down - tall), (0, broad * right - wide), (0, 0), (0, 0)
+        kernel = ops.pad(self.kernel, ends)
+        kernel = ops.reshape(kernel, (high, down, broad, right, self.filters, channels))
+        return ops.reshape(ops.transpose(kernel, (5, 0, 2, 1, 3, 4)), (channels, -1))
+
+    def _interleave(self, blocks: Any) -> Any:
+        """Move the phases from the channels, `(row, column, filter)`, into space."""
+        down, right = self.strides
+        batch, height, width, _ = ops.shape(blocks)
+        if down > 1:
+            # Column phases lie right after one another already: only row phases have to move.
+            blocks = ops.reshape(blocks, (batch, height, width, down, right * self.filters))
+            blocks = ops.transpose(blocks, (0, 1, 3, 2, 4))
+        return ops.reshape(blocks, (batch, height * down, width * right, self.filters))
 
     def _span(self, kernel: int, stride: int, size: Any) -> tuple[int, Any]:
         """Return where the stock layer's output begins in the full one, and its length."""
         if self.padding == "same":
             return max(0, (kernel - stride) // 2), size * stride
         return 0, size * stride + max(kernel - stride, 0)
-
-    def _phase_kernel(self) -> Any:
-        """Return the ordinary kernel, `(taps, taps, channels, stride * stride * filters)`."""
-        rows, columns = self._rows, self._columns
-        kernel = ops.convert_to_tensor(self.kernel)
-        channels = kernel.shape[-1]
-        if any(rows.kernel_pad + columns.kernel_pad):
-            kernel = ops.pad(kernel, (rows.kernel_pad, columns.kernel_pad, (0, 0), (0, 0)))
-        kernel = ops.reshape(
-            kernel,
-            (rows.taps, rows.stride, columns.taps, columns.stride, self.filters, channels),
-        )
-        kernel = ops.flip(kernel, axis=(0, 2))
-        kernel = ops.transpose(kernel, (0, 2, 5, 1, 3, 4))
-        width = rows.stride * columns.stride * self.filters
-        return ops.reshape(kernel, (rows.taps, columns.taps, channels, width))
-
-    def _convolve(self, inputs: Any) -> Any:
-        same = self._rows.is_same and self._columns.is_same
-        if not same:
-            pad = ((0, 0), self._rows.input_pad, self._columns.input_pad, (0, 0))
-            inputs = ops.pad(inputs, pad)
-        return ops.conv(
-            inputs,
-            self._phase_kernel(),
-            padding="same" if same else "valid",
-            data_format="channels_last",
-        )
-
-    def _interleave(self, phases: Any) -> Any:
-        """Move the phases from the channels, `(row, column, filter)`, into space."""
-        down, right = self.strides
-        if down == right == 1:
-            return phases
-        batch, height, width, _ = ops.shape(phases)
-        if down > 1:
-            # Column phases lie right after one another already: only row phases have to move.
-            phases = ops.reshape(phases, (batch, height, width, down, right * self.filters))
-            phases = ops.transpose(phases, (0, 1, 3, 2, 4))
-        return ops.reshape(phases, (batch, height * down, width * right, self.filters))
-
-    def _crop(self, outputs: Any) -> Any:
-        (top, bottom), (left, right) = self._rows.crop, self._columns.crop
-        if not any((top, bottom, left, right)):
-            return outputs
-        return outputs[:, top : -bottom or None, left : -right or None, :]

@@ -17,20 +17,19 @@ from keras_medaug.layers.conv2d_transpose import Conv2DTranspose
 Stock = keras.layers.Conv2DTranspose
 
 
-# The backends whose stock arithmetic is to be taken for slow, those that are to be taken to copy
-# images, and the most filters for which images are summed up.
+# The backends whose stock arithmetic is to be taken for slow, and those taken to copy images.
 BACKEND = (keras.config.backend(),)
-FORMS = {"sub_pixel": (BACKEND, (), 0), "overlap_add": (BACKEND, (), 99)}
+FORMS: dict[str, tuple] = {"overlap_add": (BACKEND, ())}
 if keras.config.backend() == "torch":
-    FORMS["view"] = ((), BACKEND, 0)  # nowhere else can padding be negative
+    FORMS["view"] = ((), BACKEND)  # nowhere else can padding be negative
 
 
 @pytest.fixture(autouse=True, scope="module", params=FORMS.values(), ids=FORMS)
 def form(request):
-    """Use one of our own forms throughout, whatever the backend and the number of filters."""
-    slow, copying, few = request.param
+    """Use one of our own forms throughout, whatever the backend."""
+    slow, copying = request.param
     with (
-        mock.patch.multiple(conv2d_transpose, _SLOW=slow, _FEW=few),
+        mock.patch.object(conv2d_transpose, "_SLOW", slow),
         mock.patch.object(channels_first, "_COPYING", copying),
     ):
         yield
@@ -107,7 +106,7 @@ def assert_same_output(x, *args, **kwargs):
 
 def own_forms_refused():
     """Let whatever is not the stock layer's arithmetic fail."""
-    names = ("_cut_out", "_overlap_add", "_interleave")
+    names = ("_cut_out", "_overlap_add")
     refused = mock.Mock(side_effect=AssertionError("our own form ran"))
     return mock.patch.multiple(Conv2DTranspose, **dict.fromkeys(names, refused))
 
