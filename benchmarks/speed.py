@@ -3,9 +3,9 @@
     nox -s bench
 
 Each backend runs in a process of its own, all of them throughout; they take their steps in turn,
-so that what the machine does in between befalls all alike. Figures are ratios of medians over the
-repeats; the interval is that of the second smallest to the second largest of nine ratios, pair by
-pair (it holds the median of such ratios with 96 % probability).
+so that what the machine does in between befalls all alike. Figures are medians over the
+repeats of the ratio of two turns of one round; the interval is that of the second smallest to the
+second largest of nine (it holds the median of such ratios with 96 % probability).
 
 Raced are, on every backend, the loops written by hand in `benchmarks/rivals`; on TensorFlow a DCGAN
 as Keras's tutorials write it; and, where an environment that has it is named, pythae's VAE/GAN. On
@@ -27,10 +27,19 @@ from typing import Any
 BATCH = 128
 MATRIX = 2048
 REPEATS = 9
-STEPS = {"CVAE": 12, "DCGAN": 8, "VAEGAN": 5, "Classifier": 12, "matmul": 10}
+# Enough for what `fit` does once, some 50 ms, to be a small part.
+STEPS = {"CVAE": 24, "DCGAN": 10, "VAEGAN": 6, "Classifier": 24, "matmul": 10}
 MODELS = ["CVAE", "DCGAN", "VAEGAN", "Classifier"]
 BACKENDS = ["jax", "torch", "tensorflow"]
 GPU_BACKENDS = ["jax", "torch"]
+# Settings of the C library under which it keeps memory that is freed: handed back, each page of the
+# next array has to be made anew.
+KEEPING = {
+    "MALLOC_ARENA_MAX": "1",
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TOP_PAD_": str(2**26),
+    "MALLOC_TRIM_THRESHOLD_": str(2**33),
+}
 Row = tuple[str, str, str]  # worker, model, who takes the steps
 Timings = dict[Row, list[float]]
 
@@ -38,9 +47,12 @@ Timings = dict[Row, list[float]]
 class Worker:
     """A process that takes steps on one backend when told to."""
 
-    def __init__(self, backend: str, python: str, gpu: bool, half: bool) -> None:
+    def __init__(
+        self, backend: str, python: str, gpu: bool = False, half: bool = False, keep: bool = False
+    ) -> None:
         script = Path(__file__).with_name("speed_worker.py")
         settings = {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": backend}
+        settings |= KEEPING if keep else {}
         if not gpu:
             settings |= {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}
         options = ["--gpu"] * gpu + ["--half"] * half
@@ -182,15 +194,18 @@ def main() -> int:
     )  # fmt: skip
     parser.add_argument("--gpu", action="store_true", help="race on the GPU")
     parser.add_argument("--half", action="store_true", help="in mixed_bfloat16")
+    parser.add_argument(
+        "--keep-memory", action="store_true", help="have the C library keep memory that is freed"
+    )
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
-    gpu, half = arguments.gpu, arguments.half
+    gpu, half, keep = arguments.gpu, arguments.half, arguments.keep_memory
     backends = arguments.backends or (GPU_BACKENDS if gpu else BACKENDS)
     pythons = dict.fromkeys(backends, sys.executable)
     pythons |= dict(each.split("=", 1) for each in arguments.python)
     processes = [name for name in pythons if name in backends or (name == "pythae" and not gpu)]
     kinds = {"pythae": "torch"}
-    workers = {n: Worker(kinds.get(n, n), pythons[n], gpu, half) for n in processes}
+    workers = {n: Worker(kinds.get(n, n), pythons[n], gpu, half, keep) for n in processes}
     rows = plan(arguments.models, backends, workers, gpu)
     timings, firsts = race(workers, rows, arguments.repeats)
     found = summary(timings, arguments.models, backends, workers, gpu)
@@ -198,7 +213,8 @@ def main() -> int:
     for worker in workers.values():
         worker.end()
     if arguments.out:
-        machine = {"machine": platform.machine(), "cores": os.cpu_count(), "gpu": gpu, "half": half}
+        machine = {"machine": platform.machine(), "cores": os.cpu_count()}
+        machine |= {"gpu": gpu, "half": half, "keep_memory": keep}
         whole = {**machine, "repeats": arguments.repeats, "first_steps": firsts, **found}
         write(arguments.out, whole)
     return 0

@@ -81,14 +81,6 @@ def _unfold_3(x: jax.Array) -> jax.Array:
     )
 
 
-def _unfold_same(x: jax.Array) -> jax.Array:
-    """Return what each output pixel of a 3x3 convolution of stride 1 sees: `(n, h, w, 9 c)`."""
-    height, width = x.shape[1:3]
-    x = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
-    taps = [x[:, i : i + height, j : j + width] for i in range(3) for j in range(3)]
-    return jnp.concatenate(taps, axis=-1)
-
-
 def _blocks(x: jax.Array) -> jax.Array:
     """Move 2x2 pixels into the channels, `(row, column, channel)`."""
     batch, height, width, channels = x.shape
@@ -213,7 +205,14 @@ def _convolve_same(x: jax.Array, kernel: jax.Array) -> jax.Array:
     x, kernel = _prepared(x, kernel)
     if Forms.stock:
         return _stock(x, kernel, 1)
-    return _unfold_same(x) @ kernel.reshape(-1, kernel.shape[-1])
+    height, width = x.shape[1:3]
+    x = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    taps = [(i, j) for i in range(3) for j in range(3)]
+    return sum(x[:, i : i + height, j : j + width] @ kernel[i, j] for i, j in taps)
+
+
+def _convolve_stock(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    return _stock(*_prepared(x, kernel))
 
 
 def _multiply(x: jax.Array, matrix: jax.Array) -> jax.Array:
@@ -408,7 +407,7 @@ def _classifier(w: Tree, s: Tree, images: jax.Array, labels: jax.Array, noise: T
     def objective(w: Tree) -> jax.Array:
         w = w["network"]
         x = images
-        for step, convolve in enumerate((_convolve_same, _convolve, _convolve), start=1):
+        for step, convolve in enumerate((_convolve_same, _convolve_stock, _convolve_stock), 1):
             x = _leaky(_full(convolve(x, w[f"kernel_{step}"])) + w[f"bias_{step}"])
             mask = noise.get(f"dropout_{step}")
             x = x if mask is None else mask(x)
@@ -424,9 +423,10 @@ def _dropout(key: jax.Array, rate: float) -> Callable[[jax.Array], jax.Array]:
     """Return a function that drops entries, deciding each by 16 random bits."""
 
     def drop(x: jax.Array) -> jax.Array:
-        bits = jax.random.bits(key, (*x.shape[:-1], x.shape[-1] // 2), "uint32")
-        halves = lax.bitcast_convert_type(bits, jnp.uint16).reshape(x.shape)
-        return jnp.where(halves >= round(rate * 2**16), x * (1.0 / (1.0 - rate)), 0.0)
+        count, *sizes = x.shape
+        bits, least = jax.random.bits(key, (count // 2, *sizes), "uint32"), round(rate * 2**16)
+        kept = jnp.concatenate([(bits & 0xFFFF) >= least, (bits >> 16) >= least])
+        return jnp.where(kept, x * (1.0 / (1.0 - rate)), 0.0)
 
     return drop
 
@@ -488,7 +488,7 @@ class Loop:
             if followed
             else {},
             "count": jnp.zeros((), "float32"),
-            "key": jax.random.key(seed, impl="rbg"),
+            "key": jax.random.key(seed),
         }
         self._losses = jax.jit(self._compute_losses)
         self._given = jax.jit(self._take_given, donate_argnums=0)
