@@ -157,12 +157,15 @@ def bench(session: nox.Session) -> None:
     pythons = {backend: tests_python(session, backend) for backend in BACKENDS}
     named = [f"{name}={python}" for name, python in pythons.items()]
     named.append(f"pythae={session_python(session, 'pythae')}")
-    speed = ["--out", "docs/results/speed.json", *session.posargs]
-    session.run("python", "benchmarks/speed.py", "--python", *named, *speed)
+    races: dict[str, list[str]] = {"speed": [], "speed_keep_memory": ["--keep-memory"]}
+    for name, options in races.items():
+        out = ["--out", f"docs/results/{name}.json", *options, *session.posargs]
+        session.run("python", "benchmarks/speed.py", "--python", *named, *out)
     for backend, python in pythons.items():
-        out = ["--out", f"docs/results/costs_{backend}.json"]
         env = environment(session, backend)
-        session.run(python, "benchmarks/costs.py", *out, env=env, external=True)
+        for script in ("costs", "profiles"):
+            out = ["--out", f"docs/results/{script}_{backend}.json"]
+            session.run(python, f"benchmarks/{script}.py", *out, env=env, external=True)
     session.run(pythons["jax"], "benchmarks/targets.py", external=True)
 
 

@@ -14,8 +14,9 @@ class Conv2D(keras.layers.Conv2D):
 
     Arguments, weights (names and shapes) and outputs are those of the stock layer, and either
     layer's weights load into the other. On PyTorch, images whose channels come last are convolved
-    where they lie; the stock layer copies them to another layout and back first, which on a CPU
-    costs about as much as the convolution itself. Elsewhere the stock implementation runs.
+    where they lie, or, where padding is uneven, in a padded copy; the stock layer copies them to
+    another layout first and most of them back again, which on a CPU costs about as much as the
+    convolution itself. Elsewhere the stock implementation runs.
 
     Args:
         *args: As for `keras.layers.Conv2D`: `filters`, `kernel_size`, `strides`, `padding`, ...

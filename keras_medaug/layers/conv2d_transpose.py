@@ -90,10 +90,10 @@ class Conv2DTranspose(keras.layers.Conv2DTranspose):
     def _cut_out(self, inputs: Any) -> Any:
         """Return the stock layer's output, cut out of the full one."""
         full = through_view(self._full, inputs)
-        if self.padding == "valid":
-            return full
         (tall, wide), (down, right) = self.kernel_size, self.strides
         pads = _negative_pad(tall, down), _negative_pad(wide, right)
+        if self.padding == "valid" or not any(pads[0] + pads[1]):
+            return full  # padding by nothing would copy it
         return ops.pad(full, ((0, 0), *pads, (0, 0)))
 
     def _full(self, images: Any) -> Any:

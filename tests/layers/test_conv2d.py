@@ -39,12 +39,13 @@ def output(layer, x):
         {"kernel_size": 3, "dilation_rate": 2},
         {"kernel_size": 3, "groups": 2},
         {"kernel_size": 2, "activation": "relu", "use_bias": False},
+        {"kernel_size": (9, 11), "padding": "same"},  # larger than the image
     ],
     ids=str,
 )
 def test_outputs(arguments, size, padding):
     x = images(3, *size, 2)
-    ours, stock = pair(x, 4, padding=padding, **arguments)
+    ours, stock = pair(x, 4, **{"padding": padding, **arguments})
     shapes = [[w.shape for w in layer.weights] for layer in (ours, stock)]
     assert shapes[0] == shapes[1]
     expected, got = output(stock, x), output(ours, x)
@@ -68,7 +69,46 @@ def test_unknown_sizes():
     inputs = keras.Input((None, None, 2))
     model = keras.Model(inputs, Conv2D(3, 3, strides=2, padding="same")(inputs))
     assert model.output_shape == (None, None, None, 3)
-    assert model.predict(images(2, 5, 6, 2), verbose=0).shape == (2, 3, 3, 3)
+    stock = Stock(3, 3, strides=2, padding="same")
+    stock.build((None, None, None, 2))
+    stock.set_weights(model.get_weights())
+    for shape in [(2, 5, 6, 2), (3, 8, 7, 2)]:
+        x = images(*shape)
+        np.testing.assert_allclose(model.predict(x, verbose=0), output(stock, x), atol=1e-5)
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision(policy):
+    x = images(2, 6, 6, 3)
+    ours, _ = pair(x, 4, 3, strides=2, padding="same", dtype=policy)
+    full, _ = pair(x, 4, 3, strides=2, padding="same")
+    got, expected = ours(x), output(full, x)
+    assert keras.backend.standardize_dtype(got.dtype) == policy.removeprefix("mixed_")
+    assert ours.kernel.dtype == "float32"
+    got = ops.convert_to_numpy(ops.cast(got, "float32"))
+    np.testing.assert_allclose(got, expected, atol=0.02 * np.abs(expected).max())
+
+
+def test_weight_files_load_both_ways(tmp_path):
+    def model(layer):
+        return keras.Sequential([keras.Input((6, 6, 3)), layer(2, 3, padding="same", name="conv")])
+
+    x = images(2, 6, 6, 3)
+    for n, (one, other) in enumerate([(Conv2D, Stock), (Stock, Conv2D)]):
+        path = tmp_path / f"{n}.weights.h5"
+        source, target = model(one), model(other)
+        source.save_weights(path)
+        target.load_weights(path)
+        np.testing.assert_allclose(output(target, x), output(source, x), atol=1e-5)
+
+
+def test_configuration_round_trip():
+    layer = Conv2D(3, (5, 4), strides=(2, 1), padding="same", activation="relu")
+    config = keras.saving.serialize_keras_object(layer)
+    assert config["registered_name"] == "keras_medaug>Conv2D"
+    clone = keras.saving.deserialize_keras_object(config)
+    assert type(clone) is Conv2D
+    assert clone.get_config() == layer.get_config() == Stock(**layer.get_config()).get_config()
 
 
 def test_saved_model_round_trip(tmp_path):

@@ -1,0 +1,196 @@
+"""Where a step's time goes, by kind of operation: the models here and the loops written by hand.
+
+    KERAS_BACKEND=torch python benchmarks/profiles.py --out FILE [--models VAEGAN ...]
+
+Each backend's own profiler sees every operation that runs, in each thread; what it says is added up
+by the kind that an operation's name tells, in milliseconds a step. The steps are those that
+`speed.py` times. A profiler slows a step down, most of all one of many small operations: compare
+kinds and loops with each other, not with times taken without it.
+"""
+
+import argparse
+import collections
+import os
+import re
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import keras
+from speed import MODELS, write
+from speed_worker import runner
+
+# Where XLA writes what it compiles, which alone tells what is in a fusion.
+DUMP = tempfile.TemporaryDirectory()
+STEPS = 5
+WARM = 3
+SHOWN = 12
+WHO = ("ours", "native")
+# The first that an operation's name matches, in any case.
+KINDS = {
+    "convolution": r"conv(?!ert)|subpixel",
+    "batch normalisation, fused": r"batch_?norm",
+    "product": r"\bdot|dot_|matmul|(add|b|_)mm\b|\bmm\b|gemm",
+    "random numbers": r"rand|normal_|bernoulli|uniform|rng|threefry|philox",
+    "copy": r"copy|clone|transpose|contiguous",
+    "optimizer": r"_foreach|adam|fused_adam|resourceapply|assign",
+    "reduction": r"reduc|sum|mean|var\b",
+}
+OTHER = "element by element, and other"
+# Events that hold others, or wait for them.
+HOLDERS = r"thunk ?execut|while|call|execute|wait|session|function|cluster|profiler|threadpool"
+Times = dict[str, float]
+
+
+def kind_of(name: str) -> str:
+    """Return the kind of operation that a name stands for."""
+    for kind, pattern in KINDS.items():
+        if re.search(pattern, name, re.IGNORECASE):
+            return kind
+    return OTHER
+
+
+# ---- what each backend's profiler saw, in seconds by name ---------------------------------------
+
+
+def seen_by_torch(action: Callable[[], None]) -> Times:
+    """Return the time of every PyTorch operation, without that of those that it calls."""
+    from torch.profiler import ProfilerActivity, profile
+
+    with profile(activities=[ProfilerActivity.CPU]) as found:
+        action()
+    return {each.key: each.self_cpu_time_total / 1e6 for each in found.key_averages()}
+
+
+def seen_by_jax(action: Callable[[], None]) -> Times:
+    """Return the time of every operation of a program that XLA compiled for JAX."""
+    import jax
+
+    with tempfile.TemporaryDirectory() as folder:
+        with jax.profiler.trace(folder):
+            action()
+        data = jax.profiler.ProfileData.from_file(_trace(folder))
+    fused = what_is_fused(Path(DUMP.name))
+    times: Times = collections.defaultdict(float)
+    for plane in data.planes:
+        for line in plane.lines:
+            for event in line.events:
+                stats = dict(event.stats)
+                if "hlo_op" in stats:
+                    name = fused.get((stats["hlo_module"], event.name), event.name)
+                    times[name] += event.duration_ns / 1e9
+    return times
+
+
+def what_is_fused(folder: Path) -> dict[tuple[str, str], str]:
+    """Return, for a module and a fusion in it, the heaviest operation that it has, and its name."""
+    found = {}
+    for path in folder.glob("*after_optimizations.txt"):
+        module = path.name.split(".")[1]
+        text = path.read_text(encoding="utf-8")
+        bodies = dict(re.findall(r"^%(\S+) \(.*?\{\n(.*?)^\}", text, re.DOTALL | re.MULTILINE))
+        for name, called in re.findall(r"%(\S+) = .* fusion\(.*calls=%([\w.-]+)", text):
+            body = bodies.get(called, "")
+            for operation in ("convolution", "dot", "reduce"):
+                if f" {operation}(" in body:
+                    found[module, name] = f"{operation} ({name})"
+                    break
+    return found
+
+
+def seen_by_tensorflow(action: Callable[[], None]) -> Times:
+    """Return the time of every TensorFlow kernel, or operation that XLA compiled."""
+    import tensorflow as tf
+    from tensorflow.tsl.profiler.protobuf import xplane_pb2
+
+    with tempfile.TemporaryDirectory() as folder:
+        with tf.profiler.experimental.Profile(folder):
+            action()
+        space = xplane_pb2.XSpace.FromString(Path(_trace(folder)).read_bytes())
+    times: Times = collections.defaultdict(float)
+    for plane in space.planes:
+        for name, seconds in _events(plane):
+            times[name] += seconds
+    return times
+
+
+def _events(plane: Any) -> Iterator[tuple[str, float]]:
+    """Yield what a plane of a trace says of TensorFlow's and XLA's operations."""
+    wanted = {k for k, each in plane.stat_metadata.items() if each.name in ("tf_op", "hlo_op")}
+    for line in plane.lines:
+        for event in line.events:
+            described = plane.event_metadata[event.metadata_id]
+            stats = [*event.stats, *described.stats]
+            if any(stat.metadata_id in wanted for stat in stats):
+                yield described.name, event.duration_ps / 1e12
+
+
+def _trace(folder: str) -> str:
+    (path,) = Path(folder).rglob("*.xplane.pb")
+    return str(path)
+
+
+SEEN = {"torch": seen_by_torch, "jax": seen_by_jax, "tensorflow": seen_by_tensorflow}
+
+
+# ---- the run ------------------------------------------------------------------------------------
+
+
+def profiled(model: str, who: str) -> dict[str, Any]:
+    """Return milliseconds a step: by the clock, by kind, and of the longest operations."""
+    take_steps = runner(model, who, gpu=False, half=False)
+    take_steps(WARM)
+    start = time.perf_counter()
+    take_steps(STEPS)
+    clock = (time.perf_counter() - start) / STEPS
+    times = SEEN[keras.config.backend()](lambda: take_steps(STEPS))
+    names = {
+        name: 1e3 * seconds / STEPS
+        for name, seconds in times.items()
+        if not re.match(HOLDERS, name, re.IGNORECASE)
+    }
+    kinds: Times = collections.defaultdict(float)
+    for name, milliseconds in names.items():
+        kinds[kind_of(name)] += milliseconds
+    return {
+        "milliseconds": 1e3 * clock,
+        "kinds": ranked(kinds),
+        "operations": dict(list(ranked(names).items())[:SHOWN]),
+    }
+
+
+def ranked(times: Times) -> Times:
+    """Return the same, longest first."""
+    return dict(sorted(times.items(), key=lambda each: -each[1]))
+
+
+def profiles(models: list[str]) -> dict[str, Any]:
+    """Return and print the profiles of models and of the loops written by hand."""
+    found: dict[str, Any] = {}
+    for model in models:
+        found[model] = {who: profiled(model, who) for who in WHO}
+        for who, each in found[model].items():
+            print(f"{model} {who}: {each['milliseconds']:.1f} ms a step", flush=True)
+            for kind, milliseconds in each["kinds"].items():
+                print(f"  {milliseconds:8.1f}  {kind}", flush=True)
+    return found
+
+
+def main() -> None:
+    """Profile, print, and write the JSON file."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--models", nargs="+", default=MODELS, choices=MODELS)
+    parser.add_argument("--out", type=Path, required=True)
+    arguments = parser.parse_args()
+    sys.path.insert(0, str(Path(__file__).parent / "rivals"))
+    # Before anything is compiled: XLA reads its flags once.
+    os.environ["XLA_FLAGS"] = f"--xla_dump_to={DUMP.name} --xla_dump_hlo_as_text"
+    found = profiles(arguments.models)
+    write(arguments.out, {"backend": keras.config.backend(), "steps": STEPS, "models": found})
+
+
+if __name__ == "__main__":
+    main()
