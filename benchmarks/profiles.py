@@ -15,7 +15,7 @@ import re
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +37,14 @@ KINDS = {
     "random numbers": r"rand|normal_|bernoulli|uniform|rng|threefry|philox",
     "copy": r"copy|clone|transpose|contiguous",
     "optimizer": r"_foreach|adam|fused_adam|resourceapply|assign",
-    "reduction": r"reduc|sum|mean|var\b",
+    "reduction": r"reduc|sum|mean|var\b|biasaddgrad",
 }
 OTHER = "element by element, and other"
 # Events that hold others, or wait for them.
-HOLDERS = r"thunk ?execut|while|call|execute|wait|session|function|cluster|profiler|threadpool"
+HOLDERS = (
+    r"thunk ?execut|while|call|(stateful)?partitionedcall|execute|wait|session|function|cluster"
+    r"|profiler|threadpool"
+)
 Times = dict[str, float]
 
 
@@ -102,7 +105,7 @@ def what_is_fused(folder: Path) -> dict[tuple[str, str], str]:
 
 
 def seen_by_tensorflow(action: Callable[[], None]) -> Times:
-    """Return the time of every TensorFlow kernel, or operation that XLA compiled."""
+    """Return the time of every kind of TensorFlow kernel that ran on a thread that computes."""
     import tensorflow as tf
     from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
@@ -112,20 +115,13 @@ def seen_by_tensorflow(action: Callable[[], None]) -> Times:
         space = xplane_pb2.XSpace.FromString(Path(_trace(folder)).read_bytes())
     times: Times = collections.defaultdict(float)
     for plane in space.planes:
-        for name, seconds in _events(plane):
-            times[name] += seconds
+        for line in plane.lines:
+            if line.name.startswith("tf_Compute"):
+                for event in line.events:
+                    name = plane.event_metadata[event.metadata_id].name
+                    if kernel := re.fullmatch(r"[^:]+:(\w+)", name):
+                        times[kernel[1]] += event.duration_ps / 1e12
     return times
-
-
-def _events(plane: Any) -> Iterator[tuple[str, float]]:
-    """Yield what a plane of a trace says of TensorFlow's and XLA's operations."""
-    wanted = {k for k, each in plane.stat_metadata.items() if each.name in ("tf_op", "hlo_op")}
-    for line in plane.lines:
-        for event in line.events:
-            described = plane.event_metadata[event.metadata_id]
-            stats = [*event.stats, *described.stats]
-            if any(stat.metadata_id in wanted for stat in stats):
-                yield described.name, event.duration_ps / 1e12
 
 
 def _trace(folder: str) -> str:
