@@ -5,6 +5,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from network_diagram import draw_network, layer_table
 from reproduction_page import write_tables
+from speed_page import write_speed
 from sphinx.application import Sphinx
 from vaegan_diagram import draw_vaegan
 
@@ -19,6 +20,7 @@ def draw(app: Sphinx) -> None:
     out = Path(app.srcdir) / "_drawn"
     out.mkdir(exist_ok=True)
     write_tables(Path(app.srcdir) / "results" / "paper", out)
+    _save(write_speed(Path(app.srcdir) / "results", out), out / "speed.png")
     (out / "medmnist.md").write_text(medmnist_table(), encoding="utf-8")
     _save(draw_vaegan(), out / "figure4.png")
     model = kma.models.VAEGAN(IMAGE_SHAPE, seed=0)

@@ -1,0 +1,224 @@
+"""The tables and the plot of the page on speed, out of what `nox -s bench` measured.
+
+Ratios within one run alone: a step's milliseconds on some machine tell a reader little.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+Found = dict[str, Any]
+
+BACKENDS = {"jax": "JAX", "torch": "PyTorch", "tensorflow": "TensorFlow"}
+COLOURS = {"jax": "#0072B2", "torch": "#D55E00", "tensorflow": "#009E73"}
+RIVALS = {
+    "native": "by hand, same backend",
+    "pythae": "pythae",
+    "keras": "Keras's tutorial, TensorFlow",
+}
+PROFILED = "VAEGAN"
+
+
+def write_speed(results: Path, out: Path) -> Figure:
+    """Write each table of the page to a Markdown file, and return the plot."""
+    speed, kept = _read(results / "speed.json"), _read(results / "speed_keep_memory.json")
+    rows = _read(results / "targets.json")["rows"]
+    profiles = {name: _read(results / f"profiles_{name}.json")["models"] for name in BACKENDS}
+    costs = {name: _read(results / f"costs_{name}.json")["measurements"] for name in BACKENDS}
+    parts = {
+        "rivals": rivals_table(speed),
+        "kept": kept_table(speed, kept),
+        "backends": backends_table(speed),
+        "growth": growth_table(costs),
+        "targets": targets_table(rows),
+        "summary": summary(rows),
+        "profile": profile_table(profiles),
+    }
+    for name, text in parts.items():
+        (out / f"speed_{name}.md").write_text(text + "\n", encoding="utf-8")
+    return draw_speed(speed, rows)
+
+
+# ---- tables ---------------------------------------------------------------------------------
+
+
+def rivals_table(speed: Found) -> str:
+    """Return how long a step takes to those of others, with intervals."""
+    found = {(row["model"], row["backend"], row["rival"]): row for row in speed["to_rivals"]}
+    models = dict.fromkeys(row["model"] for row in speed["to_rivals"])
+    lines = []
+    for model in models:
+        for rival, title in RIVALS.items():
+            cells = [_ratio(found.get((model, backend, rival))) for backend in BACKENDS]
+            if any(cells):
+                lines.append([model, title, *cells])
+    return _table(["model", "to", *BACKENDS.values()], lines, words=2)
+
+
+def kept_table(speed: Found, kept: Found) -> str:
+    """Return ours to the loop written by hand, as it is and where freed memory is kept."""
+    as_it_is, keeping = (
+        {
+            (row["model"], row["backend"]): row["ratio"]
+            for row in run["to_rivals"]
+            if row["rival"] == "native"
+        }
+        for run in (speed, kept)
+    )
+    lines = []
+    for model in dict.fromkeys(model for model, _ in as_it_is):
+        pairs = [(as_it_is[model, backend], keeping[model, backend]) for backend in BACKENDS]
+        lines.append([model, *(f"{one:.2f}, {other:.2f}" for one, other in pairs)])
+    return _table(["model", *BACKENDS.values()], lines, words=1)
+
+
+def growth_table(costs: Mapping[str, Found]) -> str:
+    """Return a pixel's time at each size to that at the smallest, and its arithmetic's growth."""
+    growth = {backend: found["growth"]["models"] for backend, found in costs.items()}
+    lines = []
+    for model, grown in next(iter(growth.values())).items():
+        smallest, *sizes = grown["sizes"]
+        for size in sizes:
+            each = {name: found[model]["sizes"][size] for name, found in growth.items()}
+            work = f"{each['jax']['multiply_adds_ratio']:.2f}"
+            times = (f"{each[name]['ratio']:.2f}" for name in BACKENDS)
+            lines.append([model, f"{size} to {smallest}", work, *times])
+    return _table(["model", "pixels", "arithmetic", *BACKENDS.values()], lines, words=2)
+
+
+def backends_table(speed: Found) -> str:
+    """Return how long a step takes to that of the fastest backend, and the first step's time."""
+    ratios = {(row["model"], row["backend"]): row for row in speed["to_fastest_backend"]}
+    firsts = {
+        (row["model"], row["backend"]): row["seconds"]
+        for row in speed["first_steps"]
+        if row["who"] == "ours"
+    }
+    lines = []
+    for model in dict.fromkeys(model for model, _ in ratios):
+        apart = [f"{ratios[model, backend]['ratio']:.2f}" for backend in BACKENDS]
+        lines.append([model, *apart, *(f"{firsts[model, backend]:.1f} s" for backend in BACKENDS)])
+    head = ["model", *BACKENDS.values(), *(f"{name}, first step" for name in BACKENDS.values())]
+    return _table(head, lines, words=1)
+
+
+def targets_table(rows: Iterable[Found]) -> str:
+    """Return every target, a line each, with what was measured on each backend."""
+    lines: dict[str, list[Found]] = {}
+    for row in rows:
+        lines.setdefault(row["what"], []).append(row)
+    table = []
+    for what, same in lines.items():
+        cells = {row["where"]: row for row in same}
+        bound = f"{same[0]['bound']} {same[0]['target']:g}"
+        table.append([what, bound, *(_verdict(cells.get(backend)) for backend in BACKENDS)])
+    return _table(["", "target", *BACKENDS.values()], table, words=2)
+
+
+def summary(rows: Sequence[Found]) -> str:
+    """Say how many of the targets are met, and where."""
+    parts = []
+    for backend, title in BACKENDS.items():
+        here = [row for row in rows if row["where"] == backend]
+        parts.append(f"{sum(row['met'] for row in here)} of {len(here)} on {title}")
+    met = sum(row["met"] for row in rows)
+    return f"**{met} of {len(rows)} targets are met**: {', '.join(parts)}."
+
+
+def profile_table(profiles: Mapping[str, Found]) -> str:
+    """Return where a VAE/GAN's step goes, by kind, in percent of the loop written by hand."""
+    shares: dict[str, dict[tuple[str, str], float]] = {}
+    for backend, models in profiles.items():
+        whole = sum(models[PROFILED]["native"]["kinds"].values())
+        for who in ("ours", "native"):
+            for kind, time in models[PROFILED][who]["kinds"].items():
+                shares.setdefault(kind, {})[backend, who] = 100 * time / whole
+    columns = [(backend, who) for backend in profiles for who in ("ours", "native")]
+    lines = [
+        [kind, *(f"{share.get(column, 0.0):.0f}" for column in columns)]
+        for kind, share in sorted(shares.items(), key=lambda each: -max(each[1].values()))
+    ]
+    totals = [sum(share.get(column, 0.0) for share in shares.values()) for column in columns]
+    lines.append(["**all**", *(f"**{total:.0f}**" for total in totals)])
+    titles = {"ours": "ours", "native": "by hand"}
+    head = ["", *(f"{BACKENDS[backend]}, {titles[who]}" for backend, who in columns)]
+    return _table(head, lines, words=1)
+
+
+# ---- the plot -------------------------------------------------------------------------------
+
+
+def draw_speed(speed: Found, targets: Sequence[Found]) -> Figure:
+    """Draw our step to that of the loop written by hand, and each backend to the fastest."""
+    figure = Figure(figsize=(9, 3.8), layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True)
+    native = [row for row in speed["to_rivals"] if row["rival"] == "native"]
+    _draw_ratios(left, native, "time of a step, to the loop\nwritten by hand (same backend)")
+    _draw_ratios(
+        right, speed["to_fastest_backend"], "time of a step, to that on\nthe fastest backend"
+    )
+    for axes, what in ((left, "native's"), (right, "fastest backend's")):
+        bounds = {row["target"] for row in targets if row["what"].endswith(what)}
+        axes.axvline(min(bounds), color="0.3", linestyle="--", linewidth=1)
+    handles, labels = left.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=3, frameon=False)
+    return figure
+
+
+def _draw_ratios(axes: Axes, rows: Sequence[Found], label: str) -> None:
+    """Draw a point with its interval for every model and backend; the dashed line is the target."""
+    models = list(dict.fromkeys(row["model"] for row in rows))
+    for number, (backend, title) in enumerate(BACKENDS.items()):
+        here = [row for row in rows if row["backend"] == backend]
+        ratios = [row["ratio"] for row in here]
+        errors = [
+            [max(row["ratio"] - row["interval"][0], 0.0) for row in here],
+            [max(row["interval"][1] - row["ratio"], 0.0) for row in here],
+        ]
+        places = [models.index(row["model"]) + 0.22 * (number - 1) for row in here]
+        axes.errorbar(
+            ratios, places, xerr=errors, fmt="o", color=COLOURS[backend], capsize=3, label=title
+        )
+        for ratio, place, row in zip(ratios, places, here, strict=True):
+            at = (max(ratio, row["interval"][1]), place)
+            axes.annotate(
+                f"{ratio:.2f}", at, (5, 0), textcoords="offset points", va="center", fontsize=8
+            )
+    axes.set_yticks(range(len(models)), models)
+    axes.set_xlim(0, 1.15 * max(row["interval"][1] for row in rows))
+    axes.set_ylim(len(models) - 0.5, -0.5)
+    axes.set_xlabel(label)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="x", color="0.9")
+    axes.set_axisbelow(True)
+
+
+# ---- parts ----------------------------------------------------------------------------------
+
+
+def _read(path: Path) -> Found:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _ratio(row: Found | None) -> str:
+    if row is None:
+        return ""
+    low, high = row["interval"]
+    return f"{row['ratio']:.2f} [{low:.2f}, {high:.2f}]"
+
+
+def _verdict(row: Found | None) -> str:
+    if row is None:
+        return ""
+    if row["measured"] is None:
+        return "**not to be had, missed**"
+    return f"{row['measured']:.2f}" if row["met"] else f"**{row['measured']:.2f}, missed**"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]], words: int) -> str:
+    lines = [head, [*["---"] * words, *["---:"] * (len(head) - words)], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
