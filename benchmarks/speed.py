@@ -8,8 +8,10 @@ repeats of the ratio of two turns of one round; the interval is that of the seco
 second largest of nine (it holds the median of such ratios with 96 % probability).
 
 Raced are, on every backend, the loops written by hand in `benchmarks/rivals`; on TensorFlow a DCGAN
-as Keras's tutorials write it; and, where an environment that has it is named, pythae's VAE/GAN. On
-a GPU (`--gpu`, by `nox -s bench_gpu`) JAX and PyTorch, this one also through `torch.compile`.
+as Keras's tutorials write it, and the models themselves, fed by a `tf.data` pipeline that does not
+tune itself as the one that Keras makes of arrays does; and, where an environment that has it is
+named, pythae's VAE/GAN. On a GPU (`--gpu`, by `nox -s bench_gpu`) JAX and PyTorch, this one also
+through `torch.compile`.
 """
 
 import argparse
@@ -86,6 +88,8 @@ def rivals(backend: str, model: str, workers: Container[str], gpu: bool) -> list
         found.append((backend, model, "native+compiled"))
     if not gpu and (backend, model) == ("tensorflow", "DCGAN"):
         found.append((backend, model, "keras"))
+    if not gpu and backend == "tensorflow":
+        found.append((backend, model, "untuned"))
     if "pythae" in workers and model == "VAEGAN":
         found.append(("pythae", model, "pythae"))
     return found

@@ -5,7 +5,8 @@ Started with `KERAS_BACKEND` set; reads a JSON request a line, and answers each 
     {"model": "DCGAN", "who": "ours", "steps": 8}    ->  {"seconds": 1.3}
 
 `who` is `"ours"` (Keras's `fit` over a model of the package) or `"native"` (the loop written by
-hand for this backend), `"keras"` or `"pythae"` (those in the style of others); after a `+` stands
+hand for this backend), `"keras"` or `"pythae"` (those in the style of others), or `"untuned"` (ours
+again, whose input TensorFlow does not tune); after a `+` stands
 `compiled`, an option of ours and of the loop for PyTorch. The model `"matmul"` is a product of two
 square matrices, `steps` times.
 """
@@ -61,6 +62,30 @@ def ours(name: str, compiled: bool = False) -> Callable[[int], None]:
         x, y = data(steps * BATCH)
         given = (x, y) if name == "Classifier" else (x,)
         model.fit(*given, batch_size=BATCH, verbose=0)
+
+    return run
+
+
+def untuned(name: str) -> Callable[[int], None]:
+    """Return what takes steps of `fit` over batches from a pipeline that does not tune itself."""
+    import tensorflow as tf
+
+    from keras_medaug.models.array_batches import ArrayBatches
+
+    model = model_named(name)
+    options = tf.data.Options()
+    options.autotune.enabled = False
+
+    def run(steps: int) -> None:
+        x, y = data(steps * BATCH)
+        given = (x, y) if name == "Classifier" else (x,)
+        batches = ArrayBatches(given, BATCH, lambda: 0)
+        specs = tuple(tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in given)
+        fed = tf.data.Dataset.from_generator(
+            lambda: (batches[number] for number in range(steps)), output_signature=specs
+        )
+        # Past our own `fit`, which would check each batch in a pipeline that does tune itself.
+        keras.Model.fit(model, fed.prefetch(1).with_options(options), verbose=0)
 
     return run
 
@@ -124,6 +149,8 @@ def runner(model: str, who: str, gpu: bool, half: bool) -> Callable[[int], None]
     if who == "native":
         options = native_options(gpu, half) | ({"compiled": True} if compiled else {})
         return rival(model, f"{keras.config.backend()}_loops", options)
+    if who == "untuned":
+        return untuned(model)
     return rival(model, RIVALS[who], {})
 
 

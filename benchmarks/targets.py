@@ -43,6 +43,8 @@ class Row(NamedTuple):
 def of_races(speed: dict[str, Any]) -> Iterator[Row]:
     """Yield the rows of a step's time: to rivals, between backends, and the first step's."""
     for row in speed["to_rivals"]:
+        if row["rival"] == "untuned":  # a reason, not a rival
+            continue
         target = {"native": 1.05, "pythae": 0.8, "keras": 1.0}[row["rival"]]
         what = f"{row['model']}: a step, to {row['rival']}'s"
         yield Row(what, row["backend"], "at most", target, row["ratio"])

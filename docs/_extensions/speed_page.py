@@ -19,6 +19,7 @@ RIVALS = {
     "native": "by hand, same backend",
     "pythae": "pythae",
     "keras": "Keras's tutorial, TensorFlow",
+    "untuned": "itself, its input untuned",
 }
 PROFILED = "VAEGAN"
 

@@ -21,7 +21,6 @@ from keras_medaug.models.array_batches import ArrayBatches
 from keras_medaug.models.checked_sequence import CheckedSequence, checked_stream, exhausted
 from keras_medaug.models.finite_guard import FiniteGuard, saves_by_step
 from keras_medaug.models.parallel import check_batches, check_parallelism
-from keras_medaug.models.untuned import untuned
 from keras_medaug.seeds import derive_seed, resolve_seed
 
 DEFAULT_BATCH_SIZE = 32
@@ -237,7 +236,7 @@ class ImageModel(keras.Model):
                 arrays, batch_size, self._order_seed if shuffle else None, steps_per_epoch
             )
             own_callbacks = [batches.epoch_callback()]
-            x = untuned(batches)
+            x = batches
         else:
             _refuse_beside_iterable(y, sample_weight, validation_split)
             x, steps_per_epoch = self._as_batches(x, check, steps_per_epoch)
@@ -293,7 +292,7 @@ class ImageModel(keras.Model):
             arrays = self._check_arrays(
                 x, y, weight, every_class=False, argument="validation_data[0]"
             )
-            return untuned(ArrayBatches(arrays, batch_size)), None
+            return ArrayBatches(arrays, batch_size), None
         return self._as_batches(data, check, steps)
 
     def evaluate(
@@ -326,7 +325,7 @@ class ImageModel(keras.Model):
         check, steps = _Check(self._check_batch), _steps(steps, "steps")
         if _is_array(x):
             arrays = self._check_arrays(x, y, sample_weight, every_class=False)
-            x = untuned(ArrayBatches(arrays, _batch_size(batch_size)))
+            x = ArrayBatches(arrays, _batch_size(batch_size))
         elif not kwargs.get("_use_cached_eval_dataset"):
             x, steps = self._as_batches(x, check, steps, once=True)
         with self._scores_only(), check.unwrapped():
