@@ -4,8 +4,9 @@
 
 Each backend's own profiler sees every operation that runs, in each thread; what it says is added up
 by the kind that an operation's name tells, in milliseconds a step. The steps are those that
-`speed.py` times. A profiler slows a step down, most of all one of many small operations: compare
-kinds and loops with each other, not with times taken without it.
+`speed.py` times. Of steps with larger images, and of the augmentation, it is nanoseconds a pixel
+of what `costs.py` times. A profiler slows a step down, most of all one of many small operations:
+compare kinds and loops with each other, not with times taken without it.
 """
 
 import argparse
@@ -20,19 +21,28 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
+from costs import GROWTH_BATCH, SIZES, as_in_fit, compiled, fitting
+from keras import ops
 from speed import MODELS, write
-from speed_worker import runner
+from speed_worker import BATCH, data, runner
+
+import keras_medaug as kma
 
 # Where XLA writes what it compiles, which alone tells what is in a fusion.
 DUMP = tempfile.TemporaryDirectory()
 STEPS = 5
-WARM = 3
+WARM = 1
 SHOWN = 12
+AUGMENTED = 20
+GROWN, GROWN_AT = ("VAEGAN", "Classifier"), (28, 224)
 WHO = ("ours", "native")
 # The first that an operation's name matches, in any case.
 KINDS = {
+    "gradient of a strided convolution": r"base-dilated",
     "convolution": r"conv(?!ert)|subpixel",
     "batch normalisation, fused": r"batch_?norm",
+    "look-up": r"index_select|gather|embedding",
     "product": r"\bdot|dot_|matmul|(add|b|_)mm\b|\bmm\b|gemm",
     "random numbers": r"rand|normal_|bernoulli|uniform|rng|threefry|philox",
     "copy": r"copy|clone|transpose|contiguous",
@@ -59,7 +69,7 @@ def kind_of(name: str) -> str:
 # ---- what each backend's profiler saw, in seconds by name ---------------------------------------
 
 
-def seen_by_torch(action: Callable[[], None]) -> Times:
+def seen_by_torch(action: Callable[[], object]) -> Times:
     """Return the time of every PyTorch operation, without that of those that it calls."""
     from torch.profiler import ProfilerActivity, profile
 
@@ -68,7 +78,7 @@ def seen_by_torch(action: Callable[[], None]) -> Times:
     return {each.key: each.self_cpu_time_total / 1e6 for each in found.key_averages()}
 
 
-def seen_by_jax(action: Callable[[], None]) -> Times:
+def seen_by_jax(action: Callable[[], object]) -> Times:
     """Return the time of every operation of a program that XLA compiled for JAX."""
     import jax
 
@@ -104,7 +114,7 @@ def what_is_fused(folder: Path) -> dict[tuple[str, str], str]:
     return found
 
 
-def seen_by_tensorflow(action: Callable[[], None]) -> Times:
+def seen_by_tensorflow(action: Callable[[], object]) -> Times:
     """Return the time of every kind of TensorFlow kernel that ran on a thread that computes."""
     import tensorflow as tf
     from tensorflow.tsl.profiler.protobuf import xplane_pb2
@@ -135,24 +145,24 @@ SEEN = {"torch": seen_by_torch, "jax": seen_by_jax, "tensorflow": seen_by_tensor
 # ---- the run ------------------------------------------------------------------------------------
 
 
-def profiled(model: str, who: str) -> dict[str, Any]:
-    """Return milliseconds a step: by the clock, by kind, and of the longest operations."""
-    take_steps = runner(model, who, gpu=False, half=False)
-    take_steps(WARM)
+def profiled(action: Callable[[], object], unit: str, per: float) -> dict[str, Any]:
+    """Return the seconds of an action times `per`: by the clock, by kind, of the longest parts."""
+    for _ in range(WARM):
+        action()
     start = time.perf_counter()
-    take_steps(STEPS)
-    clock = (time.perf_counter() - start) / STEPS
-    times = SEEN[keras.config.backend()](lambda: take_steps(STEPS))
+    action()
+    clock = time.perf_counter() - start
+    times = SEEN[keras.config.backend()](action)
     names = {
-        name: 1e3 * seconds / STEPS
+        name: per * seconds
         for name, seconds in times.items()
         if not re.match(HOLDERS, name, re.IGNORECASE)
     }
     kinds: Times = collections.defaultdict(float)
-    for name, milliseconds in names.items():
-        kinds[kind_of(name)] += milliseconds
+    for name, each in names.items():
+        kinds[kind_of(name)] += each
     return {
-        "milliseconds": 1e3 * clock,
+        unit: per * clock,
         "kinds": ranked(kinds),
         "operations": dict(list(ranked(names).items())[:SHOWN]),
     }
@@ -163,15 +173,51 @@ def ranked(times: Times) -> Times:
     return dict(sorted(times.items(), key=lambda each: -each[1]))
 
 
+def step_of(model: str, who: str) -> dict[str, Any]:
+    """Return where a step goes, of a model or of the loop written by hand, in milliseconds."""
+    take_steps = runner(model, who, gpu=False, half=False)
+    return profiled(lambda: take_steps(STEPS), "milliseconds", 1e3 / STEPS)
+
+
+def step_at(model: str, size: int) -> dict[str, Any]:
+    """Return where a step with images of a size goes, in nanoseconds a pixel."""
+    shape = SIZES[size] * GROWTH_BATCH, size, size, 1
+    x = np.random.default_rng(0).random(shape, dtype="float32")
+    train = fitting(compiled(model, shape[1:]), x, GROWTH_BATCH)
+    return profiled(train, "nanoseconds", 1e9 / x.size)
+
+
+def augmentation() -> dict[str, Any]:
+    """Return where geometric augmentation goes, in nanoseconds a pixel."""
+    x, _ = data(BATCH)
+    augment = as_in_fit(kma.layers.GeometricAugmentation(seed=0))
+
+    def run() -> None:
+        for _ in range(AUGMENTED):
+            ops.convert_to_numpy(augment(x))
+
+    return profiled(run, "nanoseconds", 1e9 / (AUGMENTED * x.size))
+
+
 def profiles(models: list[str]) -> dict[str, Any]:
-    """Return and print the profiles of models and of the loops written by hand."""
-    found: dict[str, Any] = {}
-    for model in models:
-        found[model] = {who: profiled(model, who) for who in WHO}
-        for who, each in found[model].items():
-            print(f"{model} {who}: {each['milliseconds']:.1f} ms a step", flush=True)
-            for kind, milliseconds in each["kinds"].items():
-                print(f"  {milliseconds:8.1f}  {kind}", flush=True)
+    """Return and print the profiles of models, of the loops written by hand, and of parts."""
+    steps = {
+        model: {who: shown(f"{model}, {who}", step_of, model, who) for who in WHO}
+        for model in models
+    }
+    sizes = {
+        model: {str(size): shown(f"{model} at {size}", step_at, model, size) for size in GROWN_AT}
+        for model in GROWN
+    }
+    return {"models": steps, "sizes": sizes, "augmentation": shown("augmentation", augmentation)}
+
+
+def shown(title: str, profile: Callable[..., dict[str, Any]], *arguments: Any) -> dict[str, Any]:
+    """Return a profile, printed."""
+    found = profile(*arguments)
+    print(title, flush=True)
+    for kind, time_of_it in found["kinds"].items():
+        print(f"  {time_of_it:10.1f}  {kind}", flush=True)
     return found
 
 
@@ -185,7 +231,7 @@ def main() -> None:
     # Before anything is compiled: XLA reads its flags once.
     os.environ["XLA_FLAGS"] = f"--xla_dump_to={DUMP.name} --xla_dump_hlo_as_text"
     found = profiles(arguments.models)
-    write(arguments.out, {"backend": keras.config.backend(), "steps": STEPS, "models": found})
+    write(arguments.out, {"backend": keras.config.backend(), "steps": STEPS, **found})
 
 
 if __name__ == "__main__":

@@ -22,22 +22,28 @@ RIVALS = {
     "untuned": "itself, its input untuned",
 }
 PROFILED = "VAEGAN"
+# In percent: kinds of operations that nowhere take as much are left out of a table.
+SHOWN = 0.5
 
 
 def write_speed(results: Path, out: Path) -> Figure:
     """Write each table of the page to a Markdown file, and return the plot."""
     speed, kept = _read(results / "speed.json"), _read(results / "speed_keep_memory.json")
     rows = _read(results / "targets.json")["rows"]
-    profiles = {name: _read(results / f"profiles_{name}.json")["models"] for name in BACKENDS}
+    profiles = {name: _read(results / f"profiles_{name}.json") for name in BACKENDS}
     costs = {name: _read(results / f"costs_{name}.json")["measurements"] for name in BACKENDS}
     parts = {
         "rivals": rivals_table(speed),
         "kept": kept_table(speed, kept),
         "backends": backends_table(speed),
         "growth": growth_table(costs),
+        "generation": generation_table(costs),
         "targets": targets_table(rows),
         "summary": summary(rows),
         "profile": profile_table(profiles),
+        "sizes": sizes_table(profiles, PROFILED),
+        "sizes_classifier": sizes_table(profiles, "Classifier"),
+        "augmentation": augmentation_table(profiles),
     }
     for name, text in parts.items():
         (out / f"speed_{name}.md").write_text(text + "\n", encoding="utf-8")
@@ -91,6 +97,20 @@ def growth_table(costs: Mapping[str, Found]) -> str:
     return _table(["model", "pixels", "arithmetic", *BACKENDS.values()], lines, words=2)
 
 
+def generation_table(costs: Mapping[str, Found]) -> str:
+    """Return images generated to images trained on in a time, beside what arithmetic leaves."""
+    ratios = {backend: found["generation"]["models"] for backend, found in costs.items()}
+    lines = []
+    for model, grown in costs["jax"]["growth"]["models"].items():
+        if model in ratios["jax"]:
+            work = grown["sizes"]["28"]["multiply_adds_per_pixel"]
+            generating = "generator" if model == "DCGAN" else "decoder"
+            most = work["step"] / work["forward"][generating]
+            times = (f"{ratios[name][model]['ratio']:.1f}" for name in BACKENDS)
+            lines.append([model, f"{most:.1f}", *times])
+    return _table(["model", "arithmetic", *BACKENDS.values()], lines, words=1)
+
+
 def backends_table(speed: Found) -> str:
     """Return how long a step takes to that of the fastest backend, and the first step's time."""
     ratios = {(row["model"], row["backend"]): row for row in speed["to_fastest_backend"]}
@@ -132,22 +152,34 @@ def summary(rows: Sequence[Found]) -> str:
 
 def profile_table(profiles: Mapping[str, Found]) -> str:
     """Return where a VAE/GAN's step goes, by kind, in percent of the loop written by hand."""
-    shares: dict[str, dict[tuple[str, str], float]] = {}
-    for backend, models in profiles.items():
-        whole = sum(models[PROFILED]["native"]["kinds"].values())
-        for who in ("ours", "native"):
-            for kind, time in models[PROFILED][who]["kinds"].items():
-                shares.setdefault(kind, {})[backend, who] = 100 * time / whole
-    columns = [(backend, who) for backend in profiles for who in ("ours", "native")]
-    lines = [
-        [kind, *(f"{share.get(column, 0.0):.0f}" for column in columns)]
-        for kind, share in sorted(shares.items(), key=lambda each: -max(each[1].values()))
-    ]
-    totals = [sum(share.get(column, 0.0) for share in shares.values()) for column in columns]
-    lines.append(["**all**", *(f"**{total:.0f}**" for total in totals)])
-    titles = {"ours": "ours", "native": "by hand"}
-    head = ["", *(f"{BACKENDS[backend]}, {titles[who]}" for backend, who in columns)]
-    return _table(head, lines, words=1)
+    columns = {}
+    for backend, found in profiles.items():
+        model = found["models"][PROFILED]
+        for who, title in (("ours", "ours"), ("native", "by hand")):
+            columns[f"{BACKENDS[backend]}, {title}"] = _percent(model[who], model["native"])
+    return _kinds_table(columns)
+
+
+def sizes_table(profiles: Mapping[str, Found], model: str) -> str:
+    """Return where a pixel's time goes at two sizes, by kind, in percent of that at the smaller."""
+    columns = {}
+    for backend, found in profiles.items():
+        sizes = found["sizes"][model]
+        smallest = next(iter(sizes.values()))
+        for size, profile in sizes.items():
+            columns[f"{BACKENDS[backend]}, {size}"] = _percent(profile, smallest)
+    return _kinds_table(columns)
+
+
+def augmentation_table(profiles: Mapping[str, Found]) -> str:
+    """Return where geometric augmentation goes, by kind, in percent of what it takes on JAX."""
+    whole = profiles["jax"]["augmentation"]
+    return _kinds_table(
+        {
+            BACKENDS[backend]: _percent(found["augmentation"], whole)
+            for backend, found in profiles.items()
+        }
+    )
 
 
 # ---- the plot -------------------------------------------------------------------------------
@@ -199,6 +231,25 @@ def _draw_ratios(axes: Axes, rows: Sequence[Found], label: str) -> None:
 
 
 # ---- parts ----------------------------------------------------------------------------------
+
+
+def _percent(profile: Found, whole: Found) -> dict[str, float]:
+    """Return the times of a profile by kind, in percent of all that another adds up to."""
+    all_of_it = sum(whole["kinds"].values())
+    return {kind: 100 * time / all_of_it for kind, time in profile["kinds"].items()}
+
+
+def _kinds_table(columns: Mapping[str, Mapping[str, float]]) -> str:
+    kinds = dict.fromkeys(kind for column in columns.values() for kind in column)
+    largest = {kind: max(column.get(kind, 0.0) for column in columns.values()) for kind in kinds}
+    lines = [
+        [kind, *(f"{column.get(kind, 0.0):.0f}" for column in columns.values())]
+        for kind in sorted(kinds, key=lambda kind: -largest[kind])
+        if largest[kind] >= SHOWN
+    ]
+    totals = [sum(column.values()) for column in columns.values()]
+    lines.append(["**all**", *(f"**{total:.0f}**" for total in totals)])
+    return _table(["", *columns], lines, words=1)
 
 
 def _read(path: Path) -> Found:

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -12,10 +13,13 @@ sys.path[:0] = [str(REPOSITORY / "docs" / "_extensions"), str(REPOSITORY / "benc
 
 from speed_page import (  # noqa: E402
     BACKENDS,
+    augmentation_table,
+    generation_table,
     growth_table,
     kept_table,
     profile_table,
     rivals_table,
+    sizes_table,
     summary,
     targets_table,
     write_speed,
@@ -102,8 +106,10 @@ def test_memory_that_falls_is_a_miss(speed, costs):
 def test_all_parts_are_written(tmp_path):
     figure = write_speed(RESULTS, tmp_path)
     assert len(figure.axes) == 2
-    names = {"rivals", "kept", "backends", "growth", "targets", "summary", "profile"}
-    assert {path.stem.removeprefix("speed_") for path in tmp_path.iterdir()} == names
+    page = (REPOSITORY / "docs" / "explanation" / "speed.md").read_text(encoding="utf-8")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
+        re.findall(r"_drawn/(speed_\w+\.md)", page)
+    )
 
 
 def test_growth_and_kept_memory_have_every_model(speed, costs):
@@ -112,12 +118,41 @@ def test_growth_and_kept_memory_have_every_model(speed, costs):
             assert f"| {model} |" in table
 
 
+def test_generation_stands_beside_the_arithmetic_of_a_step_to_that_of_its_decoder(costs):
+    work = costs["jax"]["growth"]["models"]["CVAE"]["sizes"]["28"]["multiply_adds_per_pixel"]
+    work |= {"step": 30.0, "forward": {"encoder": 2.0, "decoder": 8.0}}
+    costs["torch"]["generation"]["models"]["CVAE"]["ratio"] = 3.21
+    line = line_of(generation_table(costs), "CVAE")
+    assert line.startswith("| CVAE | 3.8 |")
+    assert "| 3.2 |" in line
+
+
 def test_a_profile_is_in_percent_of_the_loop_by_hand():
     times = {
         "ours": {"kinds": {"copy": 1.0, "product": 3.0}},
         "native": {"kinds": {"product": 2.0}},
     }
-    table = profile_table({"torch": {"VAEGAN": times}})
+    table = profile_table({"torch": {"models": {"VAEGAN": times}}})
     assert "| 150 | 100 |" in line_of(table, "product")
     assert "| 50 | 0 |" in line_of(table, "copy")
     assert "**200** | **100**" in table
+
+
+def test_a_larger_image_is_in_percent_of_the_smallest():
+    sizes = {
+        "28": {"kinds": {"copy": 2.0, "product": 2.0}},
+        "224": {"kinds": {"product": 10.0, "random numbers": 0.01}},
+    }
+    table = sizes_table({"jax": {"sizes": {"CVAE": sizes}}}, "CVAE")
+    assert table.startswith("|  | JAX, 28 | JAX, 224 |")
+    assert "| 50 | 250 |" in line_of(table, "product")
+    assert "random numbers" not in table
+
+
+def test_augmentation_is_in_percent_of_jax():
+    found = {"jax": {"copy": 2.0, "product": 2.0}, "torch": {"copy": 6.0}}
+    table = augmentation_table(
+        {backend: {"augmentation": {"kinds": kinds}} for backend, kinds in found.items()}
+    )
+    assert "| 50 | 150 |" in line_of(table, "copy")
+    assert "| **100** | **150** |" in table
