@@ -1,12 +1,13 @@
 """Where a step's time goes, by kind of operation: the models here and the loops written by hand.
 
-    KERAS_BACKEND=torch python benchmarks/profiles.py --out FILE [--models VAEGAN ...]
+    KERAS_BACKEND=torch python benchmarks/profiles.py --out FILE
 
 Each backend's own profiler sees every operation that runs, in each thread; what it says is added up
 by the kind that an operation's name tells, in milliseconds a step. The steps are those that
-`speed.py` times. Of steps with larger images, and of the augmentation, it is nanoseconds a pixel
-of what `costs.py` times. A profiler slows a step down, most of all one of many small operations:
-compare kinds and loops with each other, not with times taken without it.
+`speed.py` times. Of what `costs.py` times: steps with larger images and the augmentation, in
+nanoseconds a pixel, and images generated, in microseconds each. A profiler slows a step down, most
+of all one of many small operations: compare kinds and loops with each other, not with times taken
+without it.
 """
 
 import argparse
@@ -22,10 +23,10 @@ from typing import Any
 
 import keras
 import numpy as np
-from costs import GROWTH_BATCH, SIZES, as_in_fit, compiled, fitting
+from costs import GENERATED, GENERATORS, GROWTH_BATCH, SIZES, as_in_fit, compiled, fitting
 from keras import ops
 from speed import MODELS, write
-from speed_worker import BATCH, data, runner
+from speed_worker import BATCH, data, model_named, runner
 
 import keras_medaug as kma
 
@@ -93,16 +94,19 @@ def seen_by_jax(action: Callable[[], object]) -> Times:
             for event in line.events:
                 stats = dict(event.stats)
                 if "hlo_op" in stats:
-                    name = fused.get((stats["hlo_module"], event.name), event.name)
+                    name = fused.get((int(stats["program_id"]), event.name), event.name)
                     times[name] += event.duration_ns / 1e9
     return times
 
 
-def what_is_fused(folder: Path) -> dict[tuple[str, str], str]:
-    """Return, for a module and a fusion in it, the heaviest operation that it has, and its name."""
+def what_is_fused(folder: Path) -> dict[tuple[int, str], str]:
+    """Return, for a program and a fusion in it, the heaviest operation that it has, and its name.
+
+    Programs by number: every model's step is a module of the same name.
+    """
     found = {}
     for path in folder.glob("*after_optimizations.txt"):
-        module = path.name.split(".")[1]
+        module = int(path.name.split(".")[0].removeprefix("module_"))
         text = path.read_text(encoding="utf-8")
         bodies = dict(re.findall(r"^%(\S+) \(.*?\{\n(.*?)^\}", text, re.DOTALL | re.MULTILINE))
         for name, called in re.findall(r"%(\S+) = .* fusion\(.*calls=%([\w.-]+)", text):
@@ -187,6 +191,12 @@ def step_at(model: str, size: int) -> dict[str, Any]:
     return profiled(train, "nanoseconds", 1e9 / x.size)
 
 
+def generation(model: str) -> dict[str, Any]:
+    """Return where making images goes, in microseconds an image."""
+    built = model_named(model)
+    return profiled(lambda: built.generate(GENERATED, seed=0), "microseconds", 1e6 / GENERATED)
+
+
 def augmentation() -> dict[str, Any]:
     """Return where geometric augmentation goes, in nanoseconds a pixel."""
     x, _ = data(BATCH)
@@ -199,17 +209,19 @@ def augmentation() -> dict[str, Any]:
     return profiled(run, "nanoseconds", 1e9 / (AUGMENTED * x.size))
 
 
-def profiles(models: list[str]) -> dict[str, Any]:
+def profiles() -> dict[str, Any]:
     """Return and print the profiles of models, of the loops written by hand, and of parts."""
     steps = {
         model: {who: shown(f"{model}, {who}", step_of, model, who) for who in WHO}
-        for model in models
+        for model in MODELS
     }
     sizes = {
         model: {str(size): shown(f"{model} at {size}", step_at, model, size) for size in GROWN_AT}
         for model in GROWN
     }
-    return {"models": steps, "sizes": sizes, "augmentation": shown("augmentation", augmentation)}
+    generated = {model: shown(f"{model}, generating", generation, model) for model in GENERATORS}
+    augmented = shown("augmentation", augmentation)
+    return {"models": steps, "sizes": sizes, "generation": generated, "augmentation": augmented}
 
 
 def shown(title: str, profile: Callable[..., dict[str, Any]], *arguments: Any) -> dict[str, Any]:
@@ -224,13 +236,12 @@ def shown(title: str, profile: Callable[..., dict[str, Any]], *arguments: Any) -
 def main() -> None:
     """Profile, print, and write the JSON file."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--models", nargs="+", default=MODELS, choices=MODELS)
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     sys.path.insert(0, str(Path(__file__).parent / "rivals"))
     # Before anything is compiled: XLA reads its flags once.
     os.environ["XLA_FLAGS"] = f"--xla_dump_to={DUMP.name} --xla_dump_hlo_as_text"
-    found = profiles(arguments.models)
+    found = profiles()
     write(arguments.out, {"backend": keras.config.backend(), "steps": STEPS, **found})
 
 

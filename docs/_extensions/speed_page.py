@@ -40,7 +40,8 @@ def write_speed(results: Path, out: Path) -> Figure:
         "generation": generation_table(costs),
         "targets": targets_table(rows),
         "summary": summary(rows),
-        "profile": profile_table(profiles),
+        "profile": profile_table(profiles, PROFILED),
+        "profile_classifier": profile_table(profiles, "Classifier"),
         "sizes": sizes_table(profiles, PROFILED),
         "sizes_classifier": sizes_table(profiles, "Classifier"),
         "augmentation": augmentation_table(profiles),
@@ -98,17 +99,22 @@ def growth_table(costs: Mapping[str, Found]) -> str:
 
 
 def generation_table(costs: Mapping[str, Found]) -> str:
-    """Return images generated to images trained on in a time, beside what arithmetic leaves."""
-    ratios = {backend: found["generation"]["models"] for backend, found in costs.items()}
+    """Return images generated to images trained on in a time, of what arithmetic leaves."""
     lines = []
-    for model, grown in costs["jax"]["growth"]["models"].items():
-        if model in ratios["jax"]:
-            work = grown["sizes"]["28"]["multiply_adds_per_pixel"]
-            generating = "generator" if model == "DCGAN" else "decoder"
-            most = work["step"] / work["forward"][generating]
-            times = (f"{ratios[name][model]['ratio']:.1f}" for name in BACKENDS)
-            lines.append([model, f"{most:.1f}", *times])
-    return _table(["model", "arithmetic", *BACKENDS.values()], lines, words=1)
+    for name in next(iter(costs.values()))["generation"]["models"]:
+        cells = []
+        for backend in BACKENDS:
+            ratio = costs[backend]["generation"]["models"][name]["ratio"]
+            cells.append(f"{ratio:.1f} of {_work_of_generating(costs[backend], name):.1f}")
+        lines.append([name, *cells])
+    return _table(["model", *BACKENDS.values()], lines, words=1)
+
+
+def _work_of_generating(costs: Found, name: str) -> float:
+    """Return the arithmetic of a step to that of the pass that makes an image."""
+    sizes = costs["growth"]["models"][name]["sizes"]
+    work = next(iter(sizes.values()))["multiply_adds_per_pixel"]
+    return work["step"] / work["forward"]["generator" if name == "DCGAN" else "decoder"]
 
 
 def backends_table(speed: Found) -> str:
@@ -150,11 +156,11 @@ def summary(rows: Sequence[Found]) -> str:
     return f"**{met} of {len(rows)} targets are met**: {', '.join(parts)}."
 
 
-def profile_table(profiles: Mapping[str, Found]) -> str:
-    """Return where a VAE/GAN's step goes, by kind, in percent of the loop written by hand."""
+def profile_table(profiles: Mapping[str, Found], name: str) -> str:
+    """Return where a model's step goes, by kind, in percent of the loop written by hand."""
     columns = {}
     for backend, found in profiles.items():
-        model = found["models"][PROFILED]
+        model = found["models"][name]
         for who, title in (("ours", "ours"), ("native", "by hand")):
             columns[f"{BACKENDS[backend]}, {title}"] = _percent(model[who], model["native"])
     return _kinds_table(columns)
