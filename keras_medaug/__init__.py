@@ -1,7 +1,7 @@
 """Generative augmentation of small medical images in Keras 3, on JAX, PyTorch and TensorFlow.
 
 The usual alias is `kma`. All parts are imported with the package, so that Keras can load any saved
-model of it; what is optional (matplotlib, Pillow, medmnist) is imported where it is used.
+model of it; what is optional (matplotlib, SciPy, Pillow, medmnist) is imported where it is used.
 
 Example:
 
@@ -10,7 +10,17 @@ Example:
 (28, 28, 1)
 """
 
-from keras_medaug import callbacks, datasets, layers, losses, metrics, models, players, plotting
+from keras_medaug import (
+    callbacks,
+    datasets,
+    layers,
+    losses,
+    metrics,
+    models,
+    players,
+    plotting,
+    study,
+)
 from keras_medaug._version import __version__
 
 __all__ = [
@@ -23,4 +33,5 @@ __all__ = [
     "models",
     "players",
     "plotting",
+    "study",
 ]

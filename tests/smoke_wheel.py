@@ -207,6 +207,18 @@ def plot(_):
     assert Path("grid.png").read_bytes().startswith(b"\x89PNG")
 
 
+def study(_):
+    """Compare two arms."""
+    import numpy as np
+
+    import keras_medaug as kma
+
+    labels = np.arange(40) % 2
+    score = np.random.default_rng(0).random((10, 40))
+    arm, against = (np.stack([1 - each, each], axis=-1) for each in (score + 4 * labels, score))
+    assert kma.study.compare(labels, arm, against).verdict == "HELPS"
+
+
 def images(_):
     """Read a folder of image files."""
     import numpy as np
@@ -284,6 +296,7 @@ JOBS = {
     "torch": use_backend,
     "tensorflow": use_backend,
     "plot": plot,
+    "study": study,
     "reproduce": reproduce,
     "images": images,
     "dask": dask,

@@ -10,7 +10,17 @@ import pytest
 
 REPOSITORY = Path(__file__).parents[1]
 BACKENDS = {"jax", "torch", "tensorflow"}
-OPTIONAL = {"matplotlib", "PIL", "medmnist", "dask", "distributed", "pandas", "sklearn", "tqdm"}
+OPTIONAL = {
+    "matplotlib",
+    "PIL",
+    "medmnist",
+    "dask",
+    "distributed",
+    "pandas",
+    "scipy",
+    "sklearn",
+    "tqdm",
+}
 # Runs on its own, so that nothing is imported already. Keras comes first: what it imports, JAX for
 # one under every backend, is not ours to answer for.
 PROBE = """

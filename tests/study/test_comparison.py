@@ -1,0 +1,144 @@
+"""What a comparison says: intervals, p values and verdicts, on cells whose truth is known."""
+
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from keras_medaug.study.comparison import compare, correct
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
+
+from study_statistics import WORLDS, TestSet, World, coverage, false_alarms, power
+
+
+def cells(gain, seeds=10, images=300, key=0, **parts):
+    """Return labels, an arm with a gain, and the arm that it is compared with."""
+    made_of = {"arm_image": 0.3, "noise": 0.5, "seed": 0.1} | parts
+    test = TestSet(World(images, **made_of, gain=gain), 2, np.random.default_rng(key))
+    against, arm = test.cells(seeds)
+    return test.labels, arm, against
+
+
+@pytest.mark.parametrize(
+    ("gain", "verdict"), [(1.5, "HELPS"), (-1.0, "HURTS"), (0.0, "INCONCLUSIVE")]
+)
+def test_a_clear_gain_a_clear_loss_and_none_get_their_verdicts(gain, verdict):
+    found = compare(*cells(gain))
+    assert found.verdict == verdict
+    assert np.sign(found.mean_difference) == np.sign(gain) or not gain
+
+
+def test_fewer_than_ten_seeds_never_suffice():
+    assert compare(*cells(1.5, seeds=10)).verdict == "HELPS"
+    assert compare(*cells(1.5, seeds=9)).verdict == "INCONCLUSIVE"
+
+
+def test_to_swap_the_arms_is_to_turn_all_around():
+    labels, arm, against = cells(0.4)
+    one, other = compare(labels, arm, against), compare(labels, against, arm)
+    assert one.mean_difference == pytest.approx(-other.mean_difference)
+    for name in ("ci95", "ci95_images"):
+        assert getattr(one, name) == pytest.approx([-x for x in getattr(other, name)[::-1]])
+    for name in ("p", "p_images", "p_permutation", "mde"):
+        assert getattr(one, name) == pytest.approx(getattr(other, name))
+
+
+def test_over_seeds_it_is_the_paired_t_test_of_scipy():
+    labels, arm, against = cells(0.4)
+    ones = labels == 1
+    areas = [[np.mean(s[ones, 1][:, None] > s[~ones, 1]) for s in each] for each in (arm, against)]
+    expected = stats.ttest_rel(*areas)
+    found = compare(labels, arm, against)
+    assert found.p == pytest.approx(expected.pvalue)
+    assert found.ci95 == pytest.approx(expected.confidence_interval(0.95))
+
+
+def test_images_that_differ_between_arms_widen_only_the_interval_over_images():
+    mild, strong = compare(*cells(0.0)), compare(*cells(0.0, arm_image=1.5))
+    assert np.ptp(strong.ci95_images) > 2 * np.ptp(mild.ci95_images)
+    assert np.ptp(strong.ci95) < 1.5 * np.ptp(mild.ci95)
+
+
+def test_a_test_set_alone_can_make_seeds_agree_on_what_is_not_so():
+    """Seeds agree that the arm is better, on these images; over images it is nothing."""
+    found = compare(*cells(0.0, images=60, arm_image=1.0, noise=0.1, seed=0.0, key=1))
+    assert found.p < 0.001
+    assert found.p_images > 0.05
+    assert found.verdict == "INCONCLUSIVE"
+
+
+def test_identical_arms_differ_by_nothing():
+    labels, arm, _ = cells(0.0)
+    found = compare(labels, arm, arm)
+    assert (found.mean_difference, found.p, found.p_images) == (0.0, 1.0, 1.0)
+    assert found.verdict == "INCONCLUSIVE"
+    assert found.equivalent
+
+
+def test_equivalent_is_what_lies_within_the_margin_over_images():
+    labels, arm, against = cells(0.0)
+    low, high = compare(labels, arm, against).ci95_images
+    reach = max(-low, high)
+    assert compare(labels, arm, against, margin=reach * 1.01).equivalent
+    assert not compare(labels, arm, against, margin=reach * 0.99).equivalent
+
+
+def test_holm_takes_the_smallest_times_all_and_never_falls():
+    each = compare(*cells(0.0))
+    given = [replace(each, p=p, p_images=0.0) for p in (0.04, 0.001, 0.03, 0.9)]
+    assert [found.p_holm for found in correct(given)] == pytest.approx([0.09, 0.004, 0.09, 0.9])
+
+
+def test_the_larger_of_both_p_values_counts():
+    each = compare(*cells(1.5))
+    assert correct([replace(each, p=1e-6, p_images=0.2)])[0].verdict == "INCONCLUSIVE"
+    assert correct([replace(each, p=0.2, p_images=1e-6)])[0].verdict == "INCONCLUSIVE"
+    assert correct([replace(each, p=1e-6, p_images=1e-6)])[0].verdict == "HELPS"
+
+
+def test_more_comparisons_find_less():
+    labels, arm, against = cells(0.3)
+    assert compare(labels, arm, against, 15).mde > 1.2 * compare(labels, arm, against, 1).mde
+
+
+def test_with_the_seeds_needed_the_margin_is_what_is_found():
+    labels, arm, against = cells(0.0, images=3000, arm_image=0.02, seed=0.2)
+    found = compare(labels, arm, against, margin=0.006)
+    assert found.mde > found.margin
+    assert 10 < found.seeds_needed < 1000
+    assert compare(labels, arm, against, margin=found.mde * 1.1).seeds_needed <= 10
+
+
+def test_no_number_of_seeds_makes_a_small_test_set_large():
+    assert compare(*cells(0.0, images=60, arm_image=1.0)).seeds_needed is None
+
+
+def test_a_comparison_is_plain_numbers():
+    plain = (int, float, str, bool, type(None))
+    for value in asdict(compare(*cells(0.5))).values():
+        parts = value if isinstance(value, tuple) else (value,)
+        assert all(type(part) in plain for part in parts)
+
+
+# ---- promises, a smaller form of benchmarks/study_statistics.py ---------------------------------
+
+
+@pytest.mark.parametrize("name", ["mild", "seeds matter most"])
+def test_intervals_hold_what_they_are_about(name):
+    found = coverage(World(156, *WORLDS[name]), 200, np.random.default_rng(0), known_seeds=100)
+    for share in found.values():
+        assert 0.90 <= share <= 0.995  # three standard errors of 200 studies around 93% to 97%
+
+
+def test_studies_without_an_effect_seldom_say_that_an_arm_helps():
+    found = false_alarms(World(156, *WORLDS["mild"]), 100, np.random.default_rng(0))
+    assert found["HELPS"] <= 0.11  # three standard errors of 100 studies above 5%
+
+
+def test_the_minimum_detectable_effect_is_found_four_times_in_five():
+    found = power(World(156, *WORLDS["mild"]), 200, np.random.default_rng(0))
+    assert 0.70 <= found["power"] <= 0.90
