@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_medaug.checks import check_positive, fail
 from keras_medaug.study.influence import auc_influence
 
 LEVEL = 0.05
@@ -126,7 +127,8 @@ def compare(
         The comparison as if it were the only one; `correct` makes it one of several.
 
     Raises:
-        ValueError: If a class has no image, or shapes do not fit.
+        ValueError: If a class has no image, a probability is not a number, shapes do not fit, or
+            `comparisons` or `margin` is not above 0.
 
     Example:
 
@@ -142,6 +144,9 @@ def compare(
         Owen, "The pigeonhole bootstrap", Annals of Applied Statistics 1, 2007, for seeds crossed
         with images. Satterthwaite, Biometrics Bulletin 2, 1946.
     """
+    comparisons = check_positive(comparisons, "comparisons", integer=True)
+    margin = check_positive(margin, "margin")
+    _check_probabilities(labels, arm, against)
     areas, influence = auc_influence(labels, np.stack([arm, against]))
     differences = areas[0] - areas[1]
     spread = _spread(labels, differences, influence[0] - influence[1])
@@ -194,6 +199,16 @@ def _verdict(each: Comparison) -> str:
 
 
 # ---- parts ----------------------------------------------------------------------------------
+
+
+def _check_probabilities(labels: NDArray, arm: NDArray, against: NDArray) -> None:
+    expected = f"shape (seeds, {len(labels)}, num_classes), two seeds or more, alike for both arms"
+    for name, each in (("arm", arm), ("against", against)):
+        fits = each.ndim == 3 and each.shape[0] >= 2 and each.shape[1] == len(labels)
+        if not fits or each.shape != arm.shape:
+            raise fail(name, f"shape {each.shape}", expected)
+        if not np.isfinite(each).all():
+            raise fail(name, "values that are not finite numbers", "class probabilities")
 
 
 def _spread(labels: NDArray, differences: NDArray, influence: NDArray) -> _Spread:

@@ -12,8 +12,7 @@ def auc_influence(labels: NDArray, probabilities: NDArray) -> tuple[NDArray, NDA
     The area of a class is the share of pairs, an image of the class and one of another, in which
     the former has the higher score, ties counting half. An image's influence is its part of that
     share: where images of a class are drawn anew, the area changes as the mean influence of those
-    drawn, up to terms that vanish as images grow in number. In a class, mean influences less their
-    own mean add up to 0.
+    drawn, up to terms that vanish as images grow in number.
 
     Args:
         labels: Classes, integers `(n,)`; every class has an image.

@@ -124,6 +124,31 @@ def test_a_comparison_is_plain_numbers():
         assert all(type(part) in plain for part in parts)
 
 
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("arm", lambda each: each[:1]),
+        ("arm", lambda each: each[0]),
+        ("arm", lambda each: each[:, 1:]),
+        ("arm", lambda each: np.full_like(each, np.nan)),
+        ("against", lambda each: each[:9]),
+        ("against", lambda each: np.concatenate([each, each[..., :1]], axis=-1)),
+    ],
+)
+def test_what_does_not_fit_is_named(name, change):
+    labels, arm, against = cells(0.0)
+    given = {"arm": arm, "against": against}
+    given[name] = change(given[name])
+    with pytest.raises(ValueError, match=rf"`{name}`: got (shape|values)"):
+        compare(labels, **given)
+
+
+@pytest.mark.parametrize(("name", "value"), [("comparisons", 0), ("margin", 0.0)])
+def test_settings_have_to_be_above_nothing(name, value):
+    with pytest.raises(ValueError, match=f"`{name}`: got {value}"):
+        compare(*cells(0.0), **{name: value})
+
+
 # ---- promises, a smaller form of benchmarks/study_statistics.py ---------------------------------
 
 
