@@ -143,19 +143,25 @@ def false_alarms(world: World, studies: int, rng: np.random.Generator) -> dict[s
 def power(world: World, studies: int, rng: np.random.Generator) -> dict[str, float]:
     """Return how often an effect is found that is as large as the minimum detectable one.
 
-    That is worked out from standard errors that are known: the root mean squares of many studies'.
+    That is worked out from a standard deviation that is known: the one which the mean differences
+    of many studies have where the effect is there.
     """
-    squares = [
-        compare(test.labels, *test.cells(SEEDS)[::-1]).mde ** 2
-        for test in pairs(world, studies // 4, rng)
-    ]
-    mde = float(np.sqrt(np.mean(squares)))
-    gain = gain_for(mde, world, rng)
+    gain, mde = 0.0, 0.0
+    for _ in range(2):  # the effect changes the deviation, which changes the effect
+        mde = detectable(replace(world, gain=gain), studies, rng)
+        gain = gain_for(mde, world, rng)
     found = [
         compare(test.labels, *test.cells(SEEDS)[::-1]).verdict == "HELPS"
         for test in pairs(replace(world, gain=gain), studies, rng)
     ]
     return {"mde": mde, "power": float(np.mean(found))}
+
+
+def detectable(world: World, studies: int, rng: np.random.Generator) -> float:
+    """Return the minimum detectable effect, by the known deviation of mean differences."""
+    found = [compare(test.labels, *test.cells(SEEDS)[::-1]) for test in pairs(world, studies, rng)]
+    deviation = np.std([each.mean_difference for each in found], ddof=1)
+    return float(deviation * np.median([each.mde / each.standard_error for each in found]))
 
 
 def gain_for(wanted: float, world: World, rng: np.random.Generator) -> float:

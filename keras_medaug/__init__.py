@@ -13,6 +13,7 @@ Example:
 from keras_medaug import (
     callbacks,
     datasets,
+    labels,
     layers,
     losses,
     metrics,
@@ -22,11 +23,14 @@ from keras_medaug import (
     study,
 )
 from keras_medaug._version import __version__
+from keras_medaug.augmenting import augment
 
 __all__ = [
     "__version__",
+    "augment",
     "callbacks",
     "datasets",
+    "labels",
     "layers",
     "losses",
     "metrics",

@@ -55,9 +55,9 @@ def image_grid(images: ArrayLike, columns: int = 10, title: str | None = None) -
     checked = check_images(images, "images")
     columns = min(check_positive(columns, "columns", integer=True), len(checked))
     rows = math.ceil(len(checked) / columns)
-    figure = _new_figure(_grid_size(checked, rows, columns, titled=title is not None))
+    figure = new_figure(_grid_size(checked, rows, columns, titled=title is not None))
     _draw_mosaic(figure.add_subplot(), checked, rows, columns)
-    _set_title(figure, title)
+    set_title(figure, title)
     return figure
 
 
@@ -97,13 +97,13 @@ def before_after(
         raise fail("after", f"{len(below)} images", f"{len(above)}, as in `before`")
     width, height = _grid_size(above, 2, len(above), titled=title is not None)
     margin = 0.3 + 0.09 * max(map(len, labels))  # inches of the labels
-    figure = _new_figure((max(width + margin, 4.0), height + 0.1))
+    figure = new_figure((max(width + margin, 4.0), height + 0.1))
     # The layout makes room for a label of the axis as if it were not turned: a little too little.
     figure.set_layout_engine("constrained", w_pad=0.15)
     for axes, images, label in zip(figure.subplots(2, 1), (above, below), labels, strict=True):
         _draw_mosaic(axes, images, 1, len(images))
         axes.set_ylabel(label, fontsize=TEXT, rotation=0, ha="right", va="center", labelpad=8)
-    _set_title(figure, title)
+    set_title(figure, title)
     return figure
 
 
@@ -147,7 +147,7 @@ def loss_curves(
     ]
     if not chosen:
         raise fail("history", f"the names {sorted(history)}", "at least one name to draw")
-    figure = _new_figure((max(4.6, 3.9 * len(chosen)), 3.4))
+    figure = new_figure((max(4.6, 3.9 * len(chosen)), 3.4))
     all_axes = figure.subplots(1, len(chosen), squeeze=False)[0]
     for axes, (names, label) in zip(all_axes, chosen, strict=True):
         for number, name in enumerate(names):
@@ -165,8 +165,8 @@ def loss_curves(
         axes.set_ylabel(label, fontsize=TEXT)
         axes.legend(fontsize=SMALL, frameon=False)
         axes.locator_params(axis="x", integer=True)
-        _tidy(axes)
-    _set_title(figure, title)
+        tidy(axes)
+    set_title(figure, title)
     return figure
 
 
@@ -209,7 +209,7 @@ def bars_with_intervals(
     for name, values in series.items():
         if len(values) != len(groups):
             raise fail("series", f"{len(values)} values of {name!r}", f"{len(groups)}, one a group")
-    figure = _new_figure((max(5.6, 1.0 + 0.56 * len(groups) * max(len(series), 1)), 3.8))
+    figure = new_figure((max(5.6, 1.0 + 0.56 * len(groups) * max(len(series), 1)), 3.8))
     axes = figure.add_subplot()
     for number, (name, values) in enumerate(series.items()):
         given = (intervals or {}).get(name) or [None] * len(groups)
@@ -235,8 +235,8 @@ def bars_with_intervals(
         loc="lower center",
         bbox_to_anchor=(0.5, 1.0),
     )
-    _tidy(axes)
-    _set_title(figure, title)
+    tidy(axes)
+    set_title(figure, title)
     return figure
 
 
@@ -271,7 +271,7 @@ def save(figure: "Figure", path: str | os.PathLike) -> None:
 # ---- parts ----------------------------------------------------------------------------------
 
 
-def _new_figure(size: tuple[float, float]) -> "Figure":
+def new_figure(size: tuple[float, float]) -> "Figure":
     """Return an empty figure that no window and no list of open figures knows of."""
     try:
         from matplotlib.figure import Figure
@@ -350,7 +350,7 @@ def _draw_bars(
         )
 
 
-def _tidy(axes: "Axes") -> None:
+def tidy(axes: "Axes") -> None:
     """Take away what is not needed to read the values."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=SMALL)
@@ -358,7 +358,7 @@ def _tidy(axes: "Axes") -> None:
     axes.set_axisbelow(True)
 
 
-def _set_title(figure: "Figure", title: str | None) -> None:
+def set_title(figure: "Figure", title: str | None) -> None:
     if title is not None:
         # A letter is about half as wide as it is high; a small figure gets smaller ones.
         fitting = figure.get_figwidth() * 72 / (0.58 * max(len(title), 1))

@@ -108,7 +108,7 @@ def save_npz(
     """
     path, card_path = _check_paths(path)
     seed = _check_arguments(data, origin, model, seed, source)
-    made_by_model = None if model is None else _describe_model(model)
+    made_by_model = None if model is None else describe_model(model)
     images = {split: _to_8_bit(data, split) for split in SPLITS}
     audit = None
     if source is not None:
@@ -213,7 +213,8 @@ def _describe_source(source: Dataset) -> dict[str, Any]:
     return {"name": source.name, "md5": source.md5, "counts": _counts(source)}
 
 
-def _describe_model(model: keras.Model) -> dict[str, Any]:
+def describe_model(model: keras.Model) -> dict[str, Any]:
+    """Return a model's registered class, its configuration and the steps that it has taken."""
     kind = keras.saving.get_registered_name(type(model))
     try:
         config = keras.saving.serialize_keras_object(model)["config"]
@@ -244,7 +245,7 @@ def _notes(card: dict[str, Any]) -> list[str]:
         notes += [
             "A synthetic set is no anonymisation: it can give away what it was made from.",
             "The copy audit compares pixels in place: it sees no flipped or shifted copies.",
-            *_audit_notes(card["copy_audit"]),
+            *audit_notes(card["copy_audit"]),
             *(f"The {k} is not recorded." for k in ("model", "seed") if card[k] is None),
         ]
     totals = np.sum(list(card["counts"].values()), axis=0).tolist()
@@ -254,7 +255,8 @@ def _notes(card: dict[str, Any]) -> list[str]:
     return notes
 
 
-def _audit_notes(audit: dict[str, Any]) -> list[str]:
+def audit_notes(audit: dict[str, Any]) -> list[str]:
+    """Return what a reader of a copy audit has to know, in sentences."""
     notes = []
     if audit["exact_copies"]:
         notes.append(

@@ -1,5 +1,7 @@
-"""Whether something helps a classifier, with statistics."""
+"""Whether augmentation helps a classifier, with statistics."""
 
 from keras_medaug.study.comparison import Comparison, compare, correct
+from keras_medaug.study.runner import run, sweep
+from keras_medaug.study.workers import Workers
 
-__all__ = ["Comparison", "compare", "correct"]
+__all__ = ["Comparison", "Workers", "compare", "correct", "run", "sweep"]

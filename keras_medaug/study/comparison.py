@@ -29,6 +29,7 @@ class Comparison:
         mean_difference: Mean over seeds of the arm's area less the other's, in [-1, 1].
         ci95: 95% interval of that mean, over seeds.
         ci95_images: Likewise, over seeds and test images.
+        standard_error: Of the mean difference, over seeds and test images.
         p: Paired t test over seeds.
         p_permutation: Sign-flip permutation test over seeds.
         p_images: t test over seeds and test images.
@@ -59,6 +60,7 @@ class Comparison:
     mean_difference: float
     ci95: tuple[float, float]
     ci95_images: tuple[float, float]
+    standard_error: float
     p: float
     p_permutation: float
     p_images: float
@@ -251,6 +253,7 @@ def _described(
         mean_difference=mean,
         ci95=_interval(mean, seeds_error, spread.seeds - 1),
         ci95_images=images,
+        standard_error=float(error),
         p=_two_sided(mean, seeds_error, spread.seeds - 1),
         p_permutation=_sign_flip(differences),
         p_images=_two_sided(mean, error, freedom),

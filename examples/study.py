@@ -1,0 +1,71 @@
+"""A whole study of one data set: every arm, with statistics.
+
+    KERAS_BACKEND=jax python examples/study.py --dataset breastmnist --workers 2
+    KERAS_BACKEND=jax python examples/study.py --dataset pneumoniamnist --train-fraction 0.1
+
+Results go to `--out`. A run that was killed goes on where it was when it is started again.
+"""
+
+import argparse
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from pathlib import Path
+
+import keras_medaug as kma
+from keras_medaug.study.arm import ARMS, DIAGNOSTICS
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the study that the arguments describe."""
+    options = parse(arguments)
+    data = kma.datasets.load(options.dataset, root=options.root)
+    with executor(options) as chosen:
+        kma.study.run(
+            data,
+            options.arms,
+            seeds=options.seeds,
+            train_fraction=options.train_fraction,
+            ratio=options.ratio,
+            steps=options.steps,
+            generator_steps=options.generator_steps,
+            executor=chosen,
+            out=options.out or Path("results") / options.dataset,
+        )
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Return the command line's arguments."""
+    parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
+    parser.add_argument("--dataset", default="phantom", help="a MedMNIST set, or 'phantom'")
+    parser.add_argument("--root", type=Path, help="folder of the MedMNIST files")
+    parser.add_argument("--arms", nargs="+", default=[*ARMS, *DIAGNOSTICS], help="default: all")
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--train-fraction", type=float, default=1.0)
+    parser.add_argument("--ratio", type=float, default=1.0, help="synthetic images per real one")
+    parser.add_argument("--steps", type=int, default=1000, help="of each classifier")
+    parser.add_argument("--generator-steps", type=int, default=2000, help="of each generator")
+    parser.add_argument("--workers", type=int, default=0, help="processes; 0: this one")
+    parser.add_argument("--threads", type=int, help="of each process")
+    parser.add_argument("--scheduler", help="address of a Dask scheduler")
+    parser.add_argument("--out", type=Path, help="default: results/DATASET")
+    return parser.parse_args(arguments)
+
+
+@contextmanager
+def executor(options: argparse.Namespace) -> Iterator[Executor | None]:
+    """Yield where the cells run."""
+    if options.scheduler:
+        from distributed import Client
+
+        with Client(options.scheduler) as client:
+            yield client.get_executor()
+    elif options.workers:
+        with kma.study.Workers(options.workers, options.threads) as workers:
+            yield workers
+    else:
+        yield None
+
+
+if __name__ == "__main__":
+    main()

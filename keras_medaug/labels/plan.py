@@ -1,0 +1,98 @@
+"""How many synthetic images each class gets."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from keras_medaug.checks import check_labels, check_positive, fail
+
+PLANS = ("balance", "proportional")
+
+PerClass = int | str | Mapping[int, int]
+
+
+def plan_labels(
+    y: ArrayLike, per_class: PerClass = "balance", total: int | None = None
+) -> NDArray[np.int32]:
+    """Return the labels of the synthetic images that a training set is to get.
+
+    Args:
+        y: Labels of the training set, integers `(n,)`; every class occurs.
+        per_class: What each class gets. A number: so many images. A dictionary from class to
+            number: those, and none for a class left out. `"balance"`: what it lacks to the largest
+            one; with a `total`, the images go to the smallest classes, so that all come as near to
+            one size as they can. `"proportional"`: its share of the training set.
+        total: How many images in all, for the two words; by default what balance takes, or as many
+            as there are real ones.
+
+    Returns:
+        Labels in ascending order, `int32`; empty where a balanced set lacks nothing.
+
+    Raises:
+        ValueError: If an argument is not as described.
+
+    Example:
+
+    >>> import numpy as np
+    >>> import keras_medaug as kma
+    >>> y = np.array([0] * 5 + [1] * 2)
+    >>> kma.labels.plan_labels(y, "balance").tolist()
+    [1, 1, 1]
+    >>> np.bincount(kma.labels.plan_labels(y, "proportional", total=14)).tolist()
+    [10, 4]
+    """
+    counts = np.bincount(check_labels(y, "y", every_class=True))
+    if total is not None:
+        total = check_positive(total, "total", integer=True)
+    if isinstance(per_class, str):
+        planned = _by_word(per_class, counts, total)
+    elif total is not None:
+        raise fail("total", total, "None where `per_class` says how many")
+    elif isinstance(per_class, Mapping):
+        planned = _by_class(per_class, len(counts))
+    else:
+        number = check_positive(per_class, "per_class", integer=True)
+        planned = np.full(len(counts), number)
+    return np.repeat(np.arange(len(counts), dtype=np.int32), planned)
+
+
+def _by_word(word: str, counts: NDArray, total: int | None) -> NDArray:
+    if word == "balance":
+        return _level(counts, int((counts.max() - counts).sum()) if total is None else total)
+    if word == "proportional":
+        return _shares(counts, int(counts.sum()) if total is None else total)
+    expected = "a number, a dictionary from class to number, 'balance' or 'proportional'"
+    raise fail("per_class", repr(word), expected)
+
+
+def _by_class(wanted: Mapping[int, int], classes: int) -> NDArray:
+    planned = np.zeros(classes, int)
+    for label, number in wanted.items():
+        if isinstance(label, bool) or label not in range(classes):
+            raise fail("per_class", f"class {label!r}", f"classes in [0, {classes})")
+        planned[label] = check_positive(number, f"per_class[{label}]", integer=True, zero=True)
+    return planned
+
+
+def _level(counts: NDArray, total: int) -> NDArray:
+    """Return what raises the smallest counts to one level; images left over go to the first."""
+    order = np.argsort(counts, kind="stable")
+    planned = np.zeros(len(counts), int)
+    for number in range(len(counts), 0, -1):
+        lowest = order[:number]
+        level, surplus = divmod(int(counts[lowest].sum()) + total, number)
+        if level >= counts[lowest].max():
+            planned[lowest] = level - counts[lowest]
+            planned[lowest[:surplus]] += 1
+            break
+    return planned
+
+
+def _shares(counts: NDArray, total: int) -> NDArray:
+    """Return whole numbers in proportion, of a given sum; the largest remainders go up."""
+    exact = counts * total / counts.sum()
+    planned = np.floor(exact).astype(int)
+    first = np.argsort(planned - exact, kind="stable")[: total - planned.sum()]
+    planned[first] += 1
+    return planned

@@ -1,0 +1,79 @@
+"""What decides a cell's numbers beside its own settings, and the hash of it all."""
+
+import functools
+import hashlib
+import json
+import os
+import re
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_medaug._version import __version__
+
+# By these a user says how many threads a backend takes, where that is not one per processor.
+SETTINGS = (
+    "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS",
+    "TF_NUM_INTEROP_THREADS", "XLA_FLAGS", "TF_ENABLE_ONEDNN_OPTS", "NPROC",
+)  # fmt: skip
+
+
+@functools.cache
+def environment() -> dict[str, Any]:
+    """Return backend, versions, device, number of threads, and settings of threads.
+
+    Returns:
+        A dictionary that JSON can hold; equal for two processes that give equal numbers.
+
+    Example:
+
+    >>> from keras_medaug.study.environment import environment
+    >>> environment()["threads"] >= 1
+    True
+    """
+    backend = keras.config.backend()
+    return {
+        "backend": backend,
+        backend: sys.modules[backend].__version__,
+        "keras": keras.__version__,
+        "keras-medaug": __version__,
+        "numpy": np.__version__,
+        "device": _device(),
+        "threads": _threads(),
+        "settings": {name: os.environ[name] for name in SETTINGS if name in os.environ},
+    }
+
+
+def digest(config: Mapping[str, Any]) -> str:
+    """Return a short hash of a configuration.
+
+    Args:
+        config: What JSON can hold.
+
+    Returns:
+        Twelve hexadecimal digits.
+
+    Example:
+
+    >>> from keras_medaug.study.environment import digest
+    >>> digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
+    True
+    """
+    text = json.dumps(config, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _device() -> str:
+    """Return the kind of device on which the backend puts a tensor, without its number."""
+    place = str(keras.ops.convert_to_tensor(0.0).device).lower()  # cuda:0, tpu_0(...)
+    kind = place.split("device:")[-1]  # /job:localhost/.../device:gpu:0
+    return re.split(r"[^a-z]", kind)[0]
+
+
+def _threads() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

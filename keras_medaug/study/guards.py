@@ -1,0 +1,232 @@
+"""Warnings about a study: what would make its numbers mean something else than they seem to."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+LEVEL = 0.05
+FALLING = 0.10  # drop of the training loss over the last quarter, as a share, that is still falling
+SHIFT = 0.05  # difference in the share of a class between training and test
+FEW_APART = 0.5  # of the real images' distance, below which a generator has collapsed
+LOST = 0.25  # drop in balanced accuracy, as a share of what is above chance, under a policy
+
+# Test AUC of a ResNet-18 on 28 x 28 pixels, whole training split: Yang et al., MedMNIST v2,
+# Scientific Data 10, 2023, table 3.
+PUBLISHED = {
+    "pathmnist": 0.983, "dermamnist": 0.917, "octmnist": 0.943, "pneumoniamnist": 0.944,
+    "retinamnist": 0.717, "breastmnist": 0.901, "bloodmnist": 0.998, "tissuemnist": 0.930,
+    "organamnist": 0.997, "organcmnist": 0.992, "organsmnist": 0.972,
+}  # fmt: skip
+BELOW = 0.05  # by how much a baseline may be below it
+
+
+def collapsed(labels: NDArray, probabilities: NDArray) -> dict[str, Any] | None:
+    """Tell whether a classifier gives one answer, or is no better than always giving one.
+
+    Args:
+        labels: Classes, integers `(n,)`.
+        probabilities: Class probabilities, `(n, num_classes)`.
+
+    Returns:
+        Its `accuracy`, the `majority` rate, the p value `p` of being better than that, and the
+        classes that are `never` predicted; or `None` where there is nothing to warn of.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_medaug.study.guards import collapsed
+    >>> always_one = np.tile([0.1, 0.9], (10, 1))
+    >>> collapsed(np.arange(10) % 2, always_one)["never"]
+    [0]
+    """
+    from scipy import stats
+
+    answers = probabilities.argmax(axis=1)
+    right = int((answers == labels).sum())
+    counts = np.bincount(labels, minlength=probabilities.shape[1])
+    majority = float(counts.max() / len(labels))
+    never = np.flatnonzero(np.bincount(answers, minlength=len(counts)) == 0)
+    p = float(stats.binomtest(right, len(labels), majority, alternative="greater").pvalue)
+    if not len(never) and p < LEVEL:
+        return None
+    return {
+        "accuracy": right / len(labels), "majority": majority, "p": p, "never": never.tolist(),
+    }  # fmt: skip
+
+
+def still_falling(losses: Sequence[float]) -> float | None:
+    """Return by what share the training loss fell over the last quarter, if it still falls.
+
+    Args:
+        losses: Mean loss of each part of a training.
+
+    Returns:
+        The share, or `None`.
+
+    Example:
+
+    >>> from keras_medaug.study.guards import still_falling
+    >>> still_falling([1.0] * 8), still_falling([8, 7, 6, 5, 4, 3, 2, 1])
+    (None, 0.57...)
+    """
+    quarter = len(losses) // 4
+    if not quarter:
+        return None
+    last, before = np.mean(losses[-quarter:]), np.mean(losses[-2 * quarter : -quarter])
+    fall = float(1 - last / before) if before > 0 else 0.0
+    return fall if fall > FALLING else None
+
+
+def warn_of_data(audit: Mapping[str, Any], class_names: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the warnings that the audit of a data set gives rise to.
+
+    Args:
+        audit: Result of the audit's cell.
+        class_names: Names of the classes.
+
+    Returns:
+        Warnings: dictionaries with `guard`, `message` and the numbers.
+
+    Example:
+
+    >>> from keras_medaug.study.guards import warn_of_data
+    >>> counts = {"train": [9, 1], "test": [5, 5]}
+    >>> audit = {"exact_duplicates": 0, "near_duplicates": [], "counts": counts}
+    >>> [each["guard"] for each in warn_of_data(audit, ["a", "b"])]
+    ['prior_shift']
+    """
+    found = []
+    near = audit["near_duplicates"]
+    if near:
+        found.append({
+            "guard": "duplicates",
+            "exact": audit["exact_duplicates"],
+            "near": len(near),
+            "with_another_label": audit["with_another_label"],
+            "message": f"{audit['exact_duplicates']} test images are in the training split, and "
+            f"{len(near)} are in it or nearly so; scores are also given without them.",
+        })  # fmt: skip
+    train, test = (np.array(audit["counts"][split], float) for split in ("train", "test"))
+    shares = train / train.sum(), test / test.sum()
+    shift = np.abs(shares[0] - shares[1])
+    if shift.max() > SHIFT:
+        worst = int(shift.argmax())
+        name, was, is_now = class_names[worst], shares[0][worst], shares[1][worst]
+        found.append({
+            "guard": "prior_shift",
+            "class": name,
+            "train": round(float(was), 4),
+            "test": round(float(is_now), 4),
+            "message": f"Class {name!r} is {was:.1%} of the training split and {is_now:.1%} of the "
+            "test split: accuracies depend on that, areas under the curve do not.",
+        })  # fmt: skip
+    return found
+
+
+def warn_of_baseline(
+    name: str, fraction: float, auc: float, losses: Sequence[Sequence[float]]
+) -> list[dict[str, Any]]:
+    """Return warnings of a baseline that augmentation would merely repair.
+
+    Args:
+        name: The data set's.
+        fraction: Share of the training split that was used.
+        auc: Mean test area of the arm `none`.
+        losses: Its training losses, for each seed.
+
+    Returns:
+        Warnings, as `warn_of_data`.
+
+    Example:
+
+    >>> from keras_medaug.study.guards import warn_of_baseline
+    >>> [each["published"] for each in warn_of_baseline("breastmnist", 1.0, 0.7, [])]
+    [0.901]
+    """
+    found = []
+    falls = [fall for each in losses if (fall := still_falling(each)) is not None]
+    if 2 * len(falls) > len(losses):
+        found.append({
+            "guard": "undertrained_baseline",
+            "seeds": len(falls),
+            "fall": round(float(np.median(falls)), 4),
+            "message": f"The training loss of 'none' still fell, by {np.median(falls):.0%} over "
+            f"the last quarter of the steps, with {len(falls)} of {len(losses)} seeds. More "
+            "steps may do what augmentation seems to.",
+        })  # fmt: skip
+    published = PUBLISHED.get(name)
+    if fraction == 1.0 and published is not None and auc < published - BELOW:
+        found.append({
+            "guard": "undertrained_baseline",
+            "auc": round(auc, 4),
+            "published": published,
+            "message": f"The baseline's AUC is {auc:.3f}; a published ResNet-18 has "
+            f"{published:.3f} (MedMNIST v2). What helps a weak baseline need not help a good one.",
+        })  # fmt: skip
+    return found
+
+
+def warn_of_generator(arm: str, ratios: Sequence[Sequence[float | None]]) -> list[dict[str, Any]]:
+    """Return a warning of a generator whose images of a class are all alike.
+
+    Args:
+        arm: The method.
+        ratios: For each seed and class, how far its images are apart over how far real ones are.
+
+    Returns:
+        Warnings, as `warn_of_data`.
+
+    Example:
+
+    >>> from keras_medaug.study.guards import warn_of_generator
+    >>> len(warn_of_generator("dcgan", [[0.9, 0.2]]))
+    1
+    """
+    lowest = [min((r for r in each if r is not None), default=1.0) for each in ratios]
+    bad = [value for value in lowest if value < FEW_APART]
+    if not bad:
+        return []
+    return [{
+        "guard": "generator_collapse",
+        "arm": arm,
+        "seeds": len(bad),
+        "ratio": round(min(bad), 4),
+        "message": f"Images of one class by {arm} are as little as {min(bad):.2f} times as far "
+        f"apart as real ones, with {len(bad)} of {len(ratios)} seeds.",
+    }]  # fmt: skip
+
+
+def warn_of_policy(
+    name: str, plain: Sequence[float], turned: Sequence[float], classes: int
+) -> list[dict[str, Any]]:
+    """Return a warning of a policy under which images no longer look like their class.
+
+    Args:
+        name: The policy's.
+        plain: Balanced accuracy of the baseline on validation images, for each seed.
+        turned: The same on transformed ones.
+        classes: Number of classes.
+
+    Returns:
+        Warnings, as `warn_of_data`.
+
+    Example:
+
+    >>> from keras_medaug.study.guards import warn_of_policy
+    >>> len(warn_of_policy("geometric", [0.9], [0.5], 2))
+    1
+    """
+    before, after, chance = float(np.mean(plain)), float(np.mean(turned)), 1 / classes
+    if before <= chance or (before - after) / (before - chance) <= LOST:
+        return []
+    return [{
+        "guard": "label_unsafe_geometry",
+        "arm": name,
+        "plain": round(before, 4),
+        "transformed": round(after, 4),
+        "message": f"Under the policy {name!r} the balanced accuracy of 'none' on validation "
+        f"images falls from {before:.3f} to {after:.3f}: the transformed images may no longer "
+        "show their class, or are merely new to it. Look at them.",
+    }]  # fmt: skip

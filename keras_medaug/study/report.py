@@ -1,0 +1,261 @@
+"""What a study found, in words, tables and figures."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from keras_medaug.files import write_text_atomic
+from keras_medaug.plotting import save
+from keras_medaug.study.comparison import SEEDS_FOR_A_VERDICT
+from keras_medaug.study.figures import paired_differences
+
+FIGURE = "differences.png"
+
+
+def write_report(out: Path, results: Mapping[str, Any]) -> Path:
+    """Write `report.md` and the figure that it shows.
+
+    Args:
+        out: Folder of the report.
+        results: What `keras_medaug.study.run` returns.
+
+    Returns:
+        The path of the report.
+    """
+    if results["comparisons"]:
+        save(paired_differences(results), out / FIGURE)
+    path = out / "report.md"
+    write_text_atomic(path, report(results))
+    return path
+
+
+def report(results: Mapping[str, Any]) -> str:
+    """Return the report, in Markdown.
+
+    Args:
+        results: What `keras_medaug.study.run` returns.
+
+    Returns:
+        The text.
+    """
+    parts = [
+        _head(results),
+        "## Verdicts\n",
+        verdict_table(results),
+        "\n".join(f"- {sentence(each)}" for each in results["comparisons"]) + "\n",
+        _figure(results),
+        "## Scores on the test split\n",
+        score_table(results),
+        _gaps(results),
+        "## Warnings\n",
+        _warnings(results),
+        "## How it was done\n",
+        _method(results),
+    ]
+    return "\n".join(part for part in parts if part)
+
+
+def sentence(each: Mapping[str, Any]) -> str:
+    """Return a comparison in words for those who do not know statistics.
+
+    Args:
+        each: One of a study's `comparisons`.
+
+    Returns:
+        The verdict, what it rests on and, where there is none, what it would take.
+
+    Example:
+
+    >>> from keras_medaug.study.report import sentence
+    >>> print(sentence({
+    ...     "arm": "cvae", "against": "none", "verdict": "INCONCLUSIVE", "seeds": 10,
+    ...     "mean_difference": 0.004, "ci95_images": [-0.01, 0.018], "mde": 0.02, "margin": 0.01,
+    ...     "seeds_needed": 40, "equivalent": False,
+    ... }))
+    **cvae** against none: INCONCLUSIVE. AUC +0.004 (95% interval -0.010 to +0.018). Differences
+    smaller than about 0.020 would mostly go unseen with 10 seeds; about 30 more seeds would be
+    needed to see a difference of 0.010.
+    """
+    low, high = each["ci95_images"]
+    text = (
+        f"**{each['arm']}** against {each['against']}: {each['verdict']}. "
+        f"AUC {each['mean_difference']:+.3f} (95% interval {low:+.3f} to {high:+.3f})."
+    )
+    if each["verdict"] != "INCONCLUSIVE":
+        word = "higher" if each["verdict"] == "HELPS" else "lower"
+        return f"{text} Other seeds, and other test images like these, would also give {word} AUC."
+    if each["seeds"] < SEEDS_FOR_A_VERDICT:
+        text += f" No verdict is given with fewer than {SEEDS_FOR_A_VERDICT} seeds."
+    if each["equivalent"]:
+        return f"{text} Any difference is smaller than {each['margin']:g}: the two are equivalent."
+    return (
+        f"{text} Differences smaller than about {each['mde']:.3f} would mostly go unseen with "
+        f"{each['seeds']} seeds; {_what_it_takes(each)}"
+    )
+
+
+def _what_it_takes(each: Mapping[str, Any]) -> str:
+    wanted = f"a difference of {each['margin']:.3f}"
+    if each["seeds_needed"] is None:
+        return f"no number of seeds would show {wanted}: the test set is too small for that."
+    more = each["seeds_needed"] - each["seeds"]
+    if more <= 0:
+        return f"{wanted} would mostly be seen."
+    return f"about {more} more seeds would be needed to see {wanted}."
+
+
+# ---- tables ---------------------------------------------------------------------------------
+
+
+def verdict_table(results: Mapping[str, Any]) -> str:
+    """Return the comparisons as a table in Markdown.
+
+    Args:
+        results: What `keras_medaug.study.run` returns.
+
+    Returns:
+        The table, or a sentence where a single seed allows no comparison.
+    """
+    if not results["comparisons"]:
+        return "One seed says nothing about differences.\n"
+    rows = [
+        [
+            each["arm"],
+            each["against"],
+            f"{each['mean_difference']:+.4f}",
+            _interval(each["ci95"]),
+            _interval(each["ci95_images"]),
+            f"{each['p_holm']:.3f}",
+            f"{each['mde']:.3f}",
+            "yes" if each["equivalent"] else "no",
+            f"**{each['verdict']}**",
+        ]
+        for each in results["comparisons"]
+    ]
+    heads = [
+        "arm", "against", "AUC difference", "95% over seeds", "95% over seeds and images",
+        "p (Holm)", "detectable", "equivalent", "verdict",
+    ]  # fmt: skip
+    return table(heads, rows)
+
+
+def score_table(results: Mapping[str, Any]) -> str:
+    """Return the scores of all arms as a table in Markdown: mean and standard deviation over seeds.
+
+    Args:
+        results: What `keras_medaug.study.run` returns.
+
+    Returns:
+        The table.
+    """
+    names = {
+        "auc": "AUC", "accuracy": "accuracy", "balanced_accuracy": "balanced accuracy",
+        "log_loss": "log loss", "calibration_error": "calibration error",
+    }  # fmt: skip
+    without = any("test_without_duplicates" in arm for arm in results["arms"].values())
+    rows = []
+    for name, arm in results["arms"].items():
+        cells = [name, _score(arm["val"]["auc"]), *(_score(arm["test"][each]) for each in names)]
+        recalls = arm["test"]["recall"]["mean"]
+        cells.append(" / ".join(f"{recall:.2f}" for recall in recalls))
+        if without:
+            cells.append(_score(arm.get("test_without_duplicates", {}).get("auc")))
+        rows.append(cells)
+    heads = ["arm", "AUC, validation", *names.values(), "recall by class"]
+    return table(heads + ["AUC without duplicates"] * without, rows)
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table in Markdown.
+
+    Args:
+        heads: Heads of the columns.
+        rows: The rows.
+
+    Returns:
+        The table, with a blank line after it.
+    """
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def _interval(pair: Sequence[float]) -> str:
+    return f"{pair[0]:+.3f} to {pair[1]:+.3f}"
+
+
+def _score(score: Mapping[str, Any] | None) -> str:
+    if score is None:
+        return ""
+    deviation = "" if score["sd"] is None else f" ± {score['sd']:.3f}"
+    return f"{score['mean']:.3f}{deviation}"
+
+
+# ---- prose ----------------------------------------------------------------------------------
+
+
+def _head(results: Mapping[str, Any]) -> str:
+    name, headline = results["dataset"]["name"], results["headline"]
+    verdicts = [each["verdict"] for each in results["comparisons"]]
+    counted = ", ".join(
+        f"{verdicts.count(word)} {word}" for word in ("HELPS", "HURTS", "INCONCLUSIVE")
+    )
+    return (
+        f"# Does it help? {name}\n\n"
+        f"Of {len(verdicts)} comparisons: {counted}. The arm that is best on the validation split, "
+        f"**{headline['arm']}**, has a test AUC of {headline['auc']:.3f} and an accuracy of "
+        f"{headline['accuracy']:.3f}.\n"
+    )
+
+
+def _figure(results: Mapping[str, Any]) -> str:
+    return f"![Differences by seed, with intervals]({FIGURE})\n" if results["comparisons"] else ""
+
+
+def _gaps(results: Mapping[str, Any]) -> str:
+    if not results["real_against_synthetic"]:
+        return ""
+    rows = [
+        [
+            each["arm"],
+            _score(results["arms"][each["arm"]]["test"]["auc"]),
+            f"{each['mean_difference']:+.4f}",
+            _interval(each["ci95"]),
+            _interval(each["ci95_images"]),
+        ]
+        for each in results["real_against_synthetic"]
+    ]
+    heads = [
+        "trained on synthetic images alone", "test AUC", "less that on real ones", "95% over seeds",
+        "95% over seeds and images",
+    ]  # fmt: skip
+    return "## Synthetic images alone\n\n" + table(heads, rows)
+
+
+def _warnings(results: Mapping[str, Any]) -> str:
+    if not results["warnings"]:
+        return "None.\n"
+    return (
+        "\n".join(f"- `{each['guard']}`: {each['message']}" for each in results["warnings"]) + "\n"
+    )
+
+
+def _method(results: Mapping[str, Any]) -> str:
+    config, place = results["config"], results["config"]["environment"]
+    train = round(sum(results["dataset"]["counts"]["train"]) * config["train_fraction"])
+    labels = (
+        ""
+        if config["fidelity"] is None
+        else f" Kept are those to whose label classifiers fitted out of fold give "
+        f"{config['fidelity']:g} or more."
+    )
+    return (
+        f"{config['seeds']} seeds; about {train} training images ({config['train_fraction']:g} of "
+        f"the training split). Classifiers: {config['steps']} steps of {config['batch_size']} "
+        f"images for every arm, the weights that are best on the validation split. Generative "
+        f"models: {config['generator_steps']} steps, trained anew for each seed, "
+        f"{config['ratio']:g} synthetic images for each real one, in the classes' proportions, of "
+        f"the class that the model was told.{labels} The margin of interest is "
+        f"{config['margin']:g}. Backend: {place['backend']} {place[place['backend']]} on "
+        f"{place['device']}, Keras {place['keras']}, {place['threads']} threads a cell. Data MD5: "
+        f"{results['dataset']['md5']}.\n"
+    )

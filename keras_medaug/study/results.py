@@ -1,0 +1,290 @@
+"""From cells to `results.json`: scores by arm, comparisons, verdicts and warnings."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keras_medaug.datasets import Dataset
+from keras_medaug.study import guards
+from keras_medaug.study.arm import SAFE, Arm
+from keras_medaug.study.cell import Cell, unpacked
+from keras_medaug.study.comparison import Comparison, compare, correct
+from keras_medaug.study.scores import PRIMARY, scores
+
+SPLITS = ("val", "test")
+Results = dict[tuple[str, int], dict[str, Any]]
+
+
+def summarise(
+    data: Dataset,
+    arms: Sequence[Arm],
+    seeds: int,
+    config: Mapping[str, Any],
+    audit: Cell,
+    cells: Mapping[tuple[str, int], Cell],
+) -> dict[str, Any]:
+    """Return the content of `results.json`, all but `timing`.
+
+    Args:
+        data: The set.
+        arms: The arms.
+        seeds: Number of seeds.
+        config: The study's, as it is to be told.
+        audit: The cell of the data's audit, done.
+        cells: The classifiers' cells by arm and seed, done.
+
+    Returns:
+        A dictionary that JSON can hold; see `keras_medaug.study.run`.
+    """
+    found = {key: cell.result() for key, cell in cells.items()}
+    probabilities = {
+        split: {
+            arm.name: np.stack(
+                [unpacked(found[arm.name, seed]["probabilities"][split]) for seed in range(seeds)]
+            )
+            for arm in arms
+        }
+        for split in SPLITS
+    }
+    audited = audit.result()
+    labels = {split: data.stored(split)[1] for split in SPLITS}
+    by_arm = {
+        arm.name: _arm_scores(arm, labels, probabilities, found, seeds, audited) for arm in arms
+    }
+    environment = config["environment"]
+    return {
+        "dataset": {
+            "name": data.name,
+            "md5": data.md5,
+            "counts": audited["counts"],
+            "class_names": list(data.class_names),
+        },
+        "config": dict(config),
+        "versions": {
+            name: value
+            for name, value in environment.items()
+            if name not in ("threads", "settings", "device")
+        },
+        "arms": by_arm,
+        "comparisons": _comparisons(arms, labels["test"], probabilities["test"], config["margin"]),
+        "real_against_synthetic": _gaps(arms, labels["test"], probabilities["test"], config),
+        "headline": _headline(arms, by_arm),
+        "warnings": _warnings(data, arms, seeds, config, audited, cells, found, by_arm,
+                              labels["test"], probabilities["test"]),
+    }  # fmt: skip
+
+
+# ---- scores ---------------------------------------------------------------------------------
+
+
+def _arm_scores(
+    arm: Arm,
+    labels: Mapping[str, NDArray],
+    probabilities: Mapping[str, Mapping[str, NDArray]],
+    found: Results,
+    seeds: int,
+    audited: Mapping[str, Any],
+) -> dict[str, Any]:
+    by_split: dict[str, Any] = {
+        split: _spread([scores(labels[split], each) for each in probabilities[split][arm.name]])
+        for split in SPLITS
+    }
+    if audited["near_duplicates"]:
+        kept = np.setdiff1d(np.arange(len(labels["test"])), audited["near_duplicates"])
+        without = labels["test"][kept]
+        if len(np.unique(without)) == probabilities["test"][arm.name].shape[-1]:
+            by_split["test_without_duplicates"] = _spread(
+                [scores(without, each[kept]) for each in probabilities["test"][arm.name]]
+            )
+    trained_on = [found[arm.name, seed] for seed in range(seeds)]
+    return by_split | {
+        "images": [each["images"]["real_and_synthetic"] for each in trained_on],
+        "best_step": [each["best_step"] for each in trained_on],
+    }
+
+
+def _spread(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return mean, standard deviation and values over seeds, of each score."""
+    found = {}
+    for name in rows[0]:
+        values = np.array([row[name] for row in rows], float)
+        deviation = values.std(axis=0, ddof=1).tolist() if len(rows) > 1 else None
+        found[name] = {
+            "mean": values.mean(axis=0).tolist(), "sd": deviation, "values": values.tolist(),
+        }  # fmt: skip
+    return found
+
+
+def _headline(arms: Sequence[Arm], by_arm: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arm that is best on the validation split, with its test scores."""
+    names = [arm.name for arm in arms if not arm.diagnostic]
+    best = max(names, key=lambda name: by_arm[name]["val"][PRIMARY]["mean"])
+    test = by_arm[best]["test"]
+    return {
+        "arm": best,
+        "chosen_by": f"mean {PRIMARY} on the validation split",
+        "accuracy": test["accuracy"]["mean"],
+        "auc": test["auc"]["mean"],
+    }
+
+
+# ---- comparisons ----------------------------------------------------------------------------
+
+
+def planned_comparisons(arms: Sequence[Arm]) -> list[tuple[str, str]]:
+    """Return which arms are compared: all with `none`, generative ones with `geometric-safe` too.
+
+    Args:
+        arms: The study's.
+
+    Returns:
+        Pairs `(arm, against)`; arms that train on synthetic images alone are in none.
+
+    Example:
+
+    >>> from keras_medaug.study.arm import resolve_arms
+    >>> from keras_medaug.study.results import planned_comparisons
+    >>> planned_comparisons(resolve_arms(["none", "geometric-safe", "cvae"]))
+    [('geometric-safe', 'none'), ('cvae', 'none'), ('cvae', 'geometric-safe')]
+    """
+    compared = [arm for arm in arms if not arm.diagnostic and arm.name != "none"]
+    pairs = [(arm.name, "none") for arm in compared]
+    if any(arm.name == SAFE for arm in arms):
+        pairs += [(arm.name, SAFE) for arm in compared if arm.generator is not None]
+    return pairs
+
+
+def _comparisons(
+    arms: Sequence[Arm], labels: NDArray, probabilities: Mapping[str, NDArray], margin: float
+) -> list[dict[str, Any]]:
+    pairs = planned_comparisons(arms)
+    if len(next(iter(probabilities.values()))) < 2 or not pairs:
+        return []
+    found = correct([
+        compare(labels, probabilities[arm], probabilities[against], len(pairs), margin)
+        for arm, against in pairs
+    ])  # fmt: skip
+    return [
+        {"arm": arm, "against": against, "metric": PRIMARY, **_plain(each)}
+        for (arm, against), each in zip(pairs, found, strict=True)
+    ]
+
+
+def _plain(each: Comparison) -> dict[str, Any]:
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in asdict(each).items()
+    }
+
+
+def _gaps(
+    arms: Sequence[Arm],
+    labels: NDArray,
+    probabilities: Mapping[str, NDArray],
+    config: Mapping[str, Any],
+) -> list[dict[str, Any]]:
+    """Return how far training on synthetic images alone is behind training on real ones."""
+    names = [arm.name for arm in arms if arm.diagnostic]
+    if len(probabilities["none"]) < 2:
+        return []
+    found = [
+        (name, compare(labels, probabilities[name], probabilities["none"], margin=config["margin"]))
+        for name in names
+    ]
+    return [
+        {
+            "arm": name,
+            "metric": PRIMARY,
+            "mean_difference": each.mean_difference,
+            "ci95": list(each.ci95),
+            "ci95_images": list(each.ci95_images),
+        }
+        for name, each in found
+    ]
+
+
+# ---- warnings -------------------------------------------------------------------------------
+
+
+def _warnings(
+    data: Dataset,
+    arms: Sequence[Arm],
+    seeds: int,
+    config: Mapping[str, Any],
+    audited: Mapping[str, Any],
+    cells: Mapping[tuple[str, int], Cell],
+    found: Results,
+    by_arm: Mapping[str, Any],
+    labels: NDArray,
+    probabilities: Mapping[str, NDArray],
+) -> list[dict[str, Any]]:
+    warnings = guards.warn_of_data(audited, data.class_names)
+    baseline = [found["none", seed] for seed in range(seeds)]
+    warnings += guards.warn_of_baseline(
+        data.name, config["train_fraction"], by_arm["none"]["test"]["auc"]["mean"],
+        [each["loss"] for each in baseline],
+    )  # fmt: skip
+    for name in {arm.policy: None for arm in arms if arm.policy}:
+        plain, turned = (
+            [each["policies"][key] for each in baseline] for key in ("as they are", name)
+        )
+        warnings += guards.warn_of_policy(name, plain, turned, data.num_classes)
+    for method in {arm.generator: None for arm in arms if arm.generator}:
+        made = [
+            cells[arm.name, seed].needs for arm in arms if arm.generator == method
+            for seed in range(seeds)
+        ]  # fmt: skip
+        unique = {cell.key: cell.result() for cell in made if cell is not None}
+        warnings += guards.warn_of_generator(
+            method, [each["diversity"] for each in unique.values()]
+        )
+    for arm in arms:
+        warnings += _of_arm(arm.name, seeds, found, labels, probabilities[arm.name])
+    return warnings
+
+
+def _of_arm(
+    name: str, seeds: int, found: Results, labels: NDArray, probabilities: NDArray
+) -> list[dict[str, Any]]:
+    warnings: list[dict[str, Any]] = []
+    leaked = max(found[name, seed]["test_images_in_training"] for seed in range(seeds))
+    if leaked:
+        warnings.append({
+            "guard": "leak",
+            "arm": name,
+            "images": leaked,
+            "message": f"{leaked} images that {name!r} trains on are test images: its scores say "
+            "nothing.",
+        })  # fmt: skip
+    found_collapsed = {
+        seed: numbers
+        for seed in range(seeds)
+        if (numbers := guards.collapsed(labels, probabilities[seed])) is not None
+    }
+    if found_collapsed:
+        warnings.append(_collapse(name, seeds, found_collapsed))
+    return warnings
+
+
+def _collapse(name: str, seeds: int, found: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
+    never = sorted({label for numbers in found.values() for label in numbers["never"]})
+    worst = min(found.values(), key=lambda numbers: numbers["accuracy"])
+    what = (
+        "some classes are never the answer"
+        if never
+        else ("it is not better, beyond chance, than the most common class")
+    )
+    return {
+        "guard": "collapsed_classifier",
+        "arm": name,
+        "seeds": list(found),
+        "never": never,
+        "accuracy": round(worst["accuracy"], 4),
+        "majority": round(worst["majority"], 4),
+        "message": f"The classifier of {name!r} collapsed with {len(found)} of {seeds} seeds: "
+        f"{what}. Lowest accuracy {worst['accuracy']:.3f}; the most common class is "
+        f"{worst['majority']:.3f} of the images.",
+    }

@@ -1,0 +1,271 @@
+"""The study: does it help?"""
+
+import math
+import os
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from keras_medaug.augmenting import METHODS, new_generator
+from keras_medaug.checks import check_flag, check_positive, check_share, fail
+from keras_medaug.datasets import Dataset
+from keras_medaug.datasets.dataset import SPLITS
+from keras_medaug.files import write_json_atomic
+from keras_medaug.layers import GeometricAugmentation
+from keras_medaug.study.arm import ARMS, GENERATORS, SAFE, Arm, Function, resolve_arms
+from keras_medaug.study.cell import Cell, new_classifier, plan, policy_config
+from keras_medaug.study.environment import environment
+from keras_medaug.study.policies import safe_policy as policy_of
+from keras_medaug.study.report import write_report
+from keras_medaug.study.results import summarise
+from keras_medaug.study.scheduling import check_executor, execute
+from keras_medaug.study.settings import Settings
+
+
+def run(
+    ds: Dataset,
+    arms: Iterable[str | Function] = ARMS,
+    seeds: int = 10,
+    train_fraction: float = 1.0,
+    ratio: float = 1.0,
+    steps: int = 1000,
+    generator_steps: int = 2000,
+    batch_size: int = 64,
+    fidelity: float | None = None,
+    margin: float = 0.01,
+    classifier: Mapping[str, Any] | None = None,
+    generators: Mapping[str, Mapping[str, Any]] | None = None,
+    safe_policy: GeometricAugmentation | None = None,
+    executor: Executor | None = None,
+    store: str | os.PathLike | None = None,
+    out: str | os.PathLike = "results",
+    verbose: bool = True,
+) -> dict[str, Any]:
+    """Train the same classifier with and without each augmentation, and say which ones help.
+
+    Every arm takes the same number of training steps with batches of the same size. Seed s fixes
+    the part of the training split that is used, the initial weights and the order of the images for
+    every arm, and each generative model is trained anew for each seed, on that part alone. Of every
+    training those weights count that are best on the validation split, by the area under the ROC
+    curve; the test split is looked at once, with them.
+
+    The work is done in cells, one for each arm and seed, and for each model and seed; what is done
+    is kept, and neither a kill nor another study with the same store costs it.
+
+    Args:
+        ds: The data set, with all three splits, every class in each.
+        arms: `"none"` and others among `"oversample"`, `"geometric"` (the paper's policy),
+            `"geometric-safe"`, `"cvae"`, `"dcgan"`, `"vaegan"`, `"geometric-safe+cvae"`,
+            `"geometric-safe+dcgan"`, `"geometric-safe+vaegan"`; the diagnostics `"only-cvae"`,
+            `"only-dcgan"`, `"only-vaegan"`, which train on synthetic images alone; and functions
+            `(x, y, seed) -> (x, y)`, defined at the top of a module, named as they are there.
+        seeds: Number of seeds; fewer than ten give no verdict.
+        train_fraction: Share of the training split that is used, of each class, in (0, 1].
+        ratio: Synthetic images for each real one.
+        steps: Training steps of each classifier.
+        generator_steps: Training steps of each generative model.
+        batch_size: Images in a batch.
+        fidelity: As in `keras_medaug.augment`, or `None`.
+        margin: The smallest difference of interest, in area under the ROC curve.
+        classifier: Further arguments of `keras_medaug.models.Classifier`.
+        generators: Further arguments of the generative models, by `"cvae"`, `"dcgan"`, `"vaegan"`.
+        safe_policy: The policy of `"geometric-safe"`; by default the set's, where the set is one
+            of MedMNIST's, else small turns and shifts.
+        executor: Where cells run: `keras_medaug.study.Workers`, Dask's `client.get_executor()`,
+            or another executor of processes that see the folder `store`. `None`: this process.
+        store: Folder of the cells; by default `cells` in `out`. Studies may share one.
+        out: Folder of `results.json`, `report.md` and figures.
+        verbose: Whether to print how far it is, and how long the rest will take.
+
+    Returns:
+        The content of `results.json`: `dataset`, `config`, `versions`, `arms` (scores on `val` and
+        `test`, each `{mean, sd, values}` over seeds), `comparisons` (see
+        `keras_medaug.study.Comparison`), `real_against_synthetic` (how far training on synthetic
+        images alone falls behind), `headline` (the arm that is best on the validation split),
+        `warnings`, and `timing`, which alone differs between two runs of one configuration.
+
+    Raises:
+        ValueError: If an argument is not as described; before any training.
+        RuntimeError: If a cell cannot run where the executor runs it.
+        ImportError: If SciPy, scikit-learn or Matplotlib is not installed.
+
+    Example:
+
+    >>> import tempfile
+    >>> import keras_medaug as kma
+    >>> ds = kma.datasets.load("phantom", size=8)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     results = kma.study.run(
+    ...         ds, ["none", "oversample"], seeds=2, steps=4, classifier={"filters": 4},
+    ...         out=folder, verbose=False,
+    ...     )
+    >>> [(each["arm"], each["verdict"]) for each in results["comparisons"]]
+    [('oversample', 'INCONCLUSIVE')]
+    """
+    began = time.monotonic()
+    _check_data(ds)
+    chosen = resolve_arms(arms)
+    seeds = check_positive(seeds, "seeds", integer=True)
+    executor = check_executor(executor)
+    verbose = check_flag(verbose, "verbose")
+    if safe_policy is not None and not isinstance(safe_policy, GeometricAugmentation):
+        raise fail("safe_policy", type(safe_policy).__name__, "a GeometricAugmentation, or None")
+    settings = Settings(
+        train_fraction=_check_fraction(train_fraction),
+        ratio=check_positive(ratio, "ratio"),
+        steps=check_positive(steps, "steps", integer=True),
+        generator_steps=check_positive(generator_steps, "generator_steps", integer=True),
+        batch_size=check_positive(batch_size, "batch_size", integer=True),
+        fidelity=None if fidelity is None else check_share(fidelity, "fidelity"),
+        margin=check_positive(margin, "margin"),
+        classifier=dict(classifier or {}),
+        generators=_check_generators(generators or {}),
+        policies=_policies(chosen, ds.name if safe_policy is None else safe_policy),
+    )
+    _check_models(ds, chosen, settings)
+    _check_installed()
+    out = Path(out)
+    place = environment() if executor is None else executor.submit(environment).result()
+    audit, cells = plan(ds, chosen, seeds, settings, place, Path(store or out / "cells"))
+    wanted = [audit, *cells.values()]
+    if verbose:
+        print(_announcement(ds, chosen, seeds, settings, wanted), flush=True)
+    seconds = execute(wanted, ds, executor, verbose)
+    config = {
+        "arms": [arm.name for arm in chosen],
+        "seeds": seeds,
+        **asdict(settings),
+        "environment": place,
+    }
+    results = summarise(ds, chosen, seeds, config, audit, cells)
+    results["timing"] = {
+        "seconds": round(time.monotonic() - began, 1),
+        "seconds_in_cells": {name: round(value, 1) for name, value in seconds.items()},
+    }
+    write_json_atomic(out / "results.json", results)
+    write_report(out, results)
+    if verbose:
+        print(f"Report: {out / 'report.md'}", flush=True)
+    return results
+
+
+def sweep(
+    ds: Dataset, train_fractions: Sequence[float] = (0.1, 0.25, 0.5, 1.0), **options: Any
+) -> dict[float, dict[str, Any]]:
+    """Run a study for each of several shares of the training split, and draw learning curves.
+
+    Args:
+        ds: The data set.
+        train_fractions: Shares of the training split.
+        **options: As in `run`; each study goes to a folder of its own in `out`, such as
+            `fraction-0.25`, and the figure `learning_curves.png` to `out`.
+
+    Returns:
+        The results of `run` by fraction.
+
+    Raises:
+        ValueError: If `train_fractions` is not as described, or `run` raises it.
+
+    Example:
+
+    >>> import tempfile
+    >>> import keras_medaug as kma
+    >>> ds = kma.datasets.load("phantom", size=8)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     found = kma.study.sweep(
+    ...         ds, [0.5, 1.0], arms=["none", "oversample"], seeds=1, steps=2,
+    ...         classifier={"filters": 4}, out=folder, verbose=False,
+    ...     )
+    >>> sorted(found)
+    [0.5, 1.0]
+    """
+    from keras_medaug.plotting import save
+    from keras_medaug.study.figures import learning_curves
+
+    fractions = [_check_fraction(each, "train_fractions") for each in train_fractions]
+    if len(fractions) < 2:
+        raise fail("train_fractions", repr(train_fractions), "two fractions or more")
+    out = Path(options.pop("out", "results"))
+    store = options.pop("store", None) or out / "cells"
+    found = {
+        fraction: run(
+            ds, train_fraction=fraction, store=store, out=out / f"fraction-{fraction:g}", **options
+        )
+        for fraction in sorted(fractions)
+    }
+    save(learning_curves(list(found.values())), out / "learning_curves.png")
+    return found
+
+
+# ---- arguments ------------------------------------------------------------------------------
+
+
+def _check_data(ds: Dataset) -> None:
+    if not isinstance(ds, Dataset):
+        raise fail("ds", f"a {type(ds).__name__}", "a Dataset (see keras_medaug.datasets)")
+    if ds.num_classes < 2:
+        raise fail("ds", "a set with one class", "two classes or more")
+    for split in SPLITS:
+        if not ds.counts[split]:
+            raise fail("ds", f"no {split} split", "a set with train, val and test")
+        missing = set(range(ds.num_classes)) - set(ds.stored(split)[1].tolist())
+        if missing:
+            got = f"no image of class {min(missing)} in the {split} split"
+            raise fail("ds", got, "images of every class in every split")
+
+
+def _check_fraction(value: float, argument: str = "train_fraction") -> float:
+    fraction = check_positive(value, argument)
+    if fraction > 1:
+        raise fail(argument, value, "a share above 0, 1 at most")
+    return float(fraction)
+
+
+def _check_generators(given: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    unknown = sorted(set(given) - set(GENERATORS))
+    if unknown:
+        raise fail("generators", repr(unknown), f"arguments by {', '.join(METHODS)}")
+    return {method: dict(settings) for method, settings in given.items()}
+
+
+def _policies(arms: Sequence[Arm], safe: str | GeometricAugmentation) -> dict[str, dict[str, Any]]:
+    """Return the policies that the arms use, by name."""
+    layer = policy_of(safe) if isinstance(safe, str) else safe
+    known = {"geometric": GeometricAugmentation(), SAFE: layer}
+    used = {arm.policy for arm in arms}
+    return {name: policy_config(policy) for name, policy in known.items() if name in used}
+
+
+def _check_models(ds: Dataset, arms: Sequence[Arm], settings: Settings) -> None:
+    """Build each model once: what they refuse is refused before any training."""
+    new_classifier(ds, settings.classifier, None, 0)
+    for method in {arm.generator: None for arm in arms if arm.generator}:
+        given = dict(settings.generators.get(method, {}))
+        new_generator(method, ds.image_shape, ds.num_classes, 0, given)
+
+
+def _check_installed() -> None:
+    try:
+        import matplotlib.figure  # noqa: F401
+        import scipy.stats  # noqa: F401
+        import sklearn.metrics  # noqa: F401
+    except ImportError as error:
+        raise ImportError(
+            f'keras_medaug.study.run: {error}; pip install "keras-medaug[study]"'
+        ) from error
+
+
+def _announcement(
+    ds: Dataset, arms: Sequence[Arm], seeds: int, settings: Settings, cells: Sequence[Cell]
+) -> str:
+    models = {cell.needs.key for cell in cells if cell.needs is not None}
+    classifiers = len(arms) * seeds
+    images = math.ceil(ds.counts["train"] * settings.train_fraction)
+    return (
+        f"Study of {ds.name}, {images} training images: {classifiers} classifiers of "
+        f"{settings.steps} steps, {len(models)} generative models of {settings.generator_steps}; "
+        f"{sum(cell.done for cell in cells)} of {len(cells)} cells are done already."
+    )

@@ -1,0 +1,102 @@
+"""What a classifier's probabilities are worth, in the measures that a study reports."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+BINS = 15
+PRIMARY = "auc"
+
+
+def scores(labels: NDArray, probabilities: NDArray) -> dict[str, Any]:
+    """Return accuracy, balanced accuracy, area under the ROC curve, and the rest of the report.
+
+    Args:
+        labels: Classes, integers `(n,)`; every class has an image.
+        probabilities: Class probabilities, `(n, num_classes)`.
+
+    Returns:
+        A dictionary: `accuracy`, `balanced_accuracy`, `auc` (macro, one against the rest) and
+        `recall` (one for each class), in [0, 1]; `log_loss` in nats; and `calibration_error`, the
+        expected one over fifteen bins of equal width, in [0, 1].
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_medaug.study.scores import scores
+    >>> found = scores(np.array([0, 1, 1]), np.array([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8]]))
+    >>> found["auc"], found["balanced_accuracy"], found["recall"]
+    (1.0, 0.75, [1.0, 0.5])
+
+    References:
+        Guo et al., On Calibration of Modern Neural Networks, 2017, equation 3, for the calibration
+        error.
+    """
+    from sklearn import metrics
+
+    answers = probabilities.argmax(axis=1)
+    classes = np.arange(probabilities.shape[1])
+    return {
+        "accuracy": float(metrics.accuracy_score(labels, answers)),
+        "balanced_accuracy": float(metrics.balanced_accuracy_score(labels, answers)),
+        "auc": area(labels, probabilities),
+        "recall": metrics.recall_score(
+            labels, answers, labels=classes, average=None, zero_division=0.0
+        ).tolist(),
+        "log_loss": float(metrics.log_loss(labels, _sums_to_one(probabilities), labels=classes)),
+        "calibration_error": calibration_error(labels, probabilities),
+    }
+
+
+def area(labels: NDArray, probabilities: NDArray) -> float:
+    """Return the macro one-vs-rest area under the ROC curve, in [0, 1].
+
+    Args:
+        labels: Classes, integers `(n,)`; every class has an image.
+        probabilities: Class probabilities, `(n, num_classes)`.
+
+    Returns:
+        The mean over classes.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_medaug.study.scores import area
+    >>> area(np.array([0, 1]), np.array([[0.9, 0.1], [0.2, 0.8]]))
+    1.0
+    """
+    from sklearn.metrics import roc_auc_score
+
+    classes = range(probabilities.shape[1])
+    return float(np.mean([roc_auc_score(labels == c, probabilities[:, c]) for c in classes]))
+
+
+def calibration_error(labels: NDArray, probabilities: NDArray) -> float:
+    """Return the mean gap between how sure answers are and how often they are right, by bin.
+
+    Args:
+        labels: Classes, integers `(n,)`.
+        probabilities: Class probabilities, `(n, num_classes)`.
+
+    Returns:
+        The expected calibration error, in [0, 1].
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_medaug.study.scores import calibration_error
+    >>> calibration_error(np.array([0, 1]), np.array([[0.75, 0.25], [0.75, 0.25]]))
+    0.25
+    """
+    confidence = probabilities.max(axis=1).astype(float)
+    right = probabilities.argmax(axis=1) == labels
+    bins = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
+    gap = np.bincount(bins, confidence - right, minlength=BINS)
+    return float(np.abs(gap).sum() / len(labels))
+
+
+def _sums_to_one(probabilities: NDArray) -> NDArray:
+    """Return probabilities in double precision, so that they add up to 1 to its precision."""
+    exact = probabilities.astype(float)
+    return exact / exact.sum(axis=1, keepdims=True)

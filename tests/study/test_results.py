@@ -1,0 +1,185 @@
+"""What a study says of planted cells, whose truth is known."""
+
+import numpy as np
+import pytest
+
+import keras_medaug as kma
+from keras_medaug.files import write_json_atomic
+from keras_medaug.study.arm import ARMS, DIAGNOSTICS, resolve_arms
+from keras_medaug.study.cell import packed, plan, policy_config
+from keras_medaug.study.environment import environment
+from keras_medaug.study.policies import safe_policy
+from keras_medaug.study.report import sentence
+from keras_medaug.study.results import planned_comparisons
+from keras_medaug.study.scores import area, scores
+from keras_medaug.study.settings import Settings
+
+SEEDS = 10
+GAINS = {"none": 1.0, "geometric-safe": 1.0, "oversample": 2.2, "cvae": 0.5}
+
+
+def softmax(scores):
+    odds = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    return odds / odds.sum(axis=-1, keepdims=True)
+
+
+def planted(labels, gain, rng, hard):
+    """Return probabilities that tell the classes apart as well as the gain says."""
+    truth = np.eye(labels.max() + 1)[labels]
+    return softmax(gain * truth + hard + 0.3 * rng.normal(size=hard.shape))
+
+
+@pytest.fixture(scope="module")
+def data():
+    return kma.datasets.load("phantom", size=8, train=80, val=200, test=600)
+
+
+def plant(data, folder, gains, seeds=SEEDS, change=None):
+    """Write the cells of a study as if they had been done, and return the study's results."""
+    policies = {"geometric-safe": policy_config(safe_policy(data.name))}
+    used = {name: policy for name, policy in policies.items() if name in gains}
+    audit, cells = plan(
+        data, resolve_arms(list(gains)), seeds, Settings(policies=used), environment(),
+        folder / "cells",
+    )  # fmt: skip
+    rng = np.random.default_rng(0)
+    labels = {split: data.stored(split)[1] for split in ("val", "test")}
+    hard = {split: rng.normal(size=(len(y), 4)) for split, y in labels.items()}
+    for (arm, seed), cell in cells.items():
+        if cell.needs is not None:
+            diversity = {"diversity": [0.9, 0.9, 0.9, 0.9]}
+            write_json_atomic(cell.needs.folder / "result.json", diversity)
+        result = {
+            "images": {"real_and_synthetic": [20, 20, 20, 20]},
+            "test_images_in_training": 0,
+            "loss": [1.0] * 20,
+            "val_auc": [0.5] * 20,
+            "best_step": 1000,
+            "probabilities": {
+                split: packed(planted(y, gains[arm], rng, hard[split]))
+                for split, y in labels.items()
+            },
+            "policies": {"as they are": 0.8, **dict.fromkeys(used, 0.75)},
+            "timing": {"seconds": 1.0},
+        }
+        if change is not None:
+            change(arm, seed, result)
+        write_json_atomic(cell.folder / "result.json", result)
+    counts = {split: np.bincount(data.stored(split)[1]).tolist() for split in ("train", *labels)}
+    audited = {
+        "exact_duplicates": 0, "near_duplicates": [], "with_another_label": 0, "counts": counts,
+    }  # fmt: skip
+    write_json_atomic(audit.folder / "result.json", audited)
+    return kma.study.run(data, list(gains), seeds=seeds, out=folder, verbose=False)
+
+
+def verdicts(results):
+    return {(each["arm"], each["against"]): each["verdict"] for each in results["comparisons"]}
+
+
+def test_a_gain_helps_a_loss_hurts_and_nothing_is_inconclusive(data, tmp_path):
+    results = plant(data, tmp_path, GAINS)
+    assert verdicts(results) == {
+        ("geometric-safe", "none"): "INCONCLUSIVE",
+        ("oversample", "none"): "HELPS",
+        ("cvae", "none"): "HURTS",
+        ("cvae", "geometric-safe"): "HURTS",
+    }
+    assert results["headline"]["arm"] == "oversample"
+    assert results["warnings"] == []
+    text = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert "**oversample** against none: HELPS" in text
+    assert "1 HELPS, 2 HURTS, 1 INCONCLUSIVE" in text
+
+
+def test_nine_seeds_give_no_verdict(data, tmp_path):
+    results = plant(data, tmp_path, GAINS, seeds=9)
+    assert set(verdicts(results).values()) == {"INCONCLUSIVE"}
+
+
+def test_a_collapsed_classifier_is_found(data, tmp_path):
+    def collapse(arm, seed, result):
+        if (arm, seed) == ("oversample", 1):
+            constant = np.tile([0.1, 0.2, 0.3, 0.4], (600, 1))
+            result["probabilities"]["test"] = packed(constant)
+
+    results = plant(data, tmp_path, {"none": 1.0, "oversample": 1.0}, 3, collapse)
+    (warning,) = results["warnings"]
+    assert (warning["guard"], warning["arm"]) == ("collapsed_classifier", "oversample")
+    assert warning["seeds"] == [1]
+    assert warning["never"] == [0, 1, 2]
+    assert "`collapsed_classifier`" in (tmp_path / "report.md").read_text(encoding="utf-8")
+
+
+def test_further_guards(data, tmp_path):
+    def change(arm, seed, result):
+        if arm == "none":
+            result["loss"] = list(np.linspace(2.0, 0.5, 20))
+            result["policies"]["geometric-safe"] = 0.3
+        result["test_images_in_training"] = 4 if (arm, seed) == ("geometric-safe", 2) else 0
+
+    results = plant(data, tmp_path, {"none": 1.0, "geometric-safe": 1.0}, 3, change)
+    found = {each["guard"]: each for each in results["warnings"]}
+    assert set(found) == {"undertrained_baseline", "label_unsafe_geometry", "leak"}
+    assert found["leak"]["images"] == 4
+    assert found["label_unsafe_geometry"]["transformed"] == 0.3
+
+
+def test_ten_arms_make_fifteen_comparisons():
+    pairs = planned_comparisons(resolve_arms([*ARMS, *DIAGNOSTICS]))
+    assert len(pairs) == len(set(pairs)) == 15
+    assert [pair for pair in pairs if pair[1] == "geometric-safe"] == [
+        (arm, "geometric-safe")
+        for arm in (
+            "cvae", "dcgan", "vaegan",
+            "geometric-safe+cvae", "geometric-safe+dcgan", "geometric-safe+vaegan",
+        )
+    ]  # fmt: skip
+
+
+def test_scores_are_those_of_the_field():
+    """Against numbers worked out by hand, and ours that the comparisons use."""
+    labels = np.array([0, 0, 1, 1, 1])
+    ones = np.array([0.2, 0.6, 0.4, 0.7, 0.95])
+    found = scores(labels, np.stack([1 - ones, ones], axis=1))
+    assert found["accuracy"] == pytest.approx(3 / 5)
+    assert found["recall"] == pytest.approx([1 / 2, 2 / 3])
+    assert found["balanced_accuracy"] == pytest.approx(7 / 12)
+    assert found["auc"] == pytest.approx(5 / 6)  # of six pairs one is in the wrong order
+    right = np.array([0.8, 0.4, 0.4, 0.7, 0.95])
+    assert found["log_loss"] == pytest.approx(-np.log(right).mean())
+    # Bins of 1/15: 0.8 | 0.6, 0.6 | 0.7 | 0.95; gaps 0.2, 2 * 0.6, 0.3 and 0.05, over 5 images.
+    assert found["calibration_error"] == pytest.approx((0.2 + 1.2 + 0.3 + 0.05) / 5)
+
+
+def test_the_area_is_the_one_that_is_tested():
+    from keras_medaug.study.influence import auc_influence
+
+    rng = np.random.default_rng(0)
+    labels = np.arange(90) % 3
+    probabilities = planted(labels, 1.0, rng, rng.normal(size=(90, 3)))
+    areas, _ = auc_influence(labels, probabilities)
+    assert area(labels, probabilities) == pytest.approx(float(areas), abs=1e-12)
+
+
+BASE = {
+    "arm": "cvae", "against": "none", "seeds": 10, "mean_difference": 0.004,
+    "ci95_images": [-0.01, 0.018], "mde": 0.02, "margin": 0.01, "seeds_needed": 40,
+    "equivalent": False, "verdict": "INCONCLUSIVE",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({}, "about 30 more seeds would be needed to see a difference of 0.010"),
+        ({"seeds_needed": None}, "no number of seeds would show a difference of 0.010"),
+        ({"seeds_needed": 10}, "a difference of 0.010 would mostly be seen"),
+        ({"seeds": 3}, "No verdict is given with fewer than 10 seeds"),
+        ({"equivalent": True}, "the two are equivalent"),
+        ({"verdict": "HELPS"}, "would also give higher AUC"),
+        ({"verdict": "HURTS"}, "would also give lower AUC"),
+    ],
+)
+def test_verdicts_in_words(change, words):
+    assert words in sentence(BASE | change)

@@ -1,0 +1,317 @@
+"""Whole studies, small ones, on the procedural set."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+
+import keras
+import numpy as np
+import pytest
+
+import keras_medaug as kma
+import own_arms
+from keras_medaug.models import fit_steps as fit_steps_module
+from keras_medaug.study import cell as cells_module
+from keras_medaug.study.arm import resolve_arms
+from keras_medaug.study.cell import plan, training_images, unpacked
+from keras_medaug.study.environment import environment
+from keras_medaug.study.settings import Settings
+
+TINY = {"latent_dim": 4, "encoder_filters": 4, "decoder_filters": 4}
+OPTIONS = {
+    "steps": 20,
+    "generator_steps": 4,
+    "batch_size": 32,
+    "classifier": {"filters": 4, "dropout": 0.1},
+    "generators": {"cvae": TINY},
+    "verbose": False,
+}
+
+
+@pytest.fixture(scope="module")
+def data():
+    return kma.datasets.load("phantom", size=8, train=80, val=40, test=40)
+
+
+@pytest.fixture(scope="module")
+def study(data, tmp_path_factory):
+    """A study of three arms and three seeds, in this process."""
+    out = tmp_path_factory.mktemp("study")
+    results = kma.study.run(data, ["none", "oversample", "cvae"], seeds=3, out=out, **OPTIONS)
+    return out, results
+
+
+def without_timing(path):
+    """Return the bytes of a results file, but for the block that may differ."""
+    content = json.loads(path.read_text(encoding="utf-8"))
+    del content["timing"]
+    return json.dumps(content, indent=1).encode()
+
+
+def test_three_arms_and_three_seeds(study, data):
+    out, results = study
+    assert results == json.loads((out / "results.json").read_text(encoding="utf-8"))
+    assert list(results["arms"]) == ["none", "oversample", "cvae"]
+    for arm in results["arms"].values():
+        for split in ("val", "test"):
+            assert len(arm[split]["auc"]["values"]) == 3
+            assert np.mean(arm[split]["auc"]["values"]) == pytest.approx(arm[split]["auc"]["mean"])
+    assert [(each["arm"], each["against"]) for each in results["comparisons"]] == [
+        ("oversample", "none"),
+        ("cvae", "none"),
+    ]
+    # Fewer than ten seeds give no verdict, whatever came out.
+    assert {each["verdict"] for each in results["comparisons"]} == {"INCONCLUSIVE"}
+    assert results["dataset"]["md5"] == data.md5
+    assert results["config"]["environment"]["threads"] == environment()["threads"]
+    assert results["versions"]["backend"] == keras.config.backend()
+    assert (out / "differences.png").stat().st_size > 10_000
+    text = (out / "report.md").read_text(encoding="utf-8")
+    assert "No verdict is given with fewer than 10 seeds." in text
+
+
+def test_the_headline_is_chosen_on_validation(study):
+    _, results = study
+    by_validation = {name: arm["val"]["auc"]["mean"] for name, arm in results["arms"].items()}
+    chosen = results["headline"]["arm"]
+    assert by_validation[chosen] == max(by_validation.values())
+    assert results["headline"]["auc"] == results["arms"][chosen]["test"]["auc"]["mean"]
+
+
+def test_what_is_done_is_not_done_again(study, data, monkeypatch):
+    out, results = study
+    monkeypatch.setattr(cells_module, "_WORK", {})  # any work would fail
+    again = kma.study.run(data, ["none", "oversample", "cvae"], seeds=3, out=out, **OPTIONS)
+    assert {**again, "timing": 0} == {**results, "timing": 0}
+    fewer = kma.study.run(
+        data, ["none", "cvae"], seeds=2, store=out / "cells", out=out / "b", **OPTIONS
+    )
+    assert (
+        fewer["arms"]["cvae"]["test"]["auc"]["values"]
+        == (results["arms"]["cvae"]["test"]["auc"]["values"][:2])
+    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"steps": 21},
+        {"batch_size": 31},
+        {"train_fraction": 0.5},
+        {"classifier": {"filters": 5}},
+        {"generators": {"cvae": TINY | {"latent_dim": 5}}},
+        {"generator_steps": 5},
+        {"ratio": 2.0},
+        {"fidelity": 0.5},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_a_changed_configuration_uses_no_stale_cell(data, tmp_path, change):
+    names = ("train_fraction", "ratio", "steps", "generator_steps", "batch_size", "fidelity")
+    given = {name: OPTIONS[name] for name in names if name in OPTIONS}
+    given |= {"classifier": OPTIONS["classifier"], "generators": OPTIONS["generators"]}
+    keys = []
+    for settings in (Settings(**given), Settings(**given | change)):
+        _, cells = plan(data, resolve_arms(["none", "cvae"]), 1, settings, {}, tmp_path)
+        keys.append(cells["cvae", 0].key)
+    assert keys[0] != keys[1]
+
+
+def test_other_data_or_another_machine_uses_no_stale_cell(data, tmp_path):
+    arms = resolve_arms(["none", "oversample"])
+    other = kma.datasets.load("phantom", size=8, train=80, val=40, test=40, seed=1)
+    keys = {
+        plan(each, arms, 1, Settings(), place, tmp_path)[1]["none", 0].key
+        for each, place in ((data, {}), (other, {}), (data, {"threads": 1}))
+    }
+    assert len(keys) == 3
+
+
+def test_every_arm_takes_the_same_steps_of_full_batches(data, tmp_path, monkeypatch):
+    sizes, steps = set(), []
+    original_batches, original_fit = fit_steps_module.ArrayBatches, cells_module.fit_steps
+
+    class Watched(original_batches):
+        def __getitem__(self, index):
+            batch = super().__getitem__(index)
+            sizes.add(len(batch[0]))
+            return batch
+
+    def watched(model, *rest):
+        before = int(model.optimizer.iterations)
+        losses = original_fit(model, *rest)
+        steps.append(int(model.optimizer.iterations) - before)
+        return losses
+
+    monkeypatch.setattr(fit_steps_module, "ArrayBatches", Watched)
+    monkeypatch.setattr(cells_module, "fit_steps", watched)
+    arms = ["none", "oversample", "geometric-safe", "cvae", "only-cvae"]
+    kma.study.run(data, arms, seeds=1, out=tmp_path, **OPTIONS | {"batch_size": 30, "steps": 7})
+    assert sizes == {30}
+    assert steps == [7] * len(arms)
+
+
+def test_seeds_are_paired(data):
+    config = {"seed": 3, "train_fraction": 0.25}
+    first, second = training_images(config, data), training_images(dict(config), data)
+    assert np.array_equal(first[0], second[0])
+    assert not np.array_equal(first[0], training_images({**config, "seed": 4}, data)[0])
+    counts = np.bincount(data.train[1])
+    assert np.array_equal(np.bincount(first[1]), np.round(counts * 0.25))
+
+
+def test_arms_that_train_on_the_same_images_give_the_same_numbers(data, tmp_path):
+    """Weights and order are a function of the seed, whatever the arm's name is."""
+    results = kma.study.run(data, ["none", own_arms.copied], seeds=2, out=tmp_path, **OPTIONS)
+    ours, theirs = (results["arms"][name]["test"] for name in ("copied", "none"))
+    assert ours["auc"]["values"] == theirs["auc"]["values"]
+    assert len(set(ours["auc"]["values"])) == 2
+    comparison = results["comparisons"][0]
+    assert comparison["mean_difference"] == 0
+    assert comparison["p"] == 1
+
+
+def test_generators_see_the_training_split_alone(data, tmp_path, monkeypatch):
+    seen = []
+
+    def watched(model, x, y, *rest, **options):
+        seen.append((x.copy(), y.copy()))
+        return original(model, x, y, *rest, **options)
+
+    original = cells_module.train_generator
+    monkeypatch.setattr(cells_module, "train_generator", watched)
+    kma.study.run(data, ["none", "cvae"], seeds=2, train_fraction=0.5, out=tmp_path, **OPTIONS)
+    assert len(seen) == 2
+    training = {image.tobytes() for image in data.stored("train")[0]}
+    for seed, (x, y) in enumerate(seen):
+        assert {image.tobytes() for image in x} <= training
+        expected = training_images({"seed": seed, "train_fraction": 0.5}, data)
+        assert np.array_equal(x, expected[0])
+        assert np.array_equal(y, expected[1])
+
+
+def test_the_weights_with_the_best_validation_score_count(study, data):
+    """What the cell has kept is what was best, not what came last."""
+    out, _ = study
+    for path in sorted((out / "cells").glob("classifier-*/result.json")):
+        result = json.loads(path.read_text(encoding="utf-8"))
+        kept = unpacked(result["probabilities"]["val"])
+        area = cells_module.area(data.val[1], kept)
+        assert area == pytest.approx(max(result["val_auc"]), abs=1e-5)
+
+
+def test_workers_give_the_same_file_and_a_lost_one_costs_one_cell(data, tmp_path, monkeypatch):
+    arms = ["none", "cvae", own_arms.killed_once]
+    files, calls = [], []
+    for count in (1, 2):
+        log = tmp_path / f"log{count}"
+        log.mkdir()
+        if count == 1:  # nothing is killed
+            (log / "killed").touch()
+        monkeypatch.setenv(own_arms.LOG, str(log))
+        with kma.study.Workers(count, threads=1) as workers:
+            out = tmp_path / f"out{count}"
+            kma.study.run(data, arms, seeds=3, executor=workers, out=out, **OPTIONS)
+        files.append(without_timing(out / "results.json"))
+        calls.append((log / "calls").read_text().split())
+    assert files[0] == files[1]
+    assert len(calls[0]) == 3
+    assert sorted(set(calls[1])) == sorted(calls[0])
+    assert len(calls[1]) == 4
+
+
+def test_threads_are_refused(data, tmp_path):
+    with ThreadPoolExecutor(2) as pool, pytest.raises(ValueError, match="`executor`: got a pool"):
+        kma.study.run(data, ["none", "oversample"], executor=pool, out=tmp_path, **OPTIONS)
+
+    class Disguised:
+        """Threads that do not look like it."""
+
+        def __init__(self, pool):
+            self.submit = pool.submit
+
+    with (
+        ThreadPoolExecutor(2) as pool,
+        pytest.raises(RuntimeError, match="two cells in one process"),
+    ):
+        kma.study.run(
+            data, ["none", "oversample"], executor=Disguised(pool), out=tmp_path, **OPTIONS
+        )
+
+
+def test_a_leak_is_found(tmp_path):
+    """Test images in the training split, and test images that an arm brings in."""
+    clean = kma.datasets.load("phantom", size=8, train=80, val=40, test=40)
+    (x, y), (test_x, test_y) = clean.stored("train"), clean.stored("test")
+    leaking = kma.datasets.Dataset(
+        "leaking",
+        (np.concatenate([x, test_x[:3]]), np.concatenate([y, test_y[:3]])),
+        clean.stored("val"),
+        (test_x, test_y),
+    )
+    results = kma.study.run(
+        leaking, ["none", own_arms.leaking], seeds=1, out=tmp_path, **OPTIONS | {"steps": 2}
+    )
+    found = {(each["guard"], each.get("arm")): each for each in results["warnings"]}
+    assert found["duplicates", None]["exact"] == 3
+    assert found["leak", "none"]["images"] == 3
+    assert found["leak", "leaking"]["images"] == 5
+    assert "`leak`" in (tmp_path / "report.md").read_text(encoding="utf-8")
+    for arm in results["arms"].values():
+        assert "test_without_duplicates" in arm
+    clean_results = kma.study.run(
+        clean, ["none", "oversample"], seeds=1, out=tmp_path / "b", **OPTIONS | {"steps": 2}
+    )
+    assert not {"leak", "duplicates"} & {each["guard"] for each in clean_results["warnings"]}
+    assert "test_without_duplicates" not in clean_results["arms"]["none"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"arms": ["none", "vea"]}, "`arms`: got 'vea'"),
+        ({"arms": ["cvae", "dcgan"]}, "'none' among them"),
+        ({"arms": ["none"]}, "an arm to compare"),
+        ({"arms": ["none", lambda x, y, seed: (x, y)]}, "top of a module"),
+        ({"seeds": 0}, "`seeds`: got 0"),
+        ({"train_fraction": 1.5}, "`train_fraction`: got 1.5"),
+        ({"ratio": 0}, "`ratio`: got 0"),
+        ({"fidelity": 2}, "`fidelity`: got 2"),
+        ({"classifier": {"filter": 4}}, "Classifier: {'filter': 4}"),
+        ({"generators": {"vae": {}}}, "`generators`: got .'vae'."),
+        ({"arms": ["none", "cvae"], "generators": {"cvae": {"z": 1}}}, "CVAE: {'z': 1}"),
+        ({"safe_policy": "none"}, "`safe_policy`: got str"),
+        ({"executor": "dask"}, "`executor`: got a str"),
+    ],
+)
+def test_arguments_are_refused_before_any_work(data, tmp_path, change, message):
+    options = {"arms": ["none", "oversample"], "out": tmp_path / "out", **OPTIONS, **change}
+    with pytest.raises(ValueError, match=message):
+        kma.study.run(data, **options)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_set_without_a_class_in_some_split_is_refused(data, tmp_path):
+    x, y = data.val
+    partial = kma.datasets.Dataset("partial", data.train, (x[y > 0], y[y > 0]), data.test)
+    with pytest.raises(ValueError, match="no image of class 0 in the val split"):
+        kma.study.run(partial, ["none", "oversample"], out=tmp_path, **OPTIONS)
+
+
+@pytest.mark.parametrize(
+    ("arm", "message"),
+    [(own_arms.wrong_shape, "x of wrong_shape"), (own_arms.failing, "on purpose")],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_what_an_own_arm_does_wrong_is_said(data, tmp_path, arm, message):
+    with pytest.raises((ValueError, ZeroDivisionError), match=message):
+        kma.study.run(data, ["none", arm], seeds=1, out=tmp_path, **OPTIONS)
+    # What was done before is kept.
+    assert list((tmp_path / "cells").glob("classifier-none-0-*/result.json"))
+
+
+def test_a_process_that_differs_is_refused(data, tmp_path):
+    place = {**environment(), "threads": 99}
+    audit, _ = plan(data, resolve_arms(["none", "cvae"]), 1, Settings(), place, tmp_path)
+    with pytest.raises(RuntimeError, match="'threads': 99"):
+        cells_module.run_cell(audit, data)
+    assert not list(tmp_path.iterdir())
