@@ -21,6 +21,12 @@ def visible_gpus(backend):
     return module.config.list_physical_devices("GPU")
 
 
+@pytest.fixture(scope="session")
+def has_gpu():
+    """Tell whether the backend sees a GPU."""
+    return bool(visible_gpus(keras.config.backend()))
+
+
 def pytest_addoption(parser):
     parser.addoption(
         "--check-gpu",

@@ -7,6 +7,7 @@ from network_diagram import draw_network, layer_table
 from reproduction_page import write_tables
 from speed_page import write_speed
 from sphinx.application import Sphinx
+from study_page import write_studies
 from vaegan_diagram import draw_vaegan
 
 import keras_medaug as kma
@@ -21,6 +22,8 @@ def draw(app: Sphinx) -> None:
     out.mkdir(exist_ok=True)
     write_tables(Path(app.srcdir) / "results" / "paper", out)
     _save(write_speed(Path(app.srcdir) / "results", out), out / "speed.png")
+    for name, figure in write_studies(Path(app.srcdir) / "results", out).items():
+        _save(figure, out / name)
     (out / "medmnist.md").write_text(medmnist_table(), encoding="utf-8")
     _save(draw_vaegan(), out / "figure4.png")
     model = kma.models.VAEGAN(IMAGE_SHAPE, seed=0)

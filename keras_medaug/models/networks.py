@@ -78,14 +78,13 @@ def _label_input() -> keras.KerasTensor:
 
 
 def _embedding(num_classes: int, size: int, seed: int, name: str) -> LabelEmbedding:
-    return LabelEmbedding(
-        num_classes,
-        size,
-        embeddings_initializer=keras.initializers.RandomNormal(
-            stddev=1.0, seed=derive_seed(seed, name)
-        ),
-        name=name,
-    )
+    """Return an embedding whose vectors begin with a norm of about 1.
+
+    With values of variance 1, those of 32 features outweigh half the latent vector: a generator
+    then learns one image for each class, and little else.
+    """
+    initializer = keras.initializers.RandomNormal(stddev=size**-0.5, seed=derive_seed(seed, name))
+    return LabelEmbedding(num_classes, size, embeddings_initializer=initializer, name=name)
 
 
 def build_encoder(
@@ -258,7 +257,8 @@ def build_discriminator(
     """Build the discriminator of figure 8: strided convolutions with LeakyReLU and dropout.
 
     A conditional discriminator adds to its logit the inner product of the last features with an
-    embedding of the label.
+    embedding of the label. All features, not their means over the image: where a batch is
+    normalised those means tell little, as each channel's mean over the batch is the same.
 
     Args:
         image_shape: `(height, width, channels)`.
@@ -321,9 +321,8 @@ def build_discriminator(
     )(flat)
     if num_classes is not None:
         labels = _label_input()
-        pooled = layers.GlobalAveragePooling2D(dtype="float32", name="pooled")(x)
-        embedded = _embedding(num_classes, pooled.shape[-1], seed, "label_embedding")(labels)
-        match = layers.Dot(axes=1, dtype="float32", name="label_match")([pooled, embedded])
+        embedded = _embedding(num_classes, flat.shape[-1], seed, "label_embedding")(labels)
+        match = layers.Dot(axes=1, dtype="float32", name="label_match")([flat, embedded])
         logit = layers.Add(dtype="float32", name="logit")([logit, match])
         inputs = [images, labels]
     return keras.Model(inputs, {"logit": logit, "features": features}, name="discriminator")

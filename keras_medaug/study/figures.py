@@ -37,7 +37,7 @@ def paired_differences(results: Mapping[str, Any]) -> "Figure":
     1
     """
     comparisons = results["comparisons"]
-    figure = new_figure((7.2, 1.5 + 0.36 * len(comparisons)))
+    figure = new_figure((7.6, 1.9 + 0.36 * len(comparisons)))
     axes = figure.add_subplot()
     for row, each in enumerate(comparisons):
         colour = VERDICT_COLOURS[each["verdict"]]
@@ -69,9 +69,7 @@ def _name_verdicts(axes: Any, verdicts: set[str]) -> None:
     axes.plot([], [], "-", color="#666666", linewidth=4, alpha=0.55, label="95% over seeds")
     axes.plot([], [], "-", color="#666666", linewidth=1.2, label="95% over seeds and images")
     axes.plot([], [], "|", color="#666666", label="one seed")
-    axes.legend(
-        fontsize=SMALL, frameon=False, ncols=4, loc="lower center", bbox_to_anchor=(0.4, 1.0)
-    )
+    axes.figure.legend(fontsize=SMALL, frameon=False, ncols=4, loc="outside lower center")
 
 
 def learning_curves(studies: Sequence[Mapping[str, Any]]) -> "Figure":

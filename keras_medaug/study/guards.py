@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 LEVEL = 0.05
 FALLING = 0.10  # drop of the training loss over the last quarter, as a share, that is still falling
+LATE = 0.75  # share of the steps, after which the best weights came late
 SHIFT = 0.05  # difference in the share of a class between training and test
 FEW_APART = 0.5  # of the real images' distance, below which a generator has collapsed
 LOST = 0.25  # drop in balanced accuracy, as a share of what is above chance, under a policy
@@ -126,7 +127,11 @@ def warn_of_data(audit: Mapping[str, Any], class_names: Sequence[str]) -> list[d
 
 
 def warn_of_baseline(
-    name: str, fraction: float, auc: float, losses: Sequence[Sequence[float]]
+    name: str,
+    fraction: float,
+    auc: float,
+    losses: Sequence[Sequence[float]],
+    best: Sequence[float] = (),
 ) -> list[dict[str, Any]]:
     """Return warnings of a baseline that augmentation would merely repair.
 
@@ -135,6 +140,9 @@ def warn_of_baseline(
         fraction: Share of the training split that was used.
         auc: Mean test area of the arm `none`.
         losses: Its training losses, for each seed.
+        best: After what share of the steps it was best on the validation split, for each seed. A
+            small training set is learned by heart, and its loss falls for ever: what counts is
+            whether the validation split still gains.
 
     Returns:
         Warnings, as `warn_of_data`.
@@ -146,15 +154,19 @@ def warn_of_baseline(
     [0.901]
     """
     found = []
-    falls = [fall for each in losses if (fall := still_falling(each)) is not None]
+    falls = [
+        fall
+        for each, share in zip(losses, best, strict=False)
+        if share > LATE and (fall := still_falling(each)) is not None
+    ]
     if 2 * len(falls) > len(losses):
         found.append({
             "guard": "undertrained_baseline",
             "seeds": len(falls),
             "fall": round(float(np.median(falls)), 4),
             "message": f"The training loss of 'none' still fell, by {np.median(falls):.0%} over "
-            f"the last quarter of the steps, with {len(falls)} of {len(losses)} seeds. More "
-            "steps may do what augmentation seems to.",
+            f"the last quarter of the steps, and validation gained, with {len(falls)} of "
+            f"{len(losses)} seeds. More steps may do what augmentation seems to.",
         })  # fmt: skip
     published = PUBLISHED.get(name)
     if fraction == 1.0 and published is not None and auc < published - BELOW:

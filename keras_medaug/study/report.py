@@ -48,7 +48,7 @@ def report(results: Mapping[str, Any]) -> str:
         score_table(results),
         _gaps(results),
         "## Warnings\n",
-        _warnings(results),
+        warning_list(results),
         "## How it was done\n",
         _method(results),
     ]
@@ -214,6 +214,18 @@ def _figure(results: Mapping[str, Any]) -> str:
 def _gaps(results: Mapping[str, Any]) -> str:
     if not results["real_against_synthetic"]:
         return ""
+    return "## Synthetic images alone\n\n" + gap_table(results)
+
+
+def gap_table(results: Mapping[str, Any]) -> str:
+    """Return how far training on synthetic images alone falls behind, as a table in Markdown.
+
+    Args:
+        results: What `keras_medaug.study.run` returns, with a diagnostic arm and two seeds or more.
+
+    Returns:
+        The table.
+    """
     rows = [
         [
             each["arm"],
@@ -228,10 +240,18 @@ def _gaps(results: Mapping[str, Any]) -> str:
         "trained on synthetic images alone", "test AUC", "less that on real ones", "95% over seeds",
         "95% over seeds and images",
     ]  # fmt: skip
-    return "## Synthetic images alone\n\n" + table(heads, rows)
+    return table(heads, rows)
 
 
-def _warnings(results: Mapping[str, Any]) -> str:
+def warning_list(results: Mapping[str, Any]) -> str:
+    """Return the warnings as a list in Markdown.
+
+    Args:
+        results: What `keras_medaug.study.run` returns.
+
+    Returns:
+        The list, or that there is none.
+    """
     if not results["warnings"]:
         return "None.\n"
     return (

@@ -226,6 +226,7 @@ def _warnings(
     warnings += guards.warn_of_baseline(
         data.name, config["train_fraction"], by_arm["none"]["test"]["auc"]["mean"],
         [each["loss"] for each in baseline],
+        [each["best_step"] / config["steps"] for each in baseline],
     )  # fmt: skip
     for name in {arm.policy: None for arm in arms if arm.policy}:
         plain, turned = (
@@ -242,16 +243,23 @@ def _warnings(
             method, [each["diversity"] for each in unique.values()]
         )
     for arm in arms:
-        warnings += _of_arm(arm.name, seeds, found, labels, probabilities[arm.name])
+        warnings += _of_arm(
+            arm.name, seeds, found, audited["exact_duplicates"], labels, probabilities[arm.name]
+        )
     return warnings
 
 
 def _of_arm(
-    name: str, seeds: int, found: Results, labels: NDArray, probabilities: NDArray
+    name: str,
+    seeds: int,
+    found: Results,
+    duplicates: int,
+    labels: NDArray,
+    probabilities: NDArray,
 ) -> list[dict[str, Any]]:
     warnings: list[dict[str, Any]] = []
     leaked = max(found[name, seed]["test_images_in_training"] for seed in range(seeds))
-    if leaked:
+    if leaked > duplicates:  # those that the set itself holds are told of once, for all arms
         warnings.append({
             "guard": "leak",
             "arm": name,
@@ -273,9 +281,9 @@ def _collapse(name: str, seeds: int, found: Mapping[int, Mapping[str, Any]]) -> 
     never = sorted({label for numbers in found.values() for label in numbers["never"]})
     worst = min(found.values(), key=lambda numbers: numbers["accuracy"])
     what = (
-        "some classes are never the answer"
+        "some class is never its answer"
         if never
-        else ("it is not better, beyond chance, than the most common class")
+        else ("its accuracy cannot be told from that of the most common class")
     )
     return {
         "guard": "collapsed_classifier",
@@ -284,7 +292,7 @@ def _collapse(name: str, seeds: int, found: Mapping[int, Mapping[str, Any]]) -> 
         "never": never,
         "accuracy": round(worst["accuracy"], 4),
         "majority": round(worst["majority"], 4),
-        "message": f"The classifier of {name!r} collapsed with {len(found)} of {seeds} seeds: "
-        f"{what}. Lowest accuracy {worst['accuracy']:.3f}; the most common class is "
+        "message": f"The classifier of {name!r} may have collapsed with {len(found)} of {seeds} "
+        f"seeds: {what}. Lowest accuracy {worst['accuracy']:.3f}; the most common class is "
         f"{worst['majority']:.3f} of the images.",
     }
