@@ -44,7 +44,7 @@ bibtex_bibfiles = ["references.bib"]
 nitpicky = True
 # What is linked where it can be: names in single backticks, and the types of other packages, whose
 # inventories take a network.
-elsewhere = "ArrayLike Axes Figure NDArray Path PathLike collections keras matplotlib np numpy os"
+elsewhere = "ArrayLike Axes Figure NDArray Path PathLike collections concurrent keras matplotlib np numpy os"
 nitpick_ignore_regex = [
     ("py:obj", ".*"),
     ("py:.*", rf"({elsewhere.replace(' ', '|')}|pathlib|typing)(\..*)?"),

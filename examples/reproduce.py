@@ -15,10 +15,11 @@ import traceback
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Executor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from reproduction.budgets import PRESETS, Budget
 from reproduction.paper import PAPER
@@ -90,13 +91,28 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="repetitions, whose mean and deviation are reported (default: %(default)s)",
     )
     parser.add_argument(
+        "--workers",
+        type=_positive,
+        metavar="N",
+        help="processes that share the work, each with its share of the processors as threads "
+        "(default: this one alone)",
+    )
+    parser.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="of a Dask scheduler, whose workers share the work and see the folder --out",
+    )
+    parser.add_argument(
         "--out",
         type=Path,
         default=Path("out"),
         metavar="DIR",
         help="where everything goes (default: %(default)s)",
     )
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.workers and options.scheduler:
+        parser.error("--workers and --scheduler: got both; expected one of them")
+    return options
 
 
 def _positive(text: str) -> int:
@@ -149,23 +165,28 @@ def check_installation() -> None:
 
 def reproduce(options: argparse.Namespace) -> int:
     """Load the sets, do their cells, write results, figures and report."""
+    from reproduction.executors import chosen_executor
     from reproduction.report import write_report
+
+    from keras_medaug.study.environment import environment
 
     names = dataset_names(options)
     budget = PRESETS[options.preset]
     failures: dict[str, str] = {}
     with ExitStack() as locks:
+        executor = locks.enter_context(chosen_executor(options.workers or 0, options.scheduler))
+        place = environment() if executor is None else executor.submit(environment).result()
         tasks = []
         for name in names:
             with noting_failure(name, options.out, failures):
                 folder = prepare(options.out / name)
                 locks.enter_context(only_process(folder))
-                tasks.append(load_task(name, folder, options, budget))
-        announce(tasks, options)
+                tasks.append(load_task(name, folder, options, budget, place))
+        announce(tasks, options, place)
         work = new_progress(tasks)
         for task in tasks:
             with noting_failure(task.name, options.out, failures):
-                run_task(task, options.preset, budget, work)
+                run_task(task, options.preset, budget, work, executor)
             for plan in task.plans:
                 for cell in plan.values():
                     work.drop(cell.folder)
@@ -235,7 +256,13 @@ def download(name: str, url: str, root: Path | None) -> str | None:
     return None
 
 
-def load_task(name: str, folder: Path, options: argparse.Namespace, budget: Budget) -> Task:
+def load_task(
+    name: str,
+    folder: Path,
+    options: argparse.Namespace,
+    budget: Budget,
+    place: Mapping[str, Any],
+) -> Task:
     """Load a set and plan its cells."""
     from reproduction.cells import plan
     from reproduction.data import limited
@@ -244,7 +271,7 @@ def load_task(name: str, folder: Path, options: argparse.Namespace, budget: Budg
 
     whole = kma.datasets.load(name, root=options.root)
     data = limited(whole, budget.limits)
-    plans = [plan(data, seed, budget, folder / "cells") for seed in range(options.seeds)]
+    plans = [plan(data, seed, budget, folder / "cells", place) for seed in range(options.seeds)]
     return Task(name, data, whole.counts, plans, folder)
 
 
@@ -256,29 +283,27 @@ def new_progress(tasks: Sequence[Task]) -> "Progress":
     return Progress([(cell.folder, cell.kind, cell.steps) for cell in cells])
 
 
-def run_task(task: Task, preset: str, budget: Budget, work: "Progress") -> None:
+def run_task(
+    task: Task, preset: str, budget: Budget, work: "Progress", executor: Executor | None
+) -> None:
     """Do the cells of one set, then write its results and figures."""
-    from reproduction.cells import Context, run
+    from reproduction.executors import run_plans
     from reproduction.figures import write_figures
     from reproduction.results import summarise
 
     from keras_medaug.files import write_json_atomic
 
-    for plan in task.plans:
-        context = Context(plan, task.data, budget, work)
-        for kind in plan:
-            run(kind, context)
+    run_plans(task.plans, task.data, budget, work, executor)
     results = summarise(task.data, task.whole, preset, budget, task.plans)
     write_json_atomic(task.folder / "results.json", results)
     write_figures(task.folder, task.data, budget, results, task.plans)
     error_log(task.folder).unlink(missing_ok=True)
 
 
-def announce(tasks: Sequence[Task], options: argparse.Namespace) -> None:
+def announce(
+    tasks: Sequence[Task], options: argparse.Namespace, setting: Mapping[str, Any]
+) -> None:
     """Say what is about to be done."""
-    from reproduction.cells import environment
-
-    setting = environment()
     backend = setting["backend"]
     cells = [cell for task in tasks for plan in task.plans for cell in plan.values()]
     done = sum(cell.done for cell in cells)

@@ -7,10 +7,10 @@ Results go to `--out`. A run that was killed goes on where it was when it is sta
 """
 
 import argparse
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
+
+from reproduction.executors import chosen_executor
 
 import keras_medaug as kma
 from keras_medaug.study.arm import ARMS, DIAGNOSTICS
@@ -20,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the study that the arguments describe."""
     options = parse(arguments)
     data = kma.datasets.load(options.dataset, root=options.root)
-    with executor(options) as chosen:
+    with chosen_executor(options.workers, options.scheduler, options.threads) as executor:
         kma.study.run(
             data,
             options.arms,
@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             ratio=options.ratio,
             steps=options.steps,
             generator_steps=options.generator_steps,
-            executor=chosen,
+            executor=executor,
             out=options.out or Path("results") / options.dataset,
         )
 
@@ -50,21 +50,6 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--scheduler", help="address of a Dask scheduler")
     parser.add_argument("--out", type=Path, help="default: results/DATASET")
     return parser.parse_args(arguments)
-
-
-@contextmanager
-def executor(options: argparse.Namespace) -> Iterator[Executor | None]:
-    """Yield where the cells run."""
-    if options.scheduler:
-        from distributed import Client
-
-        with Client(options.scheduler) as client:
-            yield client.get_executor()
-    elif options.workers:
-        with kma.study.Workers(options.workers, options.threads) as workers:
-            yield workers
-    else:
-        yield None
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The tables and figures of the page on whether augmentation helps, out of the committed studies."""
+"""The tables and figures of the page on whether augmentation helps, from the committed studies."""
 
 import json
 from pathlib import Path

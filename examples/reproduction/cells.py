@@ -5,11 +5,7 @@ cell that has one is done. Training inside a cell goes on from a checkpoint wher
 """
 
 import functools
-import hashlib
-import importlib
 import json
-import os
-import re
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -23,6 +19,7 @@ from numpy.typing import NDArray
 import keras_medaug as kma
 from keras_medaug.files import replacing, write_json_atomic, write_npz_atomic
 from keras_medaug.seeds import derive_seed
+from keras_medaug.study.environment import check_place, digest, environment
 from reproduction import measures
 from reproduction.budgets import Budget
 from reproduction.data import some
@@ -31,11 +28,6 @@ from reproduction.progress import EpochClock, Progress, StepCount
 
 VERSION = 1  # of what the functions below do with a configuration
 SHOWN = 10  # images whose reconstructions are kept
-# By these a user says how many threads a backend takes, where that is not one per processor.
-SETTINGS = (
-    "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS",
-    "TF_NUM_INTEROP_THREADS", "XLA_FLAGS", "TF_ENABLE_ONEDNN_OPTS",
-)  # fmt: skip
 _POLICY = ("rotation", "shift", "horizontal_flip", "vertical_flip", "zoom", "fill_mode")
 MODELS = {
     "classifier": kma.models.Classifier,
@@ -73,14 +65,24 @@ class Cell:
 # ---- planning -------------------------------------------------------------------------------
 
 
-def plan(data: kma.datasets.Dataset, seed: int, budget: Budget, folder: Path) -> dict[str, Cell]:
-    """Return the cells of one set and seed, in the order in which they are to run."""
+def plan(
+    data: kma.datasets.Dataset,
+    seed: int,
+    budget: Budget,
+    folder: Path,
+    place: Mapping[str, Any] | None = None,
+) -> dict[str, Cell]:
+    """Return the cells of one set and seed, in the order in which they are to run.
+
+    `place` is the environment that they run in, by default this process's.
+    """
+    place = environment() if place is None else place
     cells: dict[str, Cell] = {}
     for kind in ("classifier", *METHODS):
-        cells[kind] = _cell(kind, data, seed, budget, folder, {})
+        cells[kind] = _cell(kind, data, seed, budget, folder, place, {})
     inputs = {kind: cell.folder.name for kind, cell in cells.items()}
     further = {"inputs": inputs, "scaled_twice": "geometric"}
-    cells["confidence"] = _cell("confidence", data, seed, budget, folder, further)
+    cells["confidence"] = _cell("confidence", data, seed, budget, folder, place, further)
     return cells
 
 
@@ -90,6 +92,7 @@ def _cell(
     seed: int,
     budget: Budget,
     folder: Path,
+    place: Mapping[str, Any],
     further: Mapping[str, Any],
 ) -> Cell:
     config = {
@@ -97,7 +100,7 @@ def _cell(
         "kind": kind,
         "seed": seed,
         "data": {"name": data.name, "md5": data.md5, "counts": data.counts},
-        "environment": environment(),
+        "environment": dict(place),
         "images": budget.images,
         **further,
     }
@@ -125,41 +128,6 @@ def _training(kind: str, data: kma.datasets.Dataset, budget: Budget) -> dict[str
         "batch_size": budget.batch_size,
         "steps_per_epoch": steps_per_epoch,
     }
-
-
-@functools.cache
-def environment() -> dict[str, Any]:
-    """Return what else decides the numbers: backend, versions, device, processors, settings."""
-    backend = keras.config.backend()
-    return {
-        "backend": backend,
-        backend: importlib.import_module(backend).__version__,
-        "keras": keras.__version__,
-        "keras-medaug": kma.__version__,
-        "numpy": np.__version__,
-        "device": _device(),
-        "threads": _threads(),
-        "settings": {name: os.environ[name] for name in SETTINGS if name in os.environ},
-    }
-
-
-def _device() -> str:
-    """Return the kind of device on which the backend puts a tensor, without its number."""
-    place = str(keras.ops.convert_to_tensor(0.0).device).lower()  # JAX, torch: cuda:0, tpu_0(...)
-    kind = place.split("device:")[-1]  # TensorFlow: /job:localhost/.../device:gpu:0
-    return re.split(r"[^a-z]", kind)[0]
-
-
-def _threads() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def digest(config: Mapping[str, Any]) -> str:
-    """Return a short hash of a configuration."""
-    text = json.dumps(config, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _model_config(kind: str, data: kma.datasets.Dataset, budget: Budget) -> dict[str, Any]:
@@ -230,6 +198,7 @@ def run(kind: str, context: Context) -> None:
         context.progress.found(cell.folder)
         return
     context.progress.start(cell.folder, label)
+    check_place(cell.config["environment"])
     keras.utils.clear_session()
     keras.utils.set_random_seed(derive_seed(cell.seed, kind))
     write_json_atomic(cell.folder / "config.json", cell.config)

@@ -34,6 +34,7 @@ class Progress:
         self._measured: dict[str, tuple[float, int]] = {}  # seconds and steps, by kind
         self._terminal = sys.stdout.isatty()
         self._printed = 0.0
+        self._ended = time.monotonic()
         self._key: Any = None
         self._label = ""
         self._step = self._seen = 0
@@ -62,6 +63,16 @@ class Progress:
             self._measured[kind] = seconds + measured[0], steps + measured[1]
         label = self._label
         self._leave()
+        self._print(f"{label}: done", end="\n")
+
+    def did(self, key: Any, label: str) -> None:
+        """Say that a cell has been done elsewhere."""
+        kind, steps = self._left.pop(key)
+        now = time.monotonic()
+        # All processes together: what counts is how fast cells come to an end.
+        seconds, counted = self._measured.get(kind, (0.0, 0))
+        self._measured[kind] = seconds + now - self._ended, counted + steps
+        self._ended = now
         self._print(f"{label}: done", end="\n")
 
     def found(self, key: Any) -> None:
@@ -118,6 +129,22 @@ class Progress:
             print(f"\r{line:<99}", end=end, flush=True)
         else:
             print(f"[{share:4.0%}, {left} left] {text}", flush=True)
+
+
+class SilentProgress(Progress):
+    """Progress of a cell in another process, which nobody sees."""
+
+    def __init__(self) -> None:
+        super().__init__([])
+
+    def start(self, key: Any, label: str) -> None:
+        """Say nothing."""
+
+    def at(self, step: int) -> None:
+        """Say nothing."""
+
+    def finish(self) -> None:
+        """Say nothing."""
 
 
 class StepCount(keras.callbacks.Callback):

@@ -37,7 +37,7 @@ from keras_medaug.models.fit_steps import fit_steps
 from keras_medaug.models.image_model import ImageModel
 from keras_medaug.seeds import derive_seed
 from keras_medaug.study.arm import Arm, Function
-from keras_medaug.study.environment import digest, environment
+from keras_medaug.study.environment import check_place, digest
 from keras_medaug.study.scores import area
 from keras_medaug.study.settings import Settings
 
@@ -269,7 +269,7 @@ def run_cell(cell: Cell, data: Dataset) -> float:
     try:
         if cell.done and (cell.kind != "generator" or cell.has_images()):
             return 0.0
-        _check_place(cell.config["environment"])
+        check_place(cell.config["environment"])
         began = time.perf_counter()
         keras.utils.set_random_seed(derive_seed(cell.config.get("seed", 0), cell.kind))
         result = _WORK[cell.kind](cell, data)
@@ -282,17 +282,6 @@ def run_cell(cell: Cell, data: Dataset) -> float:
         return seconds
     finally:
         _alone.release()
-
-
-def _check_place(expected: Mapping[str, Any]) -> None:
-    here = environment()
-    wrong = {name: here.get(name) for name in expected if here.get(name) != expected[name]}
-    if wrong:
-        wanted = {name: expected[name] for name in wrong}
-        raise RuntimeError(
-            f"this process differs from the one the study was planned in: got {wrong}; expected "
-            f"{wanted}. Give all workers the same versions, device and number of threads."
-        )
 
 
 # Models that have been compiled, by all but their seed: `restart` makes them new without compiling.

@@ -47,6 +47,30 @@ def environment() -> dict[str, Any]:
     }
 
 
+def check_place(expected: Mapping[str, Any]) -> None:
+    """Check that this process is as the one that a cell was planned for.
+
+    Args:
+        expected: Its environment, or a part of it.
+
+    Raises:
+        RuntimeError: If a version, the device or the number of threads is another one here.
+
+    Example:
+
+    >>> from keras_medaug.study.environment import check_place, environment
+    >>> check_place(environment())
+    """
+    here = environment()
+    wrong = {name: here.get(name) for name in expected if here.get(name) != expected[name]}
+    if wrong:
+        wanted = {name: expected[name] for name in wrong}
+        raise RuntimeError(
+            f"this process differs from the one the study was planned in: got {wrong}; expected "
+            f"{wanted}. Give all workers the same versions, device and number of threads."
+        )
+
+
 def digest(config: Mapping[str, Any]) -> str:
     """Return a short hash of a configuration.
 

@@ -129,7 +129,9 @@ def run(
     _check_installed()
     out = Path(out)
     place = environment() if executor is None else executor.submit(environment).result()
-    audit, cells = plan(ds, chosen, seeds, settings, place, Path(store or out / "cells"))
+    # Absolute, since a worker may have another folder of its own.
+    folder = Path(store or out / "cells").absolute()
+    audit, cells = plan(ds, chosen, seeds, settings, place, folder)
     wanted = [audit, *cells.values()]
     if verbose:
         print(_announcement(ds, chosen, seeds, settings, wanted), flush=True)

@@ -20,10 +20,12 @@ import keras
 import numpy as np
 import pytest
 import reproduce
-from reproduction import cells, data, measures, paper, report, results
+from reproduction import cells, data, executors, measures, paper, report, results
 from reproduction.budgets import PRESETS
+from reproduction.progress import Progress
 
 import keras_medaug as kma
+from keras_medaug.study import environment
 
 pytest.importorskip("matplotlib")
 
@@ -226,20 +228,20 @@ def test_a_cell_is_named_after_the_device_and_the_threads_as_well(tmp_path, monk
     before = hashes(tmp_path)
     for patch in (
         lambda: monkeypatch.setenv("OMP_NUM_THREADS", "7"),
-        lambda: monkeypatch.setattr(cells, "_device", lambda: "gpu"),
-        lambda: monkeypatch.setattr(cells, "_threads", lambda: 99),
+        lambda: monkeypatch.setattr(environment, "_device", lambda: "gpu"),
+        lambda: monkeypatch.setattr(environment, "_threads", lambda: 99),
     ):
         patch()
-        cells.environment.cache_clear()
+        environment.environment.cache_clear()
         after = hashes(tmp_path)
         assert not set(after.values()) & set(before.values())
         before = after
     monkeypatch.undo()
-    cells.environment.cache_clear()
+    environment.environment.cache_clear()
 
 
 def test_the_device_is_named_without_its_number():
-    assert cells._device() in {"cpu", "gpu", "cuda", "mps", "tpu"}
+    assert environment._device() in {"cpu", "gpu", "cuda", "mps", "tpu"}
 
 
 def test_steps_become_whole_epochs(tmp_path):
@@ -430,7 +432,7 @@ def test_warnings(fake, change, warning):
 # ---- failures -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("more", [["--workers", "2"], ["--preset", "best"], ["--seeds", "0"]])
+@pytest.mark.parametrize("more", [["--workers", "0"], ["--preset", "best"], ["--seeds", "0"]])
 def test_what_is_not_there_yet_is_refused(tmp_path, capsys, more):
     with pytest.raises(SystemExit) as stop:
         reproduce.main(arguments(tmp_path, *more))
@@ -589,3 +591,25 @@ def test_a_killed_run_goes_on_to_the_same_files(finished, tmp_path):
     # The other run was in this process: so two processes agree as well.
     assert reproduce.main(arguments(finished, "--datasets", "phantom")) == 0
     assert untimed(tmp_path) == untimed(finished)
+
+
+def test_workers_give_what_one_process_gives(tmp_path):
+    phantom = kma.datasets.load("phantom", train=33, val=8, test=8)
+    found = []
+    for count in (1, 2):
+        out = tmp_path / str(count)
+        with kma.study.Workers(count, threads=1) as pool:
+            place = pool.submit(environment.environment).result()
+            plans = [cells.plan(phantom, seed, TINY, out, place) for seed in range(2)]
+            progress = Progress([(c.folder, c.kind, c.steps) for p in plans for c in p.values()])
+            executors.run_plans(plans, phantom, TINY, progress, pool)
+        assert progress.share() == 1
+        found.append([{k: v for k, v in cell.result().items() if k != "timing"}
+                      for plan in plans for cell in plan.values()])  # fmt: skip
+    assert found[0] == found[1]
+
+
+def test_where_cells_run_is_chosen_once(capsys, tmp_path):
+    with pytest.raises(SystemExit):
+        reproduce.main(arguments(tmp_path, "--workers", "2", "--scheduler", "tcp://localhost:1"))
+    assert "expected one of them" in capsys.readouterr().err

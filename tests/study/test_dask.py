@@ -23,7 +23,7 @@ def test_a_study_outlives_a_worker(tmp_path, monkeypatch):
     monkeypatch.setenv(own_arms.LOG, str(tmp_path))
     cluster = LocalCluster(
         n_workers=2, threads_per_worker=1, processes=True, host="127.0.0.1",
-        dashboard_address=None,
+        dashboard_address="127.0.0.1:0",
     )  # fmt: skip
     with cluster, Client(cluster) as client:
         results = kma.study.run(

@@ -1,0 +1,69 @@
+"""Where cells run: in this process, in several on this machine, or where a Dask scheduler says."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from contextlib import contextmanager
+
+import keras_medaug as kma
+from reproduction.budgets import Budget
+from reproduction.cells import Cell, Context, run
+from reproduction.progress import Progress, SilentProgress
+
+LINE_EVERY = 20.0  # seconds
+
+
+@contextmanager
+def chosen_executor(
+    workers: int, scheduler: str | None, threads: int | None = None
+) -> Iterator[Executor | None]:
+    """Yield an executor of processes, or `None` for this process."""
+    if scheduler:
+        from distributed import Client
+
+        with Client(scheduler) as client:
+            yield client.get_executor()
+    elif workers:
+        with kma.study.Workers(workers, threads) as pool:
+            yield pool
+    else:
+        yield None
+
+
+def run_plans(
+    plans: Sequence[Mapping[str, Cell]],
+    data: kma.datasets.Dataset,
+    budget: Budget,
+    progress: Progress,
+    executor: Executor | None,
+) -> None:
+    """Do the cells of all plans; `confidence`, which needs the others of its plan, after these."""
+    if executor is None:
+        for plan in plans:
+            for kind in plan:
+                run(kind, Context(plan, data, budget, progress))
+        return
+    waiting = [(plan, kind) for plan in plans for kind in plan]
+    running: dict[Future, Cell] = {}
+    try:
+        while waiting or running:
+            for plan, kind in list(waiting):
+                if kind != "confidence" or _others_done(plan, kind):
+                    waiting.remove((plan, kind))
+                    cell = plan[kind]
+                    if cell.done:
+                        progress.found(cell.folder)
+                        continue
+                    context = Context(plan, data, budget, SilentProgress())
+                    running[executor.submit(run, kind, context)] = cell
+            finished, _ = wait(running, timeout=LINE_EVERY, return_when=FIRST_COMPLETED)
+            for future in finished:
+                cell = running.pop(future)
+                future.result()
+                progress.did(cell.folder, f"{data.name}, seed {cell.seed}, {cell.kind}")
+    finally:
+        for future in running:
+            future.cancel()
+
+
+def _others_done(plan: Mapping[str, Cell], kind: str) -> bool:
+    return all(cell.done for other, cell in plan.items() if other != kind)
