@@ -241,7 +241,9 @@ def install_docs(session: nox.Session) -> None:
 
 def build_docs(session: nox.Session, builder: str, out: Path, *options: str) -> None:
     """Build the site with warnings, of broken references too, as errors."""
-    command = ["sphinx-build", "-b", builder, "-n", "-W", "--keep-going", *options]
+    # Anew each time: an older environment does not know of pages that have come since, and no stubs
+    # are made of what they name.
+    command = ["sphinx-build", "-b", builder, "-E", "-n", "-W", "--keep-going", *options]
     session.run(*command, "docs", str(out), env=environment(session, "jax"))
 
 

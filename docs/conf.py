@@ -33,6 +33,7 @@ extensions = [
 exclude_patterns = [
     "_build",
     "_drawn/*.md",
+    "results/studies/*/report.md",
     # what sphinx-gallery leaves beside the pages it makes
     "gallery/*.ipynb",
     "gallery/*.py",
@@ -44,7 +45,10 @@ bibtex_bibfiles = ["references.bib"]
 nitpicky = True
 # What is linked where it can be: names in single backticks, and the types of other packages, whose
 # inventories take a network.
-elsewhere = "ArrayLike Axes Figure NDArray Path PathLike collections concurrent keras matplotlib np numpy os"
+elsewhere = (
+    "ArrayLike Axes Figure NDArray Path PathLike collections concurrent keras matplotlib np numpy "
+    "os"
+)
 nitpick_ignore_regex = [
     ("py:obj", ".*"),
     ("py:.*", rf"({elsewhere.replace(' ', '|')}|pathlib|typing)(\..*)?"),
