@@ -173,14 +173,20 @@ def reproduce(options: argparse.Namespace) -> int:
     names = dataset_names(options)
     budget = PRESETS[options.preset]
     failures: dict[str, str] = {}
+    folders: dict[str, Path] = {}
     with ExitStack() as locks:
+        for name in names:
+            with noting_failure(name, options.out, failures):
+                # Absolute, since a worker may have another folder of its own.
+                folder = prepare(options.out / name).absolute()
+                locks.enter_context(only_process(folder))
+                folders[name] = folder
+        # Ended before the locks are: its processes may still be at work.
         executor = locks.enter_context(chosen_executor(options.workers or 0, options.scheduler))
         place = environment() if executor is None else executor.submit(environment).result()
         tasks = []
-        for name in names:
+        for name, folder in folders.items():
             with noting_failure(name, options.out, failures):
-                folder = prepare(options.out / name)
-                locks.enter_context(only_process(folder))
                 tasks.append(load_task(name, folder, options, budget, place))
         announce(tasks, options, place)
         work = new_progress(tasks)

@@ -49,7 +49,12 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--threads", type=int, help="of each process")
     parser.add_argument("--scheduler", help="address of a Dask scheduler")
     parser.add_argument("--out", type=Path, help="default: results/DATASET")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.workers and options.scheduler:
+        parser.error("--workers and --scheduler: got both; expected one of them")
+    if options.threads and not options.workers:
+        parser.error("--threads: got no --workers beside it, whose threads these are")
+    return options
 
 
 if __name__ == "__main__":

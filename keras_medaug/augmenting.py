@@ -1,6 +1,7 @@
 """From a small labelled set to synthetic images with labels, in one call."""
 
-from collections.abc import Callable, Sequence
+import inspect
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -23,6 +24,8 @@ METHODS: dict[str, type[GenerativeModel]] = {"cvae": CVAE, "dcgan": DCGAN, "vaeg
 LABELS = ("conditional", "classifier")
 MOST_TRIES = 20  # images made for each one that is wanted, before the rest is given up
 CLASSIFIER_STEPS = 500
+# What is set for a model, not by the user.
+FIXED = {"self", "kwargs", "image_shape", "num_classes", "seed", "augmentation"}
 
 Judge = Callable[[NDArray, NDArray], NDArray]
 
@@ -161,7 +164,8 @@ def new_generator(
     image_shape: Sequence[int],
     num_classes: int | None,
     seed: int,
-    settings: dict[str, Any],
+    settings: Mapping[str, Any],
+    argument: str = "settings",
 ) -> GenerativeModel:
     """Return a compiled model that has yet to be trained.
 
@@ -171,6 +175,7 @@ def new_generator(
         num_classes: Number of classes of a conditional model, or `None`.
         seed: Integer seed.
         settings: Further arguments of the model.
+        argument: Name under which these are reported.
 
     Returns:
         The model.
@@ -186,12 +191,33 @@ def new_generator(
     """
     if method not in METHODS:
         raise fail("method", repr(method), f"one of {', '.join(METHODS)}")
-    try:
-        model = METHODS[method](image_shape, num_classes=num_classes, seed=seed, **settings)
-    except TypeError as error:
-        raise fail("settings", f"{sorted(settings)} ({error})", f"arguments of {method}") from error
+    check_settings(METHODS[method], settings, argument)
+    model = METHODS[method](image_shape, num_classes=num_classes, seed=seed, **settings)
     model.compile()
     return model
+
+
+def check_settings(kind: type[keras.Model], settings: Mapping[str, Any], argument: str) -> None:
+    """Check that a model takes these settings, beside what is set for it.
+
+    Args:
+        kind: The model's class.
+        settings: Arguments by name.
+        argument: Name under which they are reported.
+
+    Raises:
+        ValueError: If one is not an argument of the model, or not for the caller to set.
+
+    Example:
+
+    >>> import keras_medaug as kma
+    >>> from keras_medaug.augmenting import check_settings
+    >>> check_settings(kma.models.CVAE, {"latent_dim": 4}, "settings")
+    """
+    known = set(inspect.signature(kind.__init__).parameters) - FIXED
+    unknown = sorted(set(settings) - known)
+    if unknown:
+        raise fail(argument, repr(unknown), f"among {', '.join(sorted(known))}")
 
 
 def train_generator(

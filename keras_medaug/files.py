@@ -92,7 +92,7 @@ def write_json_atomic(path: str | os.PathLike, content: Any) -> None:
      "mean": 0.5
     }
     """
-    text = json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False, default=_plain)
+    text = json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False, default=plain)
     write_text_atomic(path, f"{text}\n")
 
 
@@ -112,7 +112,7 @@ def remove_partial_files(folder: str | os.PathLike) -> None:
         path.unlink(missing_ok=True)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Return a NumPy value as what `json` knows."""
     if isinstance(value, np.generic | np.ndarray):
         return value.tolist()

@@ -41,6 +41,8 @@ def test_every_method_gives_images_labels_and_a_card(data, method):
     assert card["copy_audit"]["held_out"]["count"] == 40
     assert card["source"]["md5"] == kma.datasets.Dataset("training", (x, y)).md5
     assert json.loads(json.dumps(card)) == card
+    if method != "cvae":  # one is enough for what is the same for all
+        return
     again, _, _ = kma.augment(
         x, y, method, per_class={0: 3, 2: 2}, steps=4, batch_size=32, seed=5, verbose=0,
         **TINY[method],

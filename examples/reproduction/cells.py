@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 import keras_medaug as kma
 from keras_medaug.files import replacing, write_json_atomic, write_npz_atomic
 from keras_medaug.seeds import derive_seed
+from keras_medaug.study.alone import alone_in_process
 from keras_medaug.study.environment import check_place, digest, environment
 from reproduction import measures
 from reproduction.budgets import Budget
@@ -198,12 +199,13 @@ def run(kind: str, context: Context) -> None:
         context.progress.found(cell.folder)
         return
     context.progress.start(cell.folder, label)
-    check_place(cell.config["environment"])
-    keras.utils.clear_session()
-    keras.utils.set_random_seed(derive_seed(cell.seed, kind))
-    write_json_atomic(cell.folder / "config.json", cell.config)
-    write_json_atomic(cell.folder / "result.json", _WORK[kind](cell, context))
-    _remove_checkpoint(cell)
+    with alone_in_process():
+        check_place(cell.config["environment"])
+        keras.utils.clear_session()
+        keras.utils.set_random_seed(derive_seed(cell.seed, kind))
+        write_json_atomic(cell.folder / "config.json", cell.config)
+        write_json_atomic(cell.folder / "result.json", _WORK[kind](cell, context))
+        _remove_checkpoint(cell)
     context.progress.finish()
 
 

@@ -46,23 +46,43 @@ def run_plans(
     running: dict[Future, Cell] = {}
     try:
         while waiting or running:
-            for plan, kind in list(waiting):
-                if kind != "confidence" or _others_done(plan, kind):
-                    waiting.remove((plan, kind))
-                    cell = plan[kind]
-                    if cell.done:
-                        progress.found(cell.folder)
-                        continue
+            for plan, kind in [each for each in waiting if _is_ready(*each)]:
+                waiting.remove((plan, kind))
+                cell = plan[kind]
+                if cell.done:
+                    progress.found(cell.folder)
+                else:
                     context = Context(plan, data, budget, SilentProgress())
                     running[executor.submit(run, kind, context)] = cell
-            finished, _ = wait(running, timeout=LINE_EVERY, return_when=FIRST_COMPLETED)
-            for future in finished:
-                cell = running.pop(future)
-                future.result()
-                progress.did(cell.folder, f"{data.name}, seed {cell.seed}, {cell.kind}")
+            if running:
+                _note_finished(running, data.name, progress)
+            elif waiting:
+                raise _not_shared(next(iter(waiting[0][0].values())))
     finally:
         for future in running:
             future.cancel()
+
+
+def _note_finished(running: dict[Future, Cell], name: str, progress: Progress) -> None:
+    """Wait until something is done, or for some time, and take it from what is running."""
+    finished, _ = wait(running, timeout=LINE_EVERY, return_when=FIRST_COMPLETED)
+    for future in finished:
+        cell = running.pop(future)
+        future.result()
+        if not cell.done:
+            raise _not_shared(cell)
+        progress.did(cell.folder, f"{name}, seed {cell.seed}, {cell.kind}")
+
+
+def _not_shared(cell: Cell) -> RuntimeError:
+    return RuntimeError(
+        f"--out: got {cell.folder.parent}, into which the executor's processes do not write; "
+        "expected a folder that they share with this one."
+    )
+
+
+def _is_ready(plan: Mapping[str, Cell], kind: str) -> bool:
+    return kind != "confidence" or _others_done(plan, kind)
 
 
 def _others_done(plan: Mapping[str, Cell], kind: str) -> bool:

@@ -64,6 +64,7 @@ class ResumeTraining(keras.callbacks.Callback):
         self._saved_at = time.monotonic()
         self.history, self._epoch = [], 0
         epoch, path = self._latest()
+        self.model._initial_epoch = None  # an interrupted training may have left its own
         if path is None:
             return
         if not self.model.optimizer.built:

@@ -14,8 +14,8 @@ else:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[bool]:
-    """Hold `{path}.lock` while the body runs; wait for whoever holds it.
+def locked(path: Path, doing: str = "downloads") -> Iterator[bool]:
+    """Hold `{path}.lock` while the body runs; wait for whoever holds it, and say what it is doing.
 
     Yields:
         Whether the lock is held; `False` on a file system that has no locks.
@@ -23,7 +23,7 @@ def locked(path: Path) -> Iterator[bool]:
     lock = path.with_name(f"{path.name}.lock")
     while True:
         with lock.open("a+b") as file:
-            held = _acquire(file, path)
+            held = _acquire(file, path, doing)
             if held and not _is_same(file, lock):
                 continue  # The one waited for has removed it: start over with a new one.
             try:
@@ -34,12 +34,12 @@ def locked(path: Path) -> Iterator[bool]:
             return
 
 
-def _acquire(file: BinaryIO, path: Path) -> bool:
+def _acquire(file: BinaryIO, path: Path, doing: str) -> bool:
     try:
         _lock(file, wait=False)
         return True
     except BlockingIOError:
-        print(f"Waiting for another process that downloads {path.name} ...", file=sys.stderr)
+        print(f"Waiting for another process that {doing} {path.name} ...", file=sys.stderr)
     except OSError:
         return False
     _lock(file, wait=True)

@@ -469,6 +469,7 @@ class ImageModel(keras.Model):
             old.assign(new.value)
         self.seed, self._seed = fresh.seed, fresh._seed
         self.stop_training = False
+        self._initial_epoch = None  # which a resumed training leaves where it is interrupted
         self.reset_metrics()
 
     # The optimizers as they were compiled with, as JSON; `None` where they cannot be saved.

@@ -58,10 +58,7 @@ class Arm:
         """Return what tells the user's function from another one, or `None`."""
         if self.function is None:
             return None
-        try:
-            text = inspect.getsource(self.function)
-        except (OSError, TypeError):
-            text = ""
+        text = inspect.getsource(self.function)
         return {
             "function": f"{self.function.__module__}.{self.function.__qualname__}",
             "source": hashlib.sha256(text.encode()).hexdigest()[:12],
@@ -119,9 +116,17 @@ def _resolve(given: str | Function) -> Arm:
 
 def _own(function: Function) -> Arm:
     name = getattr(function, "__qualname__", "")
-    if not name or "<" in name:
+    expected = "a function defined at the top of a module, so that a process can find it"
+    if not inspect.isfunction(function):
+        raise fail("arms", repr(function), f"{expected}, with nothing bound to it")
+    if "<" in name:
         got = f"{function!r}, which cannot be found by its name"
-        raise fail("arms", got, "a function defined at the top of a module, so that a process can")
+        raise fail("arms", got, expected)
+    try:
+        inspect.getsource(function)
+    except (OSError, TypeError) as error:
+        got = f"{name}, whose source cannot be read"
+        raise fail("arms", got, f"{expected}, in a file: cells are named after it") from error
     if name in (*ARMS, *DIAGNOSTICS):
         raise fail("arms", f"a function named {name!r}", "another name: that one is taken")
     return Arm(name, function=function)

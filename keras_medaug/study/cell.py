@@ -6,9 +6,9 @@ one is done, for every study that asks for it.
 """
 
 import base64
+import hashlib
 import json
 import shutil
-import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_medaug.augmenting import (
+    check_settings,
     conditional_images,
     fidelity_judge,
     new_generator,
@@ -28,6 +29,7 @@ from keras_medaug.augmenting import (
 from keras_medaug.callbacks import ResumeTraining
 from keras_medaug.checks import check_images, check_labels, fail
 from keras_medaug.datasets import Dataset
+from keras_medaug.datasets.locking import locked
 from keras_medaug.files import write_json_atomic, write_npz_atomic
 from keras_medaug.labels import plan_labels
 from keras_medaug.layers import GeometricAugmentation
@@ -36,6 +38,7 @@ from keras_medaug.models import Classifier
 from keras_medaug.models.fit_steps import fit_steps
 from keras_medaug.models.image_model import ImageModel
 from keras_medaug.seeds import derive_seed
+from keras_medaug.study.alone import alone_in_process
 from keras_medaug.study.arm import Arm, Function
 from keras_medaug.study.environment import check_place, digest
 from keras_medaug.study.scores import area
@@ -89,7 +92,7 @@ class Cell:
 
     @property
     def done(self) -> bool:
-        """Whether the result is there, and what others need of it."""
+        """Whether the result is there."""
         return (self.folder / "result.json").is_file()
 
     @property
@@ -227,15 +230,15 @@ def policy_config(layer: GeometricAugmentation) -> dict[str, Any]:
 
 # ---- running --------------------------------------------------------------------------------
 
-_alone = threading.Lock()
 
-
-def run_cell(cell: Cell, data: Dataset) -> float:
+def run_cell(cell: Cell, data: Dataset, call: str = "") -> float:  # noqa: ARG001
     """Do one cell, if it is not done, and store what it gives.
 
     Args:
         cell: What to do.
         data: The set that its configuration names.
+        call: Tells this call from others of the cell, for executors that remember what a call
+            gave, as Dask does, errors included.
 
     Returns:
         The seconds it took, 0 where it was done before.
@@ -261,27 +264,34 @@ def run_cell(cell: Cell, data: Dataset) -> float:
     ...     audit.result()["exact_duplicates"]
     0
     """
-    if not _alone.acquire(blocking=False):
-        raise RuntimeError(
-            "two cells in one process: got an executor of threads; expected one of processes, "
-            "since random seeds belong to the process."
-        )
-    try:
-        if cell.done and (cell.kind != "generator" or cell.has_images()):
+    with alone_in_process():
+        if _is_done(cell):
             return 0.0
         check_place(cell.config["environment"])
-        began = time.perf_counter()
-        keras.utils.set_random_seed(derive_seed(cell.config.get("seed", 0), cell.kind))
+        cell.store.mkdir(parents=True, exist_ok=True)
+        with locked(cell.folder, "works on"):
+            return 0.0 if _is_done(cell) else _run(cell, data)
+
+
+def _is_done(cell: Cell) -> bool:
+    return cell.done and (cell.kind != "generator" or cell.has_images())
+
+
+def _run(cell: Cell, data: Dataset) -> float:
+    began = time.perf_counter()
+    keras.utils.set_random_seed(derive_seed(cell.config.get("seed", 0), cell.kind))
+    try:
         result = _WORK[cell.kind](cell, data)
-        seconds = time.perf_counter() - began
-        write_json_atomic(cell.folder / "config.json", cell.config)
-        write_json_atomic(
-            cell.folder / "result.json", {**result, "timing": {"seconds": round(seconds, 3)}}
-        )
-        shutil.rmtree(cell.folder / "training", ignore_errors=True)
-        return seconds
-    finally:
-        _alone.release()
+    except BaseException:
+        _MODELS.clear()  # one of them may be in the middle of something
+        raise
+    seconds = time.perf_counter() - began
+    write_json_atomic(cell.folder / "config.json", cell.config)
+    write_json_atomic(
+        cell.folder / "result.json", {**result, "timing": {"seconds": round(seconds, 3)}}
+    )
+    shutil.rmtree(cell.folder / "training", ignore_errors=True)
+    return seconds
 
 
 # Models that have been compiled, by all but their seed: `restart` makes them new without compiling.
@@ -347,14 +357,20 @@ def _run_generator(cell: Cell, data: Dataset) -> dict[str, Any]:
             method, data.image_shape, data.num_classes, own_seed, dict(config["model"])
         ),
     )  # fmt: skip
+    judge, record = None, None
+    if config["fidelity"] is not None:
+        judge, record = fidelity_judge(x, y, config["fidelity"], training["batch_size"], seed)
     resume = ResumeTraining(cell.folder / "training", seconds=CHECKPOINT_SECONDS)
     train_generator(model, x, y, training["steps"], training["batch_size"], [resume])
     total = max(round(config["ratio"] * len(y)), 1)
     wanted = plan_labels(y, "proportional", total=total)
-    judge, record = None, None
-    if config["fidelity"] is not None:
-        judge, record = fidelity_judge(x, y, config["fidelity"], training["batch_size"], seed)
     images, labels, made = conditional_images(model, wanted, derive_seed(seed, "images"), judge)
+    if not len(images):
+        raise RuntimeError(
+            f"fidelity: got {method}, seed {seed}, none of whose {made} images is taken for its "
+            f"class with a probability of {config['fidelity']}; expected a lower value, or more "
+            "`generator_steps`."
+        )
     stored = np.rint(images * 255).astype(np.uint8)
     write_npz_atomic(cell.folder / "images.npz", {"images": stored, "labels": labels})
     names = [name for name in resume.history[0] if name != "seconds"]
@@ -365,6 +381,7 @@ def _run_generator(cell: Cell, data: Dataset) -> dict[str, Any]:
         "counts": np.bincount(labels, minlength=data.num_classes).tolist(),
         "requested": np.bincount(wanted, minlength=data.num_classes).tolist(),
         "generated": made,
+        "images_md5": images_md5(stored),
         "fidelity": record,
         "diversity": diversity(stored, labels, x, y, seed),
     }
@@ -440,7 +457,10 @@ def _run_classifier(cell: Cell, data: Dataset) -> dict[str, Any]:
     )  # fmt: skip
     model.set_weights(best.weights)
     result = {
-        "images": {"real_and_synthetic": np.bincount(y, minlength=data.num_classes).tolist()},
+        "images": {
+            "real_and_synthetic": np.bincount(y, minlength=data.num_classes).tolist(),
+            "synthetic_md5": None if cell.needs is None else images_md5(cell.needs.images()[0]),
+        },
         "test_images_in_training": leaked,
         "loss": [float(f"{loss:.6g}") for loss in losses],
         "val_auc": [float(f"{value:.6g}") for value in best.history],
@@ -480,14 +500,11 @@ def new_classifier(
     >>> new_classifier(ds, {"filters": 4}, None, seed=0).filters
     4
     """
+    check_settings(Classifier, settings, "classifier")
     augmentation = None if policy is None else GeometricAugmentation(**policy)
-    try:
-        model = Classifier(
-            data.image_shape, data.num_classes, augmentation=augmentation, seed=seed, **settings
-        )
-    except TypeError as error:
-        got = f"{sorted(settings)} ({error})"
-        raise fail("classifier", got, "arguments of Classifier") from error
+    model = Classifier(
+        data.image_shape, data.num_classes, augmentation=augmentation, seed=seed, **settings
+    )
     model.compile()
     return model
 
@@ -586,6 +603,25 @@ def _run_audit(cell: Cell, data: Dataset) -> dict[str, Any]:
             for split in ("train", "val", "test")
         },
     }
+
+
+def images_md5(images: NDArray) -> str:
+    """Return the MD5 of images as they are stored.
+
+    Args:
+        images: `uint8` images.
+
+    Returns:
+        Hexadecimal digits.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_medaug.study.cell import images_md5
+    >>> images_md5(np.zeros((1, 2, 2, 1), np.uint8))
+    'f1d3ff8443297732862df21dc4e57262'
+    """
+    return hashlib.md5(np.ascontiguousarray(images).data, usedforsecurity=False).hexdigest()
 
 
 def leaks(training: NDArray, test: NDArray) -> int:

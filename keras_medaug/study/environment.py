@@ -14,14 +14,14 @@ import numpy as np
 
 from keras_medaug._version import __version__
 
-# By these a user says how many threads a backend takes, where that is not one per processor.
+# By these a user says how many threads a backend takes, and how exactly it multiplies.
 SETTINGS = (
     "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS",
-    "TF_NUM_INTEROP_THREADS", "XLA_FLAGS", "TF_ENABLE_ONEDNN_OPTS", "NPROC",
+    "TF_NUM_INTEROP_THREADS", "XLA_FLAGS", "TF_ENABLE_ONEDNN_OPTS", "NPROC", "JAX_ENABLE_X64",
+    "JAX_DEFAULT_MATMUL_PRECISION", "NVIDIA_TF32_OVERRIDE",
 )  # fmt: skip
 
 
-@functools.cache
 def environment() -> dict[str, Any]:
     """Return backend, versions, device, number of threads, and settings of threads.
 
@@ -34,6 +34,27 @@ def environment() -> dict[str, Any]:
     >>> environment()["threads"] >= 1
     True
     """
+    return {**_of_process(), **dtype_policy()}
+
+
+def dtype_policy() -> dict[str, str]:
+    """Return Keras's dtype policy, where it is not the usual one.
+
+    Returns:
+        A dictionary with `dtype`, or an empty one for `float32`.
+
+    Example:
+
+    >>> from keras_medaug.study.environment import dtype_policy
+    >>> dtype_policy()
+    {}
+    """
+    name = keras.config.dtype_policy().name
+    return {} if name == "float32" else {"dtype": name}
+
+
+@functools.cache
+def _of_process() -> dict[str, Any]:
     backend = keras.config.backend()
     return {
         "backend": backend,
@@ -51,7 +72,7 @@ def check_place(expected: Mapping[str, Any]) -> None:
     """Check that this process is as the one that a cell was planned for.
 
     Args:
-        expected: Its environment, or a part of it.
+        expected: Its environment.
 
     Raises:
         RuntimeError: If a version, the device or the number of threads is another one here.
@@ -62,9 +83,10 @@ def check_place(expected: Mapping[str, Any]) -> None:
     >>> check_place(environment())
     """
     here = environment()
-    wrong = {name: here.get(name) for name in expected if here.get(name) != expected[name]}
+    names = {*here, *expected}
+    wrong = {name: here.get(name) for name in sorted(names) if here.get(name) != expected.get(name)}
     if wrong:
-        wanted = {name: expected[name] for name in wrong}
+        wanted = {name: expected.get(name) for name in wrong}
         raise RuntimeError(
             f"this process differs from the one the study was planned in: got {wrong}; expected "
             f"{wanted}. Give all workers the same versions, device and number of threads."

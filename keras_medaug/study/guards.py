@@ -210,6 +210,66 @@ def warn_of_generator(arm: str, ratios: Sequence[Sequence[float | None]]) -> lis
     }]  # fmt: skip
 
 
+def warn_of_filter(
+    arm: str, counts: Sequence[tuple[Sequence[int], Sequence[int]]]
+) -> list[dict[str, Any]]:
+    """Return a warning of a filter that left fewer images than were asked for.
+
+    Args:
+        arm: The method.
+        counts: For each seed, the images of each class that were asked for, and that there are.
+
+    Returns:
+        Warnings, as `warn_of_data`.
+
+    Example:
+
+    >>> from keras_medaug.study.guards import warn_of_filter
+    >>> warn_of_filter("cvae", [([10, 10], [10, 3])])[0]["least"]
+    0.65
+    """
+    shares = [sum(there) / sum(asked) for asked, there in counts]
+    short = [share for share in shares if share < 1]
+    if not short:
+        return []
+    return [{
+        "guard": "too_few_images",
+        "arm": arm,
+        "seeds": len(short),
+        "least": round(min(short), 4),
+        "message": f"Of the images by {arm} that were asked for, as few as {min(short):.0%} passed "
+        f"the filter, with {len(short)} of {len(shares)} seeds short: the arm is nearer to 'none' "
+        "than its name says.",
+    }]  # fmt: skip
+
+
+def warn_of_images(arm: str, surplus: int) -> list[dict[str, Any]]:
+    """Return a warning of arms of one seed that did not train on the same synthetic images.
+
+    Args:
+        arm: The method.
+        surplus: How many sets of images there were beyond one for each seed.
+
+    Returns:
+        Warnings, as `warn_of_data`.
+
+    Example:
+
+    >>> from keras_medaug.study.guards import warn_of_images
+    >>> warn_of_images("cvae", 0)
+    []
+    """
+    if surplus <= 0:
+        return []
+    return [{
+        "guard": "other_images",
+        "arm": arm,
+        "surplus": surplus,
+        "message": f"Arms of one seed did not all train on the same images by {arm}: these were "
+        "made anew in between, and came out otherwise. Delete the cells of these arms.",
+    }]  # fmt: skip
+
+
 def warn_of_policy(
     name: str, plain: Sequence[float], turned: Sequence[float], classes: int
 ) -> list[dict[str, Any]]:

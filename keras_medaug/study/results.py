@@ -239,13 +239,18 @@ def _warnings(
             for seed in range(seeds)
         ]  # fmt: skip
         unique = {cell.key: cell.result() for cell in made if cell is not None}
-        warnings += guards.warn_of_generator(
-            method, [each["diversity"] for each in unique.values()]
+        results = list(unique.values())
+        warnings += guards.warn_of_generator(method, [each["diversity"] for each in results])
+        warnings += guards.warn_of_filter(
+            method, [(each["requested"], each["counts"]) for each in results]
         )
+        used = {
+            (seed, found[arm.name, seed]["images"].get("synthetic_md5"))
+            for arm in arms if arm.generator == method for seed in range(seeds)
+        }  # fmt: skip
+        warnings += guards.warn_of_images(method, len(used) - seeds)
     for arm in arms:
-        warnings += _of_arm(
-            arm.name, seeds, found, audited["exact_duplicates"], labels, probabilities[arm.name]
-        )
+        warnings += _of_arm(arm.name, seeds, found, labels, probabilities[arm.name])
     return warnings
 
 
@@ -253,13 +258,14 @@ def _of_arm(
     name: str,
     seeds: int,
     found: Results,
-    duplicates: int,
     labels: NDArray,
     probabilities: NDArray,
 ) -> list[dict[str, Any]]:
     warnings: list[dict[str, Any]] = []
-    leaked = max(found[name, seed]["test_images_in_training"] for seed in range(seeds))
-    if leaked > duplicates:  # those that the set itself holds are told of once, for all arms
+    # Those that the training split itself holds are told of once, for all arms.
+    key = "test_images_in_training"
+    leaked = max(found[name, seed][key] - found["none", seed][key] for seed in range(seeds))
+    if leaked > 0:
         warnings.append({
             "guard": "leak",
             "arm": name,
@@ -280,11 +286,11 @@ def _of_arm(
 def _collapse(name: str, seeds: int, found: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
     never = sorted({label for numbers in found.values() for label in numbers["never"]})
     worst = min(found.values(), key=lambda numbers: numbers["accuracy"])
-    what = (
-        "some class is never its answer"
-        if never
-        else ("its accuracy cannot be told from that of the most common class")
-    )
+    those = f"with {len(found)} of {seeds} seeds"
+    if never:
+        what = f"The classifier of {name!r} has collapsed {those}: some class is never its answer."
+    else:
+        what = f"The accuracy of {name!r} cannot be told from that of the commonest class {those}."
     return {
         "guard": "collapsed_classifier",
         "arm": name,
@@ -292,7 +298,6 @@ def _collapse(name: str, seeds: int, found: Mapping[int, Mapping[str, Any]]) -> 
         "never": never,
         "accuracy": round(worst["accuracy"], 4),
         "majority": round(worst["majority"], 4),
-        "message": f"The classifier of {name!r} may have collapsed with {len(found)} of {seeds} "
-        f"seeds: {what}. Lowest accuracy {worst['accuracy']:.3f}; the most common class is "
-        f"{worst['majority']:.3f} of the images.",
+        "message": f"{what} Lowest accuracy {worst['accuracy']:.3f}; the commonest class is "
+        f"{worst['majority']:.3f} of the test images.",
     }

@@ -1,5 +1,6 @@
 """The study: does it help?"""
 
+import json
 import math
 import os
 import time
@@ -9,15 +10,18 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from keras_medaug.augmenting import METHODS, new_generator
 from keras_medaug.checks import check_flag, check_positive, check_share, fail
 from keras_medaug.datasets import Dataset
 from keras_medaug.datasets.dataset import SPLITS
-from keras_medaug.files import write_json_atomic
+from keras_medaug.files import plain, write_json_atomic
+from keras_medaug.labels import OutOfFoldClassifier
 from keras_medaug.layers import GeometricAugmentation
 from keras_medaug.study.arm import ARMS, GENERATORS, SAFE, Arm, Function, resolve_arms
 from keras_medaug.study.cell import Cell, new_classifier, plan, policy_config
-from keras_medaug.study.environment import environment
+from keras_medaug.study.environment import dtype_policy, environment
 from keras_medaug.study.policies import safe_policy as policy_of
 from keras_medaug.study.report import write_report
 from keras_medaug.study.results import summarise
@@ -121,14 +125,15 @@ def run(
         batch_size=check_positive(batch_size, "batch_size", integer=True),
         fidelity=None if fidelity is None else check_share(fidelity, "fidelity"),
         margin=check_positive(margin, "margin"),
-        classifier=dict(classifier or {}),
+        classifier=_plain(classifier or {}, "classifier"),
         generators=_check_generators(generators or {}),
-        policies=_policies(chosen, ds.name if safe_policy is None else safe_policy),
+        policies=_policies(ds.name if safe_policy is None else safe_policy),
     )
     _check_models(ds, chosen, settings)
+    _check_folds(ds, settings)
     _check_installed()
     out = Path(out)
-    place = environment() if executor is None else executor.submit(environment).result()
+    place = _place(executor)
     # Absolute, since a worker may have another folder of its own.
     folder = Path(store or out / "cells").absolute()
     audit, cells = plan(ds, chosen, seeds, settings, place, folder)
@@ -230,23 +235,55 @@ def _check_generators(given: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[
     unknown = sorted(set(given) - set(GENERATORS))
     if unknown:
         raise fail("generators", repr(unknown), f"arguments by {', '.join(METHODS)}")
-    return {method: dict(settings) for method, settings in given.items()}
+    return {
+        method: _plain(settings, f"generators[{method!r}]") for method, settings in given.items()
+    }
 
 
-def _policies(arms: Sequence[Arm], safe: str | GeometricAugmentation) -> dict[str, dict[str, Any]]:
-    """Return the policies that the arms use, by name."""
+def _plain(settings: Mapping[str, Any], argument: str) -> dict[str, Any]:
+    """Return settings as JSON holds them, which cells are named after."""
+    try:
+        return json.loads(json.dumps(dict(settings), default=plain))
+    except TypeError as error:
+        raise fail(argument, str(error), "numbers, strings and lists") from error
+
+
+def _policies(safe: str | GeometricAugmentation) -> dict[str, dict[str, Any]]:
+    """Return the policies by name, used or not: the cells of `none`, which try both, are shared."""
     layer = policy_of(safe) if isinstance(safe, str) else safe
-    known = {"geometric": GeometricAugmentation(), SAFE: layer}
-    used = {arm.policy for arm in arms}
-    return {name: policy_config(policy) for name, policy in known.items() if name in used}
+    return {
+        name: policy_config(policy)
+        for name, policy in (("geometric", GeometricAugmentation()), (SAFE, layer))
+    }
+
+
+def _place(executor: Executor | None) -> dict[str, Any]:
+    """Return the environment that cells will run in."""
+    if executor is None:
+        return environment()
+    place = executor.submit(environment).result()
+    ours = dtype_policy().get("dtype", "float32")
+    theirs = place.get("dtype", "float32")
+    if ours != theirs:
+        got = f"processes with the dtype policy {theirs}, where this one has {ours}"
+        raise fail("executor", got, "one policy, such as by $KERAS_HOME/keras.json")
+    return place
 
 
 def _check_models(ds: Dataset, arms: Sequence[Arm], settings: Settings) -> None:
     """Build each model once: what they refuse is refused before any training."""
     new_classifier(ds, settings.classifier, None, 0)
     for method in {arm.generator: None for arm in arms if arm.generator}:
-        given = dict(settings.generators.get(method, {}))
-        new_generator(method, ds.image_shape, ds.num_classes, 0, given)
+        given = settings.generators.get(method, {})
+        argument = f"generators[{method!r}]"
+        new_generator(method, ds.image_shape, ds.num_classes, 0, given, argument)
+
+
+def _check_folds(ds: Dataset, settings: Settings) -> None:
+    fewest = np.bincount(ds.stored("train")[1]).min() * settings.train_fraction
+    if settings.fidelity is not None and round(fewest) < OutOfFoldClassifier().folds:
+        got = f"{settings.fidelity} where a class has {round(fewest)} training images"
+        raise fail("fidelity", got, "three images of each class or more, one for each fold")
 
 
 def _check_installed() -> None:

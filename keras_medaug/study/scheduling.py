@@ -1,12 +1,14 @@
 """Cells on an executor: each when what it needs is there, none twice."""
 
 import time
+import uuid
 from collections.abc import Iterable
 from concurrent.futures import (
     FIRST_COMPLETED,
     BrokenExecutor,
     Executor,
     Future,
+    ProcessPoolExecutor,
     ThreadPoolExecutor,
     wait,
 )
@@ -33,7 +35,7 @@ def check_executor(executor: Executor | None) -> Executor | None:
         The same.
 
     Raises:
-        ValueError: If it is a pool of threads, or no executor.
+        ValueError: If it is a pool of threads or of forked processes, or no executor.
 
     Example:
 
@@ -47,6 +49,12 @@ def check_executor(executor: Executor | None) -> Executor | None:
     )
     if isinstance(executor, ThreadPoolExecutor):
         raise fail("executor", "a pool of threads, which share their random seeds", expected)
+    context = getattr(executor, "_mp_context", None)
+    if isinstance(executor, ProcessPoolExecutor) and (
+        context is None or context.get_start_method() == "fork"
+    ):
+        got = "a pool of forked processes, in which backends hang"
+        raise fail("executor", got, f"{expected}; or mp_context=get_context('spawn')")
     if executor is not None and not callable(getattr(executor, "submit", None)):
         raise fail("executor", f"a {type(executor).__name__}", expected)
     return executor
@@ -91,11 +99,11 @@ def _left(cells: Iterable[Cell]) -> dict[str, Cell]:
     """Return what is to be done, by key, each after what it needs."""
     left: dict[str, Cell] = {}
     for cell in cells:
-        if cell.done:
-            continue
-        if cell.needs is not None and not (cell.needs.done and cell.needs.has_images()):
-            left[cell.needs.key] = cell.needs
-        left[cell.key] = cell
+        needs = cell.needs
+        if needs is not None and not (needs.done and (cell.done or needs.has_images())):
+            left[needs.key] = needs
+        if not cell.done:
+            left[cell.key] = cell
     return left
 
 
@@ -109,11 +117,18 @@ def _submit_all(
             pending = {*waiting, *(cell.key for cell in running.values())}
             for key, cell in list(waiting.items()):
                 if cell.needs is None or cell.needs.key not in pending:
-                    running[executor.submit(run_cell, cell, data)] = waiting.pop(key)
+                    call = uuid.uuid4().hex
+                    running[executor.submit(run_cell, cell, data, call)] = waiting.pop(key)
             finished, _ = wait(running, timeout=LINE_EVERY, return_when=FIRST_COMPLETED)
             for future in finished:
                 cell = running.pop(future)
-                progress.done(cell, future.result())
+                seconds = future.result()
+                if not cell.done:
+                    raise RuntimeError(
+                        f"store: got {cell.store}, into which the executor's processes do not "
+                        "write; expected a folder that they share with this one."
+                    )
+                progress.done(cell, seconds)
             if not finished:
                 progress.tick()
     except BrokenExecutor as error:

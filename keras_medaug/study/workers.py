@@ -3,8 +3,10 @@
 import os
 import queue
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import get_context
 from typing import Any
@@ -100,18 +102,21 @@ class Workers(Executor):
             cancel_futures: Whether to drop what has not begun.
         """
         with self._lock:
-            closed, self._closed = self._closed, True
-        if cancel_futures:
-            while not self._tasks.empty():
-                task = self._tasks.get()
-                if task is not None:
-                    task.future.cancel()
-        if not closed:
-            for _ in self._slots:
+            self._closed = True
+            if cancel_futures:
+                self._drop_waiting()
+            for _ in self._slots:  # one more than is needed does no harm
                 self._tasks.put(None)
         if wait:
             for thread in self._slots:
                 thread.join()
+
+    def _drop_waiting(self) -> None:
+        with suppress(queue.Empty):
+            while True:
+                task = self._tasks.get_nowait()
+                if task is not None:
+                    task.future.cancel()
 
     def _serve(self, processors: set[int]) -> None:
         """Do tasks one by one, each in the process of this slot."""
@@ -139,7 +144,20 @@ class Workers(Executor):
 
 
 def _new_pool() -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(1, mp_context=get_context("spawn"))
+    return ProcessPoolExecutor(
+        1, mp_context=get_context("spawn"), initializer=_end_with, initargs=(os.getpid(),)
+    )
+
+
+def _end_with(parent: int) -> None:
+    """End this process where its parent is killed, which would leave it, and its memory, behind."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1.0)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _processors() -> list[int]:

@@ -6,6 +6,7 @@ import dataclasses
 import errno
 import json
 import os
+import pickle
 import random
 import shutil
 import signal
@@ -14,6 +15,7 @@ import sys
 import types
 import urllib.error
 import urllib.request
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 
 import keras
@@ -26,6 +28,7 @@ from reproduction.progress import Progress
 
 import keras_medaug as kma
 from keras_medaug.study import environment
+from keras_medaug.study.alone import alone_in_process
 
 pytest.importorskip("matplotlib")
 
@@ -232,12 +235,12 @@ def test_a_cell_is_named_after_the_device_and_the_threads_as_well(tmp_path, monk
         lambda: monkeypatch.setattr(environment, "_threads", lambda: 99),
     ):
         patch()
-        environment.environment.cache_clear()
+        environment._of_process.cache_clear()
         after = hashes(tmp_path)
         assert not set(after.values()) & set(before.values())
         before = after
     monkeypatch.undo()
-    environment.environment.cache_clear()
+    environment._of_process.cache_clear()
 
 
 def test_the_device_is_named_without_its_number():
@@ -593,20 +596,70 @@ def test_a_killed_run_goes_on_to_the_same_files(finished, tmp_path):
     assert untimed(tmp_path) == untimed(finished)
 
 
-def test_workers_give_what_one_process_gives(tmp_path):
+class Elsewhere(Executor):
+    """Runs what it is given as it would come out on the other side of a wire."""
+
+    def __init__(self, writes=True):
+        self.writes, self.order = writes, []
+
+    def submit(self, function, /, *given):
+        kind, context = pickle.loads(pickle.dumps(given))  # noqa: S301 -- our own
+        self.order.append((context.cells[kind].seed, kind))
+        future = Future()
+        if self.writes:
+            function(kind, context)
+        future.set_result(None)
+        return future
+
+
+def planned(folder, seeds):
     phantom = kma.datasets.load("phantom", train=33, val=8, test=8)
-    found = []
-    for count in (1, 2):
-        out = tmp_path / str(count)
-        with kma.study.Workers(count, threads=1) as pool:
-            place = pool.submit(environment.environment).result()
-            plans = [cells.plan(phantom, seed, TINY, out, place) for seed in range(2)]
-            progress = Progress([(c.folder, c.kind, c.steps) for p in plans for c in p.values()])
-            executors.run_plans(plans, phantom, TINY, progress, pool)
-        assert progress.share() == 1
-        found.append([{k: v for k, v in cell.result().items() if k != "timing"}
-                      for plan in plans for cell in plan.values()])  # fmt: skip
-    assert found[0] == found[1]
+    plans = [cells.plan(phantom, seed, TINY, folder) for seed in range(seeds)]
+    progress = Progress([(c.folder, c.kind, c.steps) for p in plans for c in p.values()])
+    return phantom, plans, progress
+
+
+def test_an_executor_gets_each_cell_once_and_those_first_that_others_need(tmp_path, monkeypatch):
+    def written(kind, context):
+        folder = context.cells[kind].folder
+        folder.mkdir(parents=True)
+        (folder / "result.json").write_text("{}")
+
+    monkeypatch.setattr(executors, "run", written)
+    phantom, plans, progress = planned(tmp_path, 2)
+    done = plans[0]["cvae"]
+    done.folder.mkdir()
+    (done.folder / "result.json").write_text("{}")
+    pool = Elsewhere()
+    executors.run_plans(plans, phantom, TINY, progress, pool)
+    expected = {(seed, kind) for seed in range(2) for kind in plans[0]} - {(0, "cvae")}
+    assert len(pool.order) == len(expected)
+    assert set(pool.order) == expected
+    for seed in range(2):
+        mine = [kind for number, kind in pool.order if number == seed]
+        assert mine[-1] == "confidence"
+    assert progress.share() == 1
+
+
+def test_workers_that_see_another_folder_are_found_out(tmp_path):
+    phantom, plans, progress = planned(tmp_path, 1)
+    with pytest.raises(RuntimeError, match="a folder that they share"):
+        executors.run_plans(plans, phantom, TINY, progress, Elsewhere(writes=False))
+
+
+def test_two_cells_in_one_process_are_refused(tmp_path):
+    phantom, (plan,), progress = planned(tmp_path, 1)
+    with alone_in_process(), ThreadPoolExecutor(1) as pool:
+        task = pool.submit(cells.run, "geometric", cells.Context(plan, phantom, TINY, progress))
+        with pytest.raises(RuntimeError, match="two cells in one process"):
+            task.result()
+
+
+def test_a_worker_does_a_cell(tmp_path):
+    phantom, (plan,), progress = planned(tmp_path, 1)
+    with kma.study.Workers(1, threads=environment.environment()["threads"]) as pool:
+        executors.run_plans([{"geometric": plan["geometric"]}], phantom, TINY, progress, pool)
+    assert plan["geometric"].done
 
 
 def test_where_cells_run_is_chosen_once(capsys, tmp_path):

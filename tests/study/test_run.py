@@ -1,7 +1,9 @@
 """Whole studies, small ones, on the procedural set."""
 
 import json
-from concurrent.futures import ThreadPoolExecutor
+import shutil
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
 
 import keras
 import numpy as np
@@ -11,6 +13,7 @@ import keras_medaug as kma
 import own_arms
 from keras_medaug.models import fit_steps as fit_steps_module
 from keras_medaug.study import cell as cells_module
+from keras_medaug.study import runner
 from keras_medaug.study.arm import resolve_arms
 from keras_medaug.study.cell import plan, training_images, unpacked
 from keras_medaug.study.environment import environment
@@ -25,6 +28,13 @@ OPTIONS = {
     "generators": {"cvae": TINY},
     "verbose": False,
 }
+
+
+class Bound:
+    """Has an arm that depends on more than its source."""
+
+    def arm(self, x, y, seed):
+        return x, y + seed * 0
 
 
 @pytest.fixture(scope="module")
@@ -202,7 +212,7 @@ def test_the_weights_with_the_best_validation_score_count(study, data):
 def test_workers_give_the_same_file_and_a_lost_one_costs_one_cell(
     data, tmp_path, monkeypatch, has_gpu
 ):
-    arms = ["none", "cvae", own_arms.killed_once]
+    arms = ["none", "oversample", own_arms.killed_once]
     files, calls = [], []
     for count in (1, 2):
         log = tmp_path / f"log{count}"
@@ -212,14 +222,14 @@ def test_workers_give_the_same_file_and_a_lost_one_costs_one_cell(
         monkeypatch.setenv(own_arms.LOG, str(log))
         with kma.study.Workers(count, threads=1) as workers:
             out = tmp_path / f"out{count}"
-            kma.study.run(data, arms, seeds=3, executor=workers, out=out, **OPTIONS)
+            kma.study.run(data, arms, seeds=2, executor=workers, out=out, **OPTIONS)
         files.append(without_timing(out / "results.json"))
         calls.append((log / "calls").read_text().split())
     if not has_gpu:  # where sums are added up in any order
         assert files[0] == files[1]
-    assert len(calls[0]) == 3
+    assert len(calls[0]) == 2
     assert sorted(set(calls[1])) == sorted(calls[0])
-    assert len(calls[1]) == 4
+    assert len(calls[1]) == 3
 
 
 def test_threads_are_refused(data, tmp_path):
@@ -241,6 +251,89 @@ def test_threads_are_refused(data, tmp_path):
         )
 
 
+def test_forked_processes_are_refused(data, tmp_path):
+    pool = ProcessPoolExecutor(1, mp_context=get_context("fork"))  # of which none is started
+    with pytest.raises(ValueError, match="forked processes"):
+        kma.study.run(data, ["none", "oversample"], executor=pool, out=tmp_path, **OPTIONS)
+
+
+def test_processes_that_see_another_folder_are_found_out(data, tmp_path):
+    class Elsewhere(Executor):
+        def submit(self, function, /, *given):
+            future = Future()
+            future.set_result(environment() if function is environment else 1.0)
+            return future
+
+    with pytest.raises(RuntimeError, match="store: got"):
+        kma.study.run(data, ["none", "oversample"], executor=Elsewhere(), out=tmp_path, **OPTIONS)
+
+
+def test_cells_of_none_are_shared_by_studies_with_other_arms(data, tmp_path):
+    keys = set()
+    for arms in (["none", "oversample"], ["none", "geometric"], ["none", "geometric-safe"]):
+        settings = Settings(policies=runner._policies(data.name))
+        _, cells = plan(data, resolve_arms(arms), 1, settings, {}, tmp_path)
+        keys.add(cells["none", 0].key)
+    assert len(keys) == 1
+
+
+def test_lost_images_of_a_model_are_made_again_and_lost_results_too(study, data, tmp_path):
+    out, results = study
+    shutil.copytree(out / "cells", tmp_path / "cells")
+    (lost,) = (tmp_path / "cells").glob("generator-cvae-1-*")
+    shutil.rmtree(lost)
+    options = {"seeds": 3, "out": tmp_path, **OPTIONS}
+    again = kma.study.run(data, ["none", "oversample", "cvae"], **options)
+    assert again["comparisons"] == results["comparisons"]
+    assert (lost / "result.json").is_file()
+    (lost / "images.npz").unlink()
+    for folder in (tmp_path / "cells").glob("classifier-cvae-1-*"):
+        shutil.rmtree(folder)
+    again = kma.study.run(data, ["none", "oversample", "cvae"], **options)
+    assert not {"other_images"} & {each["guard"] for each in again["warnings"]}
+    assert (lost / "images.npz").is_file()
+
+
+def test_a_filter_that_leaves_few_images_is_told_of(data, tmp_path, monkeypatch):
+    few = (lambda _, labels: labels == 0), {}
+    monkeypatch.setattr(cells_module, "fidelity_judge", lambda *_: few)
+    options = OPTIONS | {"steps": 2}
+    results = kma.study.run(data, ["none", "cvae"], seeds=1, fidelity=0.5, out=tmp_path, **options)
+    (warning,) = [each for each in results["warnings"] if each["guard"] == "too_few_images"]
+    assert warning["least"] == 0.25
+    nothing = (lambda _, labels: labels < 0), {}
+    monkeypatch.setattr(cells_module, "fidelity_judge", lambda *_: nothing)
+    with pytest.raises(RuntimeError, match="fidelity: got cvae, seed 0, none of whose"):
+        kma.study.run(data, ["none", "cvae"], seeds=1, fidelity=0.6, out=tmp_path, **options)
+
+
+def test_a_model_that_was_interrupted_trains_as_a_new_one(data, tmp_path):
+    """What a resumed training leaves on a model must not shorten the next one."""
+    x, y = data.stored("train")
+
+    class Interrupt(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            if epoch == 2:
+                raise KeyboardInterrupt
+
+    def fitted(model, epochs, *callbacks):
+        return model.fit(x, y, batch_size=40, epochs=epochs, verbose=0, callbacks=list(callbacks))
+
+    model = kma.models.CVAE((8, 8, 1), num_classes=4, seed=0, **TINY)
+    model.compile()
+    fitted(model, 2, kma.callbacks.ResumeTraining(tmp_path))
+    model.restart(0)
+    with pytest.raises(KeyboardInterrupt):
+        fitted(model, 4, kma.callbacks.ResumeTraining(tmp_path), Interrupt())
+    model.restart(7)
+    assert fitted(model, 3).epoch == [0, 1, 2]
+    fresh = kma.models.CVAE((8, 8, 1), num_classes=4, seed=7, **TINY)
+    fresh.compile()
+    fitted(fresh, 3)
+    for ours, theirs in zip(model.get_weights(), fresh.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
 def test_a_leak_is_found(tmp_path):
     """Test images in the training split, and test images that an arm brings in."""
     clean = kma.datasets.load("phantom", size=8, train=80, val=40, test=40)
@@ -257,7 +350,7 @@ def test_a_leak_is_found(tmp_path):
     found = {(each["guard"], each.get("arm")): each for each in results["warnings"]}
     assert found["duplicates", None]["exact"] == 3
     assert ("leak", "none") not in found  # one warning for the set, not one for every arm
-    assert found["leak", "leaking"]["images"] == 5
+    assert found["leak", "leaking"]["images"] == 2  # of five, beyond the three of the set
     assert "`leak`" in (tmp_path / "report.md").read_text(encoding="utf-8")
     for arm in results["arms"].values():
         assert "test_without_duplicates" in arm
@@ -279,11 +372,18 @@ def test_a_leak_is_found(tmp_path):
         ({"train_fraction": 1.5}, "`train_fraction`: got 1.5"),
         ({"ratio": 0}, "`ratio`: got 0"),
         ({"fidelity": 2}, "`fidelity`: got 2"),
-        ({"classifier": {"filter": 4}}, "Classifier: {'filter': 4}"),
+        ({"classifier": {"filter": 4}}, "`classifier`: got .'filter'."),
         ({"generators": {"vae": {}}}, "`generators`: got .'vae'."),
-        ({"arms": ["none", "cvae"], "generators": {"cvae": {"z": 1}}}, "CVAE: {'z': 1}"),
+        (
+            {"arms": ["none", "cvae"], "generators": {"cvae": {"z": 1}}},
+            "`generators.'cvae'.`: got .'z'.",
+        ),
         ({"safe_policy": "none"}, "`safe_policy`: got str"),
         ({"executor": "dask"}, "`executor`: got a str"),
+        ({"classifier": {"filters": {4}}}, "`classifier`: got Object of type set"),
+        ({"arms": ["none", Bound().arm]}, "nothing bound to it"),
+        ({"arms": ["none", dict]}, "nothing bound to it"),
+        ({"fidelity": 0.5, "train_fraction": 0.05}, "`fidelity`: got 0.5 where a class has 1"),
     ],
 )
 def test_arguments_are_refused_before_any_work(data, tmp_path, change, message):

@@ -2,8 +2,11 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from concurrent.futures import BrokenExecutor
+from pathlib import Path
 
 import pytest
 
@@ -36,6 +39,41 @@ def test_a_task_that_always_dies_fails_alone(workers):
         dying.result()
     assert other.result() is None
     assert workers.submit(pow, 2, 3).result() == 8
+
+
+def test_workers_end_with_a_process_that_is_killed(tmp_path):
+    script = tmp_path / "main.py"
+    script.write_text(
+        "import os, sys, time\n"
+        "from keras_medaug.study import Workers\n"
+        "if __name__ == '__main__':\n"
+        "    print(Workers(1).submit(os.getpid).result(), flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    with subprocess.Popen(
+        [sys.executable, script], stdout=subprocess.PIPE, text=True, env=env
+    ) as main:
+        worker = int(main.stdout.readline())
+        main.kill()
+    for _ in range(100):
+        try:
+            os.kill(worker, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.1)
+    os.kill(worker, signal.SIGKILL)
+    pytest.fail("the worker is still there")
+
+
+def test_what_waits_can_be_dropped_more_than_once():
+    pool = Workers(1)
+    first = pool.submit(time.sleep, 0.5)
+    waiting = [pool.submit(pow, 2, n) for n in range(5)]
+    pool.shutdown(wait=False)
+    pool.shutdown(cancel_futures=True)
+    assert first.done()
+    assert all(each.cancelled() for each in waiting[1:])
 
 
 def test_after_shutdown_nothing_is_taken():
