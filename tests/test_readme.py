@@ -1,5 +1,6 @@
 """The README's promises that a test can check."""
 
+import contextlib
 import json
 import re
 from pathlib import Path
@@ -23,7 +24,7 @@ def test_the_lines_of_use_run(tmp_path, monkeypatch):
         path = tmp_path / "scans" / ("benign", "malignant")[number % 2] / f"{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         image.fromarray(np.full((40, 50), 4 * number, "uint8")).save(path)
-    train, make = blocks("python")
+    train, make, _ = blocks("python")
     shorter = train.replace("epochs=300", "epochs=1")  # whether it runs is the question
     exec(compile(shorter, f"{README}, train", "exec"), {})
     names = {}
@@ -32,6 +33,23 @@ def test_the_lines_of_use_run(tmp_path, monkeypatch):
     card = json.loads((tmp_path / "made.json").read_text())
     assert card["copy_audit"]["count"] == 200
     assert {"made.npz", "made.png", "vaegan.keras"} <= {path.name for path in tmp_path.iterdir()}
+
+
+def test_the_lines_of_a_study_run(tmp_path, monkeypatch):
+    """In small, and in this process: whether they run is the question."""
+    monkeypatch.chdir(tmp_path)
+    _, _, study = blocks("python")
+    smaller = {
+        '"breastmnist"': '"phantom", size=8, train=40, val=20, test=20',
+        "kma.study.Workers(2)": "nullcontext()",
+        "executor=workers": "executor=workers, seeds=1, steps=1, generator_steps=1",
+    }
+    for text, other in smaller.items():
+        assert study.count(text) == 1
+        study = study.replace(text, other)
+    names = {"__name__": "__main__", "nullcontext": contextlib.nullcontext}
+    exec(compile(study, f"{README}, study", "exec"), names)
+    assert {"report.md", "results.json"} <= {path.name for path in (tmp_path / "study").iterdir()}
 
 
 def test_links_lead_somewhere():

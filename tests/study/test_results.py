@@ -5,12 +5,13 @@ import pytest
 
 import keras_medaug as kma
 from keras_medaug.files import write_json_atomic
+from keras_medaug.study import cell as cell_module
 from keras_medaug.study.arm import ARMS, DIAGNOSTICS, resolve_arms
-from keras_medaug.study.cell import packed, plan, policy_config
+from keras_medaug.study.cell import packed, plan
 from keras_medaug.study.environment import environment
-from keras_medaug.study.policies import safe_policy
 from keras_medaug.study.report import sentence
 from keras_medaug.study.results import planned_comparisons
+from keras_medaug.study.runner import _policies
 from keras_medaug.study.scores import area, scores
 from keras_medaug.study.settings import Settings
 
@@ -36,19 +37,16 @@ def data():
 
 def plant(data, folder, gains, seeds=SEEDS, change=None):
     """Write the cells of a study as if they had been done, and return the study's results."""
-    policies = {"geometric-safe": policy_config(safe_policy(data.name))}
-    used = {name: policy for name, policy in policies.items() if name in gains}
-    audit, cells = plan(
-        data, resolve_arms(list(gains)), seeds, Settings(policies=used), environment(),
-        folder / "cells",
-    )  # fmt: skip
+    settings = Settings(policies=_policies(data.name))
+    arms = resolve_arms(list(gains))
+    audit, cells = plan(data, arms, seeds, settings, environment(), folder / "cells")
     rng = np.random.default_rng(0)
     labels = {split: data.stored(split)[1] for split in ("val", "test")}
     hard = {split: rng.normal(size=(len(y), 4)) for split, y in labels.items()}
     for (arm, seed), cell in cells.items():
         if cell.needs is not None:
-            diversity = {"diversity": [0.9, 0.9, 0.9, 0.9]}
-            write_json_atomic(cell.needs.folder / "result.json", diversity)
+            made = {"diversity": [0.9] * 4, "requested": [20] * 4, "counts": [20] * 4}
+            write_json_atomic(cell.needs.folder / "result.json", made)
         result = {
             "images": {"real_and_synthetic": [20, 20, 20, 20]},
             "test_images_in_training": 0,
@@ -59,7 +57,7 @@ def plant(data, folder, gains, seeds=SEEDS, change=None):
                 split: packed(planted(y, gains[arm], rng, hard[split]))
                 for split, y in labels.items()
             },
-            "policies": {"as they are": 0.8, **dict.fromkeys(used, 0.75)},
+            "policies": {"as they are": 0.8, "geometric": 0.75, "geometric-safe": 0.75},
             "timing": {"seconds": 1.0},
         }
         if change is not None:
@@ -70,7 +68,9 @@ def plant(data, folder, gains, seeds=SEEDS, change=None):
         "exact_duplicates": 0, "near_duplicates": [], "with_another_label": 0, "counts": counts,
     }  # fmt: skip
     write_json_atomic(audit.folder / "result.json", audited)
-    return kma.study.run(data, list(gains), seeds=seeds, out=folder, verbose=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cell_module, "_WORK", {})  # nothing is trained: all is planted
+        return kma.study.run(data, list(gains), seeds=seeds, out=folder, verbose=False)
 
 
 def verdicts(results):

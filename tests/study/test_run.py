@@ -380,7 +380,7 @@ def test_a_leak_is_found(tmp_path):
         ),
         ({"safe_policy": "none"}, "`safe_policy`: got str"),
         ({"executor": "dask"}, "`executor`: got a str"),
-        ({"classifier": {"filters": {4}}}, "`classifier`: got Object of type set"),
+        ({"classifier": {"filters": {4}}}, "`classifier`: got set has no form in JSON"),
         ({"arms": ["none", Bound().arm]}, "nothing bound to it"),
         ({"arms": ["none", dict]}, "nothing bound to it"),
         ({"fidelity": 0.5, "train_fraction": 0.05}, "`fidelity`: got 0.5 where a class has 1"),
