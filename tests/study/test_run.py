@@ -112,6 +112,7 @@ def test_what_is_done_is_not_done_again(study, data, monkeypatch):
         {"generator_steps": 5},
         {"ratio": 2.0},
         {"fidelity": 0.5},
+        {"policies": {"geometric-safe": {"rotation": 1.0}}},
     ],
     ids=lambda change: next(iter(change)),
 )
@@ -119,10 +120,22 @@ def test_a_changed_configuration_uses_no_stale_cell(data, tmp_path, change):
     names = ("train_fraction", "ratio", "steps", "generator_steps", "batch_size", "fidelity")
     given = {name: OPTIONS[name] for name in names if name in OPTIONS}
     given |= {"classifier": OPTIONS["classifier"], "generators": OPTIONS["generators"]}
+    given |= {"policies": runner._policies("phantom")}
     keys = []
     for settings in (Settings(**given), Settings(**given | change)):
-        _, cells = plan(data, resolve_arms(["none", "cvae"]), 1, settings, {}, tmp_path)
-        keys.append(cells["cvae", 0].key)
+        arms = resolve_arms(["none", "geometric-safe+cvae"])
+        _, cells = plan(data, arms, 1, settings, {}, tmp_path)
+        keys.append(cells["geometric-safe+cvae", 0].key)
+    assert keys[0] != keys[1]
+
+
+def test_another_text_of_an_own_arm_uses_no_stale_cell(data, tmp_path, monkeypatch):
+    keys = []
+    for text in ("return x, y", "return x[:9], y[:9]"):
+        monkeypatch.setattr("inspect.getsource", lambda _, text=text: text)
+        arms = resolve_arms(["none", own_arms.copied])
+        _, cells = plan(data, arms, 1, Settings(), {}, tmp_path)
+        keys.append(cells["copied", 0].key)
     assert keys[0] != keys[1]
 
 

@@ -1,0 +1,35 @@
+"""The study as a command."""
+
+import json
+
+import pytest
+import study
+
+
+def test_a_small_one_runs(tmp_path):
+    study.main(
+        ["--dataset", "phantom", "--arms", "none", "oversample", "--seeds", "1", "--steps", "1",
+         "--out", str(tmp_path)]
+    )  # fmt: skip
+    results = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
+    assert list(results["arms"]) == ["none", "oversample"]
+    assert results["config"]["steps"] == 1
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--workers", "2", "--scheduler", "tcp://localhost:1"], "expected one of them"),
+        (["--threads", "2"], "got no --workers"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(capsys, more, message):
+    with pytest.raises(SystemExit):
+        study.main(more)
+    assert message in capsys.readouterr().err
+
+
+def test_all_arms_are_the_default():
+    options = study.parse([])
+    assert len(options.arms) == 13
+    assert options.seeds == 10
