@@ -111,10 +111,21 @@ def coverage(
     for test in pairs(world, studies, rng):
         cells = test.cells(SEEDS)
         found = compare(test.labels, cells[1], cells[0])
-        areas, _ = auc_influence(test.labels, test.cells(known_seeds))
+        areas = quick_areas(test.labels, test.cells(known_seeds))
         over_seeds = float(np.mean(areas[1] - areas[0]))
         hits += within(found.ci95, over_seeds), within(found.ci95_images, over_images)
     return dict(zip(("ci95", "ci95_images"), (hits / studies).tolist(), strict=True))
+
+
+def quick_areas(labels: NDArray, cells: NDArray) -> NDArray:
+    """Return the areas of `auc_influence` for two classes without ties, without the influences."""
+    ones = cells[..., 1].reshape(-1, len(labels))
+    positive, negative = ones[:, labels == 1], np.sort(ones[:, labels == 0], axis=-1)
+    below = [
+        np.searchsorted(others, mine).mean()
+        for others, mine in zip(negative, positive, strict=True)
+    ]
+    return np.reshape(below, cells.shape[:-2]) / negative.shape[1]
 
 
 def within(interval: tuple[float, float], value: float) -> bool:
