@@ -38,8 +38,8 @@ def study():
         arms=["none", "geometric-safe", "geometric-safe+cvae"],
         seeds=3,
         train_fraction=0.5,
-        steps=400,
-        generator_steps=800,
+        steps=150,
+        generator_steps=300,
         classifier={"filters": 8},
         generators={"cvae": {"latent_dim": 8, "encoder_filters": 8, "decoder_filters": 8}},
         out=out,
@@ -57,12 +57,12 @@ results = study()
 # ``CVAE`` is trained anew for each seed, on the same half. What the luck of a seed does to all arms
 # cancels in the difference of two arms.
 #
-# *Compute.* Every classifier takes 400 steps of 64 images, whether its set has 240 images or 480.
+# *Compute.* Every classifier takes 150 steps of 64 images, whether its set has 240 images or 480.
 #
 # *Choice.* Of each training those weights count that did best on the validation split, which is
 # looked at twenty times. The test split is looked at once, with these weights. A classifier that
 # was stopped by its test score would do better in every arm, and would not keep the promise. Where
-# the last look is the best one, as with most trainings here, more steps would have gone further.
+# the best look is a late one, as with most trainings here, more steps would have gone further.
 for name, arm in results["arms"].items():
     images, steps = sum(arm["images"][0]), arm["best_step"]
     print(f"{name:20} {images} images, best after {steps} of {results['config']['steps']} steps")
@@ -116,7 +116,7 @@ for each in results["comparisons"]:
 # Warnings
 # --------
 # Read them before the verdicts: they say what would make the numbers mean something else than they
-# seem to. A ``CVAE`` after 800 steps makes images of a class that are much alike, and at a budget
+# seem to. A ``CVAE`` after 300 steps makes images of a class that are much alike, and at a budget
 # like this one a classifier may hardly be better than guessing. Either would have to be mended,
 # here by more steps, before the study is worth ten seeds.
 for warning in results["warnings"]:
