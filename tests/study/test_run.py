@@ -21,7 +21,7 @@ from keras_medaug.study.settings import Settings
 
 TINY = {"latent_dim": 4, "encoder_filters": 4, "decoder_filters": 4}
 OPTIONS = {
-    "steps": 20,
+    "steps": 8,
     "generator_steps": 4,
     "batch_size": 32,
     "classifier": {"filters": 4, "dropout": 0.1},
