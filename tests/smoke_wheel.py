@@ -24,7 +24,10 @@ from pathlib import Path
 CHECKOUT = Path(__file__).parents[1]
 
 # What each script is started with; one that is not named here fails the check of `reproduce`.
-EXAMPLES = {"reproduce.py": ["--preset", "tiny", "--datasets", "phantom", "--out", "out"]}
+EXAMPLES = {
+    "reproduce.py": ["--preset", "tiny", "--datasets", "phantom", "--out", "out"],
+    "study.py": ["--arms", "none", "oversample", "--seeds", "1", "--steps", "1", "--out", "study"],
+}
 
 # A line that ends in `# wrong: CODE` must be an error to mypy, with that code; all others must not.
 USER = """\
