@@ -40,7 +40,7 @@ from keras_medaug.models.image_model import ImageModel
 from keras_medaug.seeds import derive_seed
 from keras_medaug.study.alone import alone_in_process
 from keras_medaug.study.arm import Arm, Function
-from keras_medaug.study.environment import check_place, digest
+from keras_medaug.study.environment import check_place, digest, dtype_policy
 from keras_medaug.study.scores import area
 from keras_medaug.study.settings import Settings
 
@@ -300,7 +300,7 @@ MOST_MODELS = 8
 
 
 def _model(config: dict[str, Any], seed: int, make: Any) -> Any:
-    key = json.dumps(config, sort_keys=True)
+    key = json.dumps({**config, **dtype_policy()}, sort_keys=True)
     if key in _MODELS:
         _MODELS[key].restart(seed)
     else:

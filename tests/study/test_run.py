@@ -347,6 +347,21 @@ def test_a_model_that_was_interrupted_trains_as_a_new_one(data, tmp_path):
         np.testing.assert_array_equal(ours, theirs)
 
 
+def test_a_compiled_model_is_not_used_again_under_another_policy():
+    def kept():
+        return cells_module._model({"test": 1}, 0, lambda: kma.models.CVAE((8, 8, 1), **TINY))
+
+    before = kept()
+    assert kept() is before
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        assert kept().dtype_policy.name == "mixed_bfloat16"
+        assert environment()["dtype"] == "mixed_bfloat16"
+    finally:
+        keras.config.set_dtype_policy("float32")
+        cells_module._MODELS.clear()
+
+
 def test_a_leak_is_found(tmp_path):
     """Test images in the training split, and test images that an arm brings in."""
     clean = kma.datasets.load("phantom", size=8, train=80, val=40, test=40)
