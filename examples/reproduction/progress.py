@@ -6,6 +6,8 @@ from typing import Any
 
 import keras
 
+from keras_medaug.study.scheduling import duration
+
 # Expected seconds per step before any has been measured; what matters is the proportions.
 SECONDS_PER_STEP = {
     "classifier": 0.03,
@@ -181,11 +183,3 @@ class EpochClock(keras.callbacks.Callback):
         """Read the clock."""
         if logs is not None:
             logs["seconds"] = time.perf_counter() - self._began
-
-
-def duration(seconds: float) -> str:
-    """Return a time in the units that suit it."""
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
