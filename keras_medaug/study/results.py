@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from keras_medaug.datasets import Dataset
 from keras_medaug.study import guards
 from keras_medaug.study.arm import SAFE, Arm
-from keras_medaug.study.cell import Cell, unpacked
+from keras_medaug.study.cell import Cell
 from keras_medaug.study.comparison import Comparison, compare, correct
+from keras_medaug.study.packing import unpacked
 from keras_medaug.study.scores import PRIMARY, scores
 
 SPLITS = ("val", "test")

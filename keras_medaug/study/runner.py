@@ -20,8 +20,10 @@ from keras_medaug.files import plain, write_json_atomic
 from keras_medaug.labels import OutOfFoldClassifier
 from keras_medaug.layers import GeometricAugmentation
 from keras_medaug.study.arm import ARMS, GENERATORS, SAFE, Arm, Function, resolve_arms
-from keras_medaug.study.cell import Cell, new_classifier, plan, policy_config
+from keras_medaug.study.cell import Cell
+from keras_medaug.study.classifying import new_classifier
 from keras_medaug.study.environment import dtype_policy, environment
+from keras_medaug.study.planning import plan, policy_config
 from keras_medaug.study.policies import safe_policy as policy_of
 from keras_medaug.study.report import write_report
 from keras_medaug.study.results import summarise

@@ -15,7 +15,8 @@ from concurrent.futures import (
 
 from keras_medaug.checks import fail
 from keras_medaug.datasets import Dataset
-from keras_medaug.study.cell import Cell, run_cell
+from keras_medaug.study.cell import Cell
+from keras_medaug.study.running import run_cell
 
 # Seconds a step of 64 images of 28 x 28 pixels on two cores, before any has been measured; what
 # matters is the proportions.

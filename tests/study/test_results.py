@@ -5,10 +5,11 @@ import pytest
 
 import keras_medaug as kma
 from keras_medaug.files import write_json_atomic
-from keras_medaug.study import cell as cell_module
+from keras_medaug.study import running
 from keras_medaug.study.arm import ARMS, DIAGNOSTICS, resolve_arms
-from keras_medaug.study.cell import packed, plan
 from keras_medaug.study.environment import environment
+from keras_medaug.study.packing import packed
+from keras_medaug.study.planning import plan
 from keras_medaug.study.report import sentence
 from keras_medaug.study.results import planned_comparisons
 from keras_medaug.study.runner import _policies
@@ -69,7 +70,7 @@ def plant(data, folder, gains, seeds=SEEDS, change=None):
     }  # fmt: skip
     write_json_atomic(audit.folder / "result.json", audited)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cell_module, "_WORK", {})  # nothing is trained: all is planted
+        patch.setattr(running, "WORK", {})  # nothing is trained: all is planted
         return kma.study.run(data, list(gains), seeds=seeds, out=folder, verbose=False)
 
 

@@ -12,11 +12,13 @@ import pytest
 import keras_medaug as kma
 import own_arms
 from keras_medaug.models import fit_steps as fit_steps_module
-from keras_medaug.study import cell as cells_module
-from keras_medaug.study import runner
+from keras_medaug.study import classifying, compiled, generating, runner, running
 from keras_medaug.study.arm import resolve_arms
-from keras_medaug.study.cell import plan, training_images, unpacked
 from keras_medaug.study.environment import environment
+from keras_medaug.study.images import training_images
+from keras_medaug.study.packing import unpacked
+from keras_medaug.study.planning import plan
+from keras_medaug.study.scores import area
 from keras_medaug.study.settings import Settings
 
 TINY = {"latent_dim": 4, "encoder_filters": 4, "decoder_filters": 4}
@@ -89,7 +91,7 @@ def test_the_headline_is_chosen_on_validation(study):
 
 def test_what_is_done_is_not_done_again(study, data, monkeypatch):
     out, results = study
-    monkeypatch.setattr(cells_module, "_WORK", {})  # any work would fail
+    monkeypatch.setattr(running, "WORK", {})  # any work would fail
     again = kma.study.run(data, ["none", "oversample", "cvae"], seeds=3, out=out, **OPTIONS)
     assert {**again, "timing": 0} == {**results, "timing": 0}
     fewer = kma.study.run(
@@ -151,7 +153,7 @@ def test_other_data_or_another_machine_uses_no_stale_cell(data, tmp_path):
 
 def test_every_arm_takes_the_same_steps_of_full_batches(data, tmp_path, monkeypatch):
     sizes, steps = set(), []
-    original_batches, original_fit = fit_steps_module.ArrayBatches, cells_module.fit_steps
+    original_batches, original_fit = fit_steps_module.ArrayBatches, classifying.fit_steps
 
     class Watched(original_batches):
         def __getitem__(self, index):
@@ -166,7 +168,7 @@ def test_every_arm_takes_the_same_steps_of_full_batches(data, tmp_path, monkeypa
         return losses
 
     monkeypatch.setattr(fit_steps_module, "ArrayBatches", Watched)
-    monkeypatch.setattr(cells_module, "fit_steps", watched)
+    monkeypatch.setattr(classifying, "fit_steps", watched)
     arms = ["none", "oversample", "geometric-safe", "cvae", "only-cvae"]
     kma.study.run(data, arms, seeds=1, out=tmp_path, **OPTIONS | {"batch_size": 30, "steps": 7})
     assert sizes == {30}
@@ -200,8 +202,8 @@ def test_generators_see_the_training_split_alone(data, tmp_path, monkeypatch):
         seen.append((x.copy(), y.copy()))
         return original(model, x, y, *rest, **options)
 
-    original = cells_module.train_generator
-    monkeypatch.setattr(cells_module, "train_generator", watched)
+    original = generating.train_generator
+    monkeypatch.setattr(generating, "train_generator", watched)
     kma.study.run(data, ["none", "cvae"], seeds=2, train_fraction=0.5, out=tmp_path, **OPTIONS)
     assert len(seen) == 2
     training = {image.tobytes() for image in data.stored("train")[0]}
@@ -218,8 +220,8 @@ def test_the_weights_with_the_best_validation_score_count(study, data):
     for path in sorted((out / "cells").glob("classifier-*/result.json")):
         result = json.loads(path.read_text(encoding="utf-8"))
         kept = unpacked(result["probabilities"]["val"])
-        area = cells_module.area(data.val[1], kept)
-        assert area == pytest.approx(max(result["val_auc"]), abs=1e-5)
+        found = area(data.val[1], kept)
+        assert found == pytest.approx(max(result["val_auc"]), abs=1e-5)
 
 
 def test_workers_give_the_same_file_and_a_lost_one_costs_one_cell(
@@ -309,13 +311,13 @@ def test_lost_images_of_a_model_are_made_again_and_lost_results_too(study, data,
 
 def test_a_filter_that_leaves_few_images_is_told_of(data, tmp_path, monkeypatch):
     few = (lambda _, labels: labels == 0), {}
-    monkeypatch.setattr(cells_module, "fidelity_judge", lambda *_: few)
+    monkeypatch.setattr(generating, "fidelity_judge", lambda *_: few)
     options = OPTIONS | {"steps": 2}
     results = kma.study.run(data, ["none", "cvae"], seeds=1, fidelity=0.5, out=tmp_path, **options)
     (warning,) = [each for each in results["warnings"] if each["guard"] == "too_few_images"]
     assert warning["least"] == 0.25
     nothing = (lambda _, labels: labels < 0), {}
-    monkeypatch.setattr(cells_module, "fidelity_judge", lambda *_: nothing)
+    monkeypatch.setattr(generating, "fidelity_judge", lambda *_: nothing)
     with pytest.raises(RuntimeError, match="fidelity: got cvae, seed 0, none of whose"):
         kma.study.run(data, ["none", "cvae"], seeds=1, fidelity=0.6, out=tmp_path, **options)
 
@@ -349,7 +351,7 @@ def test_a_model_that_was_interrupted_trains_as_a_new_one(data, tmp_path):
 
 def test_a_compiled_model_is_not_used_again_under_another_policy():
     def kept():
-        return cells_module._model({"test": 1}, 0, lambda: kma.models.CVAE((8, 8, 1), **TINY))
+        return compiled.compiled_model({"test": 1}, 0, lambda: kma.models.CVAE((8, 8, 1), **TINY))
 
     before = kept()
     assert kept() is before
@@ -359,7 +361,7 @@ def test_a_compiled_model_is_not_used_again_under_another_policy():
         assert environment()["dtype"] == "mixed_bfloat16"
     finally:
         keras.config.set_dtype_policy("float32")
-        cells_module._MODELS.clear()
+        compiled._MODELS.clear()
 
 
 def test_a_leak_is_found(tmp_path):
@@ -444,5 +446,5 @@ def test_a_process_that_differs_is_refused(data, tmp_path):
     place = {**environment(), "threads": 99}
     audit, _ = plan(data, resolve_arms(["none", "cvae"]), 1, Settings(), place, tmp_path)
     with pytest.raises(RuntimeError, match="'threads': 99"):
-        cells_module.run_cell(audit, data)
+        running.run_cell(audit, data)
     assert not list(tmp_path.iterdir())

@@ -1,0 +1,92 @@
+"""A generative model of a study."""
+
+from typing import Any
+
+import numpy as np
+
+from keras_medaug.augmenting import (
+    conditional_images,
+    fidelity_judge,
+    new_generator,
+    train_generator,
+)
+from keras_medaug.callbacks import ResumeTraining
+from keras_medaug.datasets import Dataset
+from keras_medaug.files import write_npz_atomic
+from keras_medaug.labels import plan_labels
+from keras_medaug.seeds import derive_seed
+from keras_medaug.study.cell import Cell
+from keras_medaug.study.compiled import compiled_model
+from keras_medaug.study.images import diversity, images_md5, training_images
+
+CHECKPOINT_SECONDS = 60.0
+
+
+def run_generator(cell: Cell, data: Dataset) -> dict[str, Any]:
+    """Train a generative model, and store images of it in the cell.
+
+    Args:
+        cell: Its cell.
+        data: The set.
+
+    Returns:
+        What is said of the training and of the images.
+
+    Example:
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import keras_medaug as kma
+    >>> from keras_medaug.study.cell import Cell
+    >>> from keras_medaug.study.generating import run_generator
+    >>> config = {
+    ...     "seed": 0, "method": "cvae", "train_fraction": 0.1, "ratio": 0.5, "fidelity": None,
+    ...     "training": {"steps": 1, "batch_size": 16},
+    ...     "model": {"latent_dim": 2, "encoder_filters": 4, "decoder_filters": 4},
+    ... }
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     cell = Cell("generator", config, Path(folder))
+    ...     found = run_generator(cell, kma.datasets.load("phantom", size=8))
+    >>> found["generated"]
+    24
+    """
+    config, seed = cell.config, cell.config["seed"]
+    x, y = training_images(config, data)
+    method, training = config["method"], config["training"]
+    own_seed = derive_seed(seed, method)
+    model = compiled_model(
+        {"method": method, "shape": data.image_shape, "classes": data.num_classes,
+         "model": config["model"]},
+        own_seed,
+        lambda: new_generator(
+            method, data.image_shape, data.num_classes, own_seed, dict(config["model"])
+        ),
+    )  # fmt: skip
+    judge, record = None, None
+    if config["fidelity"] is not None:
+        judge, record = fidelity_judge(x, y, config["fidelity"], training["batch_size"], seed)
+    resume = ResumeTraining(cell.folder / "training", seconds=CHECKPOINT_SECONDS)
+    train_generator(model, x, y, training["steps"], training["batch_size"], [resume])
+    total = max(round(config["ratio"] * len(y)), 1)
+    wanted = plan_labels(y, "proportional", total=total)
+    images, labels, made = conditional_images(model, wanted, derive_seed(seed, "images"), judge)
+    if not len(images):
+        raise RuntimeError(
+            f"fidelity: got {method}, seed {seed}, none of whose {made} images is taken for its "
+            f"class with a probability of {config['fidelity']}; expected a lower value, or more "
+            "`generator_steps`."
+        )
+    stored = np.rint(images * 255).astype(np.uint8)
+    write_npz_atomic(cell.folder / "images.npz", {"images": stored, "labels": labels})
+    names = [name for name in resume.history[0] if name != "seconds"]
+    last = resume.history[-1]
+    return {
+        "losses": {name: float(f"{last[name]:.6g}") for name in names},
+        "epochs": len(resume.history),
+        "counts": np.bincount(labels, minlength=data.num_classes).tolist(),
+        "requested": np.bincount(wanted, minlength=data.num_classes).tolist(),
+        "generated": made,
+        "images_md5": images_md5(stored),
+        "fidelity": record,
+        "diversity": diversity(stored, labels, x, y, seed),
+    }

@@ -1,0 +1,127 @@
+"""Which cells a study consists of."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from keras_medaug.datasets import Dataset
+from keras_medaug.layers import GeometricAugmentation
+from keras_medaug.study.arm import Arm
+from keras_medaug.study.cell import Cell
+from keras_medaug.study.settings import Settings
+
+VERSION = 1  # of what is done with a configuration
+ROUNDS = 20  # looks at the validation split in a training
+NEAR = 0.02  # root mean square of the difference, below which two images are near-duplicates
+POLICY = ("rotation", "shift", "horizontal_flip", "vertical_flip", "zoom", "fill_mode")
+
+
+def plan(
+    data: Dataset, arms: list[Arm], seeds: int, settings: Settings, place: Mapping, store: Path
+) -> tuple[Cell, dict[tuple[str, int], Cell]]:
+    """Return the cell that audits the data, and a classifier's cell for each arm and seed.
+
+    Args:
+        data: The set.
+        arms: The arms.
+        seeds: Number of seeds.
+        settings: Budgets and options.
+        place: The environment that the cells will run in.
+        store: Folder of all cells.
+
+    Returns:
+        The audit, and the cells by arm and seed.
+
+    Example:
+
+    >>> from pathlib import Path
+    >>> import keras_medaug as kma
+    >>> from keras_medaug.study.arm import resolve_arms
+    >>> from keras_medaug.study.planning import plan
+    >>> from keras_medaug.study.settings import Settings
+    >>> ds = kma.datasets.load("phantom", size=8)
+    >>> audit, cells = plan(ds, resolve_arms(["none", "cvae"]), 2, Settings(), {}, Path("cells"))
+    >>> sorted(cells)
+    [('cvae', 0), ('cvae', 1), ('none', 0), ('none', 1)]
+    """
+    common = {
+        "version": VERSION,
+        "environment": dict(place),
+        "data": {
+            "md5": data.md5,
+            "counts": data.counts,
+            "image_shape": list(data.image_shape),
+            "num_classes": data.num_classes,
+        },
+    }
+    audit = Cell("audit", {**common, "kind": "audit", "near": NEAR}, store)
+    return audit, {
+        (arm.name, seed): _classifier_cell(arm, seed, common, settings, store)
+        for seed in range(seeds)
+        for arm in arms
+    }
+
+
+def _classifier_cell(
+    arm: Arm, seed: int, common: Mapping[str, Any], settings: Settings, store: Path
+) -> Cell:
+    needs = None
+    if arm.generator is not None:
+        needs = _generator_cell(arm.generator, seed, common, settings, store)
+    config = {
+        **common,
+        "kind": "classifier",
+        "arm": arm.name,
+        "seed": seed,
+        "train_fraction": settings.train_fraction,
+        "training": {
+            "steps": settings.steps,
+            "batch_size": settings.batch_size,
+            "rounds": min(ROUNDS, settings.steps),
+        },
+        "model": dict(settings.classifier),
+        "policy": dict(settings.policies[arm.policy]) if arm.policy else None,
+        "images": None if needs is None else {"cell": needs.key, "only": arm.only},
+        "oversample": arm.oversample,
+        "function": arm.source(),
+    }
+    if arm.name == "none":  # which also tries the policies on the images of the validation split
+        config["tried_policies"] = {name: dict(p) for name, p in settings.policies.items()}
+    return Cell("classifier", config, store, arm.function, needs)
+
+
+def _generator_cell(
+    method: str, seed: int, common: Mapping[str, Any], settings: Settings, store: Path
+) -> Cell:
+    config = {
+        **common,
+        "kind": "generator",
+        "method": method,
+        "seed": seed,
+        "train_fraction": settings.train_fraction,
+        "training": {"steps": settings.generator_steps, "batch_size": settings.batch_size},
+        "model": dict(settings.generators.get(method, {})),
+        "ratio": settings.ratio,
+        "fidelity": settings.fidelity,
+    }
+    return Cell("generator", config, store)
+
+
+def policy_config(layer: GeometricAugmentation) -> dict[str, Any]:
+    """Return what a geometric policy does, without its seed.
+
+    Args:
+        layer: The policy.
+
+    Returns:
+        Arguments of `GeometricAugmentation`.
+
+    Example:
+
+    >>> from keras_medaug.layers import GeometricAugmentation
+    >>> from keras_medaug.study.planning import policy_config
+    >>> policy_config(GeometricAugmentation(rotation=5))["rotation"]
+    5.0
+    """
+    config = layer.get_config()
+    return {name: config[name] for name in POLICY}
