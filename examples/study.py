@@ -2,8 +2,10 @@
 
     KERAS_BACKEND=jax python examples/study.py --dataset breastmnist --workers 2
     KERAS_BACKEND=jax python examples/study.py --dataset pneumoniamnist --train-fraction 0.1
+    KERAS_BACKEND=jax python examples/study.py --train-fraction 0.1 0.25 0.5 1
 
-Results go to `--out`. A run that was killed goes on where it was when it is started again.
+With several fractions there is a study for each, and a figure of learning curves. Results go to
+`--out`. A run that was killed goes on where it was when it is started again.
 """
 
 import argparse
@@ -21,17 +23,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parse(arguments)
     data = kma.datasets.load(options.dataset, root=options.root)
     with chosen_executor(options.workers, options.scheduler, options.threads) as executor:
-        kma.study.run(
-            data,
-            options.arms,
-            seeds=options.seeds,
-            train_fraction=options.train_fraction,
-            ratio=options.ratio,
-            steps=options.steps,
-            generator_steps=options.generator_steps,
-            executor=executor,
-            out=options.out or Path("results") / options.dataset,
-        )
+        settings = {
+            "arms": options.arms,
+            "seeds": options.seeds,
+            "ratio": options.ratio,
+            "steps": options.steps,
+            "generator_steps": options.generator_steps,
+            "executor": executor,
+            "out": options.out or Path("results") / options.dataset,
+        }
+        if len(options.train_fraction) == 1:
+            kma.study.run(data, train_fraction=options.train_fraction[0], **settings)
+        else:
+            kma.study.sweep(data, options.train_fraction, **settings)
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -41,7 +45,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--root", type=Path, help="folder of the MedMNIST files")
     parser.add_argument("--arms", nargs="+", default=[*ARMS, *DIAGNOSTICS], help="default: all")
     parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--train-fraction", type=float, default=1.0)
+    parser.add_argument(
+        "--train-fraction", type=float, nargs="+", default=[1.0], help="of the training images"
+    )
     parser.add_argument("--ratio", type=float, default=1.0, help="synthetic images per real one")
     parser.add_argument("--steps", type=int, default=1000, help="of each classifier")
     parser.add_argument("--generator-steps", type=int, default=2000, help="of each generator")

@@ -16,6 +16,17 @@ def test_a_small_one_runs(tmp_path):
     assert results["config"]["steps"] == 1
 
 
+def test_several_fractions_are_a_sweep(tmp_path):
+    study.main(
+        ["--dataset", "phantom", "--arms", "none", "oversample", "--seeds", "1", "--steps", "1",
+         "--train-fraction", "0.5", "1", "--out", str(tmp_path)]
+    )  # fmt: skip
+    assert (tmp_path / "learning_curves.png").is_file()
+    for fraction in (0.5, 1):
+        results = json.loads((tmp_path / f"fraction-{fraction}" / "results.json").read_text())
+        assert results["config"]["train_fraction"] == fraction
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [
