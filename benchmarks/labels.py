@@ -8,10 +8,13 @@ labels. From these alone a classifier learns, and is tested on real images. A ro
 
 - `auc_val`, `auc_test`: macro one-vs-rest area under the curve of that classifier;
 - `agreement`: the share of images that a classifier of real images takes for what was asked for;
-- `diversity`: the mean distance between two images of one class, over that of training images.
+- `diversity`: the mean distance between two images of one class, over that of training images;
+- `nearer`: the share of images that are nearer to a training image than the quantile 0.05 of the
+  validation and test images (`kma.metrics.copy_audit`): 0.05 where images are as new as those;
+- `copies`: how many equal a training image.
 
 Rows of method "real" are what real images give: the areas those of a classifier of training images,
-`agreement` and `diversity` those of validation and test images. The seed there is the classifier's.
+the others those of validation and test images. The seed there is the classifier's.
 
 `phantom` is drawn; the file of `breastmnist` is in `--root`, by default `$MEDMNIST_ROOT`, else
 `~/.medmnist`. `mednist` and `mednist_64` are `mednist.npz` and `mednist_64.npz` in `--mednist`:
@@ -53,7 +56,7 @@ METHODS: dict[str, tuple[type[Any], tuple[str, ...]]] = {
     ),
 }
 IDENTITY = ("set", "method", "variant", "seed")
-MEASURES = ("auc_val", "auc_test", "agreement", "diversity")
+MEASURES = ("auc_val", "auc_test", "agreement", "diversity", "nearer", "copies")
 
 Row = dict[str, Any]
 Identity = tuple[Any, ...]
@@ -340,6 +343,7 @@ class Judge:
 
     def __init__(self, data: kma.datasets.Dataset, steps: int) -> None:
         self.train, self.val, self.test = data.train, data.val, data.test
+        self.unseen = tuple(np.concatenate(each) for each in zip(self.val, self.test, strict=True))
         self.shape, self.num_classes = data.image_shape, data.num_classes
         self.epochs = epochs_for(steps, len(self.train[0]))
         self.reference = mean_distance(*self.train)
@@ -356,8 +360,7 @@ class Judge:
 
     def of_real(self, seed: int) -> dict[str, float]:
         """Return the measures of real images."""
-        images, labels = (np.concatenate(each) for each in zip(self.val, self.test, strict=True))
-        return {**self._areas(*self.train, seed), **self._compared(images, labels)}
+        return {**self._areas(*self.train, seed), **self._compared(*self.unseen)}
 
     def of(self, images: NDArray, labels: NDArray, seed: int) -> dict[str, float]:
         """Return the measures of images made for these labels."""
@@ -374,9 +377,12 @@ class Judge:
 
     def _compared(self, images: NDArray, labels: NDArray) -> dict[str, float]:
         taken_for = self.real.predict(images, verbose=0).argmax(axis=1)
+        audit = kma.metrics.copy_audit(images, self.train[0], self.unseen[0])
         return {
             "agreement": float(np.mean(taken_for == labels)),
             "diversity": mean_distance(images, labels) / self.reference,
+            "nearer": audit["nearer_than_held_out_05"],
+            "copies": audit["exact_copies"],
         }
 
 
@@ -523,7 +529,7 @@ def parsed() -> argparse.Namespace:
         help=f"of {', '.join(SETS)} (default: all but mednist_64)",
     )
     parser.add_argument(
-        "--methods", nargs="+", choices=METHODS, default=list(METHODS), metavar="NAME"
+        "--methods", nargs="*", choices=METHODS, default=list(METHODS), metavar="NAME"
     )
     parser.add_argument(
         "--variants",
