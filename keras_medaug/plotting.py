@@ -6,7 +6,7 @@ Matplotlib is imported where it is used: install it with `pip install "keras-med
 import math
 import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,7 +18,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["bars_with_intervals", "before_after", "image_grid", "loss_curves", "save"]
+__all__ = [
+    "bars_with_intervals",
+    "before_after",
+    "image_grid",
+    "loss_curves",
+    "nearest_pairs",
+    "save",
+]
 
 # Okabe and Ito's colours, which readers with any colour vision tell apart.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -26,6 +33,7 @@ LINES = ("-", "--", "-.", ":")
 DPI = 150
 CELL = 0.62  # inches of an image in a grid
 TITLE, TEXT, SMALL = 12, 10, 9  # points
+PAIR_KEYS = {"image", "training", "space", "distance", "relative"}
 
 
 def image_grid(images: ArrayLike, columns: int = 10, title: str | None = None) -> "Figure":
@@ -240,6 +248,66 @@ def bars_with_intervals(
     return figure
 
 
+def nearest_pairs(
+    images: ArrayLike,
+    training: ArrayLike,
+    audit: Mapping[str, Any],
+    title: str | None = None,
+) -> "Figure":
+    """Draw images beside the training images that they may be copies of.
+
+    The suspects of a copy audit are drawn or, where there are fewer than its `pairs`, those. From
+    left to right: the image, its nearest training image, and the difference of the two, gray where
+    they are equal, brighter where the image is. A pair that was found in the space "aligned" is
+    compared as it was there: before the difference is taken, the image is mirrored or turned so
+    that it fits, and gets the brightness and contrast of the training image.
+
+    Args:
+        images: What was audited, shape `(n, h, w, c)`, floats in [0, 1] or `uint8`.
+        training: The training images that it was compared with, of the same shape.
+        audit: What `keras_medaug.metrics.copy_audit` returned.
+        title: What the figure is about, or `None`.
+
+    Returns:
+        A Matplotlib figure; see `save`.
+
+    Raises:
+        ValueError: If an argument is not as described, or the audit is of other images.
+        ImportError: If Matplotlib is not installed.
+
+    Example:
+
+    >>> import keras_medaug as kma
+    >>> data = kma.datasets.load("phantom", size=16)
+    >>> images, training = data.val[0][:12], data.train[0]
+    >>> audit = kma.metrics.copy_audit(images, training, data.test[0])
+    >>> figure = kma.plotting.nearest_pairs(images, training, audit)
+    >>> len(figure.axes), figure.axes[0].get_xlabel().split()[0]
+    (8, 'image')
+    """
+    checked = check_images(images, "images")
+    known = check_images(training, "training", checked.shape[1:])
+    pairs = _check_audit(audit, len(checked), len(known))
+    columns = min(2, len(pairs))
+    rows = math.ceil(len(pairs) / columns)
+    height, width = checked.shape[1:3]
+    cell = 1.1 / max(height, width)  # inches of a pixel
+    size = (max(3.2 * cell * width, 2.6) + 0.3, cell * height + 0.55)
+    figure = new_figure((columns * size[0], rows * size[1] + (0.4 if title is not None else 0.0)))
+    all_axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes, pair in zip(all_axes, pairs, strict=False):
+        _draw_mosaic(axes, _triple(checked, known, pair), 1, 3)
+        text = (
+            f"image {pair['image']}, training {pair['training']}, difference\n"
+            f"{pair['space']}: distance {pair['distance']:.3f}, relative {pair['relative']:.2f}"
+        )
+        axes.set_xlabel(text, fontsize=SMALL)
+    for axes in all_axes[len(pairs) :]:
+        axes.remove()
+    set_title(figure, title)
+    return figure
+
+
 def save(figure: "Figure", path: str | os.PathLike) -> None:
     """Write a figure to a file; the same figure gives the same file, byte by byte.
 
@@ -313,6 +381,42 @@ def _mosaic(images: NDArray, rows: int, columns: int) -> NDArray[np.uint8]:
         top, left = (index // columns) * (height + gap), (index % columns) * (width + gap)
         ground[top : top + height, left : left + width] = large[index]
     return ground
+
+
+def _check_audit(audit: Mapping[str, Any], count: int, known: int) -> list[Mapping[str, Any]]:
+    """Return the pairs of an audit that are drawn."""
+    expected = "what `metrics.copy_audit` returned for these images"
+    if not isinstance(audit, Mapping) or not {"suspects", "pairs"} <= audit.keys():
+        raise fail("audit", f"a {type(audit).__name__} without suspects and pairs", expected)
+    pairs = max(audit["suspects"], audit["pairs"], key=len)
+    if not pairs or not all(pair.keys() >= PAIR_KEYS for pair in pairs):
+        raise fail("audit", "pairs without all that is to be drawn", expected)
+    sizes = {"count": count, "training_count": known}
+    for name, size in sizes.items():
+        if audit.get(name) != size:
+            raise fail("audit", f"{name} {audit.get(name)} with {size} images", expected)
+    return list(pairs)
+
+
+def _triple(images: NDArray, training: NDArray, pair: Mapping[str, Any]) -> NDArray:
+    """Return an image, a training image and their difference, floats in [0, 1]."""
+    image, other = (
+        (array / 255 if array.dtype == np.uint8 else array).astype(np.float64)
+        for array in (images[pair["image"]], training[pair["training"]])
+    )
+    fitted = _fitted(image, other) if pair["space"] == "aligned" else image
+    difference = 0.5 + (fitted - other) / 2
+    return np.clip([image, other, difference], 0, 1)
+
+
+def _fitted(image: NDArray, other: NDArray) -> NDArray:
+    """Return an image turned and mirrored to fit another, in its brightness and contrast."""
+    level = (image - image.mean()) * (other.std() / max(image.std(), 1e-6)) + other.mean()
+    forms = [np.rot90(form, turns) for form in (level, level[:, ::-1]) for turns in range(4)]
+    return min(
+        (form for form in forms if form.shape == other.shape),
+        key=lambda form: float(np.square(form - other).sum()),
+    )
 
 
 def _place(series: Mapping[str, Sequence[float | None]], group: int, name: str) -> float:

@@ -38,7 +38,8 @@ def test_every_method_gives_images_labels_and_a_card(data, method):
     assert card["model"]["class"].endswith(kma.augmenting.METHODS[method].__name__)
     assert card["model"]["steps"] == 6  # two whole epochs of three batches
     assert card["model"]["config"]["num_classes"] == 4
-    assert card["copy_audit"]["held_out"]["count"] == 40
+    assert card["copy_audit"]["spaces"]["pixels"]["held_out"]["count"] == 40
+    assert any("only 40 held-out" in note for note in card["notes"])
     assert card["source"]["md5"] == kma.datasets.Dataset("training", (x, y)).md5
     assert json.loads(json.dumps(card)) == card
     if method != "cvae":  # one is enough for what is the same for all

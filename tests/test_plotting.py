@@ -1,11 +1,13 @@
 """Figures: what is on them, that they are the same every time, and clear errors."""
 
 import builtins
+import itertools
 import sys
 
 import numpy as np
 import pytest
 
+import keras_medaug as kma
 from keras_medaug import plotting
 
 FigureCanvasAgg = pytest.importorskip("matplotlib.backends.backend_agg").FigureCanvasAgg
@@ -89,6 +91,86 @@ def test_bars_carry_values_and_intervals():
 
 def test_a_value_outside_its_interval_is_drawn_all_the_same():
     plotting.bars_with_intervals(["a"], {"x": [1.0]}, {"x": [(0.2, 0.9)]})
+
+
+def parts(axes):
+    """Return the three pictures of a pair, gray, in [0, 1]: image, training image, difference."""
+    shown = np.asarray(axes.images[0].get_array())[..., 0] / 255
+    width = (shown.shape[1] - 2 * (gap := round(0.04 * shown.shape[0]))) // 3
+    return [shown[:, k * (width + gap) : k * (width + gap) + width] for k in range(3)]
+
+
+@pytest.fixture
+def audited():
+    """Twelve images, of which 3 is a mirrored, darker copy and 7 a copy; training; the audit."""
+    data = kma.datasets.load("phantom", size=24)
+    made, training = data.val[0][:12].copy(), data.train[0]
+    made[3], made[7] = 0.7 * np.rot90(training[20])[:, ::-1], training[9]
+    return made, training, kma.metrics.copy_audit(made, training, data.test[0])
+
+
+def test_pairs_stand_side_by_side_with_their_difference(audited):
+    made, training, audit = audited
+    figure = plotting.nearest_pairs(made, training, audit, "Pairs")
+    assert len(figure.axes) == 8
+    assert figure.get_suptitle() == "Pairs"
+    copy, mirrored, other = figure.axes[:3]
+    assert copy.get_xlabel() == (
+        "image 7, training 9, difference\npixels: distance 0.000, relative 0.00"
+    )
+    assert mirrored.get_xlabel().startswith("image 3, training 20, difference\naligned: ")
+    image, nearest, difference = parts(mirrored)
+    factor = image.shape[0] // 24
+    np.testing.assert_allclose(image[::factor, ::factor], made[3][..., 0], atol=0.003)
+    np.testing.assert_allclose(nearest[::factor, ::factor], training[20][..., 0], atol=0.003)
+    np.testing.assert_allclose(difference, 0.5, atol=0.003)  # compared as in the audit
+    np.testing.assert_allclose(parts(copy)[2], 0.5, atol=0.003)
+    assert np.abs(parts(other)[2] - 0.5).max() > 0.05
+
+
+def test_a_difference_of_pixels_is_brighter_where_the_image_is(audited):
+    made, training, audit = audited
+    made[7] = np.clip(training[9] + np.linspace(-0.1, 0.3, 24)[:, None, None], 0, 1)
+    (axes, *_) = plotting.nearest_pairs(made, training, audit).axes
+    image, nearest, difference = parts(axes)
+    np.testing.assert_allclose(difference, 0.5 + (image - nearest) / 2, atol=0.005)
+    assert difference[-1].mean() > difference[0].mean() + 0.1
+
+
+@pytest.mark.parametrize(("count", "axes"), [(11, 11), (1, 1), (30, 20)])
+def test_all_listed_suspects_are_drawn(audited, count, axes):
+    _, training, _ = audited
+    audit = kma.metrics.copy_audit(training[:count], training)
+    figure = plotting.nearest_pairs(training[:count], training, audit)
+    assert len(figure.axes) == axes
+    FigureCanvasAgg(figure).draw()
+    boxes = [each.xaxis.label.get_window_extent() for each in figure.axes]
+    assert not any(a.overlaps(b) for a, b in itertools.pairwise(boxes))
+    assert min(box.x0 for box in boxes) >= 0
+    assert max(box.x1 for box in boxes) <= figure.bbox.x1
+
+
+def test_pairs_of_oblong_colour_images():
+    data = kma.datasets.load("phantom", size=(16, 24), channels=3)
+    made = data.stored("train")[0][:3, ::-1]
+    audit = kma.metrics.copy_audit(made, data.train[0])
+    figure = plotting.nearest_pairs(made, data.train[0], audit)
+    shown = np.asarray(figure.axes[0].images[0].get_array())
+    assert shown.shape[1] > 4 * shown.shape[0]
+
+
+def test_an_audit_of_other_images_is_refused(audited):
+    made, training, audit = audited
+    without = {**audit, "pairs": [{"image": 0}] * 30}
+    for bad in (None, {}, {**audit, "count": 3}, {**audit, "training_count": 2}, without):
+        with pytest.raises(
+            ValueError, match=r"`audit`: got .*; expected what `metrics\.copy_audit`"
+        ):
+            plotting.nearest_pairs(made, training, bad)
+    with pytest.raises(ValueError, match="`audit`: got count 12 with 11 images"):
+        plotting.nearest_pairs(made[1:], training, audit)
+    with pytest.raises(ValueError, match="`training`: got images of shape"):
+        plotting.nearest_pairs(made, training[:, 1:], audit)
 
 
 def test_the_same_figure_gives_the_same_file(tmp_path, images):

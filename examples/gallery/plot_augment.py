@@ -18,7 +18,7 @@ import numpy as np
 
 import keras_medaug as kma
 
-data = kma.datasets.load("phantom", size=16, seed=0)
+data = kma.datasets.load("phantom", size=16, val=192, seed=0)
 x, y = data.train
 
 x_new, y_new, card = kma.augment(
@@ -58,10 +58,18 @@ for name in ("method", "seed", "labels", "requested", "counts", "generated", "so
 
 # %%
 # Its notes are sentences to read before the images are used. A share of images near to training
-# images that is far above 5% can mean copies. Here it is more likely blur: an image without speckle
-# is near, pixel by pixel, to many. The audit cannot tell the two apart.
+# images that is far above 1% can mean copies. Here it is more likely blur: an image without speckle
+# is near, pixel by pixel, to many. Suspects are something else: each is much nearer to one training
+# image than to the next ones, which blur does not bring about.
 for note in card["notes"]:
     print("-", note)
+
+# %%
+# The nearest pairs
+# -----------------
+# Suspects come first; where there are few, the images follow that come nearest to being one. Each
+# is beside its training image, and the difference is gray where the two are equal.
+pairs_figure = kma.plotting.nearest_pairs(x_new, x, card["copy_audit"])
 
 # %%
 # The card does not say whether the images help a classifier. ``kma.study.run`` finds that out, with

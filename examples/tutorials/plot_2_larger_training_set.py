@@ -154,7 +154,8 @@ accuracy_figure = kma.plotting.bars_with_intervals(
 # Read the notes at the end of the card. They say that nearly all these images are nearer to a
 # training image than real, held-out images are, which is what copies would look like. Here blur is
 # enough to explain it: without speckle of its own an image is near, pixel by pixel, to many others.
-# The audit cannot tell the two apart; look at the nearest pairs before you hand images on.
+# A copy is near to *one* training image: that is what makes a suspect, mirrored and turned copies
+# included. Look at the nearest pairs (``kma.plotting.nearest_pairs``) before you hand images on.
 made = kma.datasets.from_arrays(
     x_made, y_made, name="phantom-made", class_names=list(data.class_names)
 )
@@ -167,5 +168,6 @@ with tempfile.TemporaryDirectory() as folder:
 print(reread)
 print(card["origin"], "by", card["model"]["class"], "from", card["source"]["name"])
 print("exact copies:", card["copy_audit"]["exact_copies"])
+print("suspects:", card["copy_audit"]["suspect_count"])
 for note in card["notes"]:
     print("-", note)

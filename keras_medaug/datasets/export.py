@@ -21,8 +21,11 @@ ORIGINS = ("synthetic", "real")
 FORMAT = 1
 DECIMALS = 6
 FEW = 10  # images of a class, below which the card warns
-FEW_HELD_OUT = 20  # images, below which their 5% quantile says little
-EXPECTED_SHARE = 0.05  # of images nearer than the held-out quantile, where none is a copy
+SCOPE = (
+    "The copy audit sees copies in place, mirrored, turned by quarters, and of another brightness "
+    "or contrast. It does not see shifted, cropped or otherwise turned ones."
+)
+FEW_HELD_OUT = 100  # images, below which their 1% quantile is hardly more than the nearest one
 
 
 def save_npz(
@@ -61,9 +64,9 @@ def save_npz(
     The audit compares all images, as saved, with the training split of `source`, and takes its
     validation and test images, where it has any, as the held-out ones. Floats in it have six
     decimals. The notes of a synthetic set name a model that has not been trained, exact copies,
-    the share of images that are nearer to training images than real ones are, held-out images that
-    are lacking, few, or copies themselves, and a model or seed that is not recorded; those of any
-    set name classes with fewer than ten images.
+    how many images are suspect, the share of images that are nearer to training images than real
+    ones are, held-out images that are lacking, few, or near copies themselves, and a model or seed
+    that is not recorded; those of any set name classes with fewer than ten images.
 
     There is no time in either file: with the same versions installed, the same call writes the
     same bytes. Both files come into being whole, the card first: whoever kills the process in
@@ -234,6 +237,8 @@ def _steps_of(model: keras.Model) -> int | None:
 def _rounded(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _rounded(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_rounded(each) for each in value]
     return round(value, DECIMALS) if isinstance(value, float) else value
 
 
@@ -244,7 +249,7 @@ def _notes(card: dict[str, Any]) -> list[str]:
     if card["copy_audit"] is not None:
         notes += [
             "A synthetic set is no anonymisation: it can give away what it was made from.",
-            "The copy audit compares pixels in place: it sees no flipped or shifted copies.",
+            SCOPE,
             *audit_notes(card["copy_audit"]),
             *(f"The {k} is not recorded." for k in ("model", "seed") if card[k] is None),
         ]
@@ -263,26 +268,41 @@ def audit_notes(audit: dict[str, Any]) -> list[str]:
             f"{audit['exact_copies']} of {audit['count']} images are exact copies of training "
             "images."
         )
-    if audit["held_out"] is None:
+    notes.append(_suspects_note(audit))
+    pixels = audit["spaces"]["pixels"]
+    if pixels["held_out"] is None:
         notes.append("The source has no held-out images: how near is too near is not known.")
         return notes
-    if audit["held_out"]["min"] == 0:
+    count = pixels["held_out"]["count"]
+    near = max(s["relative"]["held_out"]["near_copies"] for s in audit["spaces"].values())
+    if near:
         notes.append(
-            "Held-out images of the source are copies of training images: the distances that "
-            "they set are too short."
+            f"{near} of {count} held-out images of the source are near copies of training images: "
+            "the distances that they set are too short."
         )
-    if audit["held_out"]["count"] < FEW_HELD_OUT:
+    if count < FEW_HELD_OUT:
         notes.append(
-            f"The source has only {audit['held_out']['count']} held-out images: how near is too "
-            "near is hardly known."
+            f"The source has only {count} held-out images: how near is too near is hardly known."
         )
         return notes
     notes.append(
-        f"{audit['nearer_than_held_out_05']:.1%} of the images are nearer to a training image than "
-        f"95 % of the held-out real images are. New real images would have about "
-        f"{EXPECTED_SHARE:.0%}; more can mean copies, or blur."
+        f"{pixels['nearer_than_held_out_01']:.1%} of the images are nearer to a training image, "
+        "pixel by pixel, than 99% of the held-out real images are; relative to the next nearest "
+        f"ones it is {pixels['relative']['nearer_than_held_out_01']:.1%}. New real images would "
+        "have about 1%; more can mean copies, or blur, which raises the first share most."
     )
     return notes
+
+
+def _suspects_note(audit: dict[str, Any]) -> str:
+    count, total = audit["suspect_count"], audit["count"]
+    if not count:
+        return "No image is so near to one training image that it stands out as a copy."
+    return (
+        f"Suspected copies: {count} of {total} images, each much nearer to one training image than "
+        "to the next ones. Look at them: the copy audit lists them, and `plotting.nearest_pairs` "
+        "draws them."
+    )
 
 
 def _write(path: Path, card_path: Path, arrays: dict[str, Any], card: dict[str, Any]) -> None:

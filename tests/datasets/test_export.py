@@ -50,6 +50,15 @@ def to_8_bit(images):
     return np.floor(images.astype("float64") * 255 + 0.5).astype("uint8")
 
 
+def rounded(value):
+    """Round what is in an audit to six decimals, at any depth."""
+    if isinstance(value, dict):
+        return {key: rounded(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [rounded(each) for each in value]
+    return round(value, 6) if isinstance(value, float) else value
+
+
 # ---- the file ---------------------------------------------------------------------------------
 
 
@@ -195,11 +204,7 @@ def test_the_audit_is_that_of_the_saved_images(tmp_path, channels, counts):
     others = [to_8_bit(getattr(source, s)[0]) for s in SPLITS if source.counts[s]]
     held_out = np.concatenate(others[1:]) if others[1:] else None
     expected = kma.metrics.copy_audit(to_8_bit(np.concatenate(saved)), others[0], held_out)
-    for key in ("nearest", "held_out"):
-        if expected[key] is not None:
-            expected[key] = {name: round(value, 6) for name, value in expected[key].items()}
-    if held_out is not None:
-        expected["nearer_than_held_out_05"] = round(expected["nearer_than_held_out_05"], 6)
+    expected = rounded(expected)
     assert audit == expected
     assert (audit["count"], audit["exact_copies"]) == (35, 4)
 
@@ -211,11 +216,13 @@ def test_the_audit_goes_over_chunks_of_both_sets(tmp_path):
     data = datasets.from_arrays(*pair(600, seed=5), x[590:], y[590:])
     audit = save(tmp_path / "a.npz", data, source)["copy_audit"]
     assert audit["exact_copies"] == 10
-    assert (audit["count"], audit["training_count"], audit["held_out"]["count"]) == (610, 600, 600)
-    assert audit["held_out"]["min"] == 0
+    assert audit["suspect_count"] == 10
+    pixels = audit["spaces"]["pixels"]
+    assert (audit["count"], audit["training_count"], pixels["held_out"]["count"]) == (610, 600, 600)
+    assert pixels["held_out"]["min"] == 0
     images = np.concatenate([data.train[0], data.val[0]])
     nearest, _ = kma.metrics.nearest_images(to_8_bit(images), to_8_bit(x))
-    assert audit["nearest"]["median"] == round(float(np.median(nearest)), 6)
+    assert pixels["nearest"]["median"] == round(float(np.median(nearest)), 6)
 
 
 def has(notes, *words):
@@ -223,18 +230,26 @@ def has(notes, *words):
 
 
 def test_notes_name_copies(tmp_path):
-    x, y = SOURCE.train
+    source = make(seed=1, counts=(40, 60, 50))
+    x, y = source.train
     mixed = x[:20].copy()
     mixed[3:] = pair(17, seed=6)[0]
-    notes = save(tmp_path / "a.npz", datasets.from_arrays(mixed, y[:20]))["notes"]
+    mixed[5] = x[30][::-1]
+    card = save(tmp_path / "a.npz", datasets.from_arrays(mixed, y[:20]), source)
+    notes, pixels = card["notes"], card["copy_audit"]["spaces"]["pixels"]
+    plain, relative = (each["nearer_than_held_out_01"] for each in (pixels, pixels["relative"]))
+    assert min(plain, relative) >= 0.15
     assert has(notes, "no anonymisation")
     assert has(notes, "3 of 20 images are exact copies")
-    assert has(notes, "% of the images are nearer")
-    assert not has(notes, "Held-out")
-    honest = save(tmp_path / "b.npz")["notes"]
+    assert has(notes, "Suspected copies: 4 of 20 images", "nearest_pairs")
+    assert has(notes, f"{plain:.1%} of the images are nearer", f"it is {relative:.1%}")
+    assert not has(notes, "eld-out images of the source")
+    honest = save(tmp_path / "b.npz", source=source)["notes"]
     assert has(honest, "no anonymisation")
     assert has(honest, "% of the images are nearer")
+    assert has(honest, "No image", "stands out")
     assert not has(honest, "exact copies")
+    assert not has(honest, "Suspected copies")
 
 
 def test_the_card_says_how_long_the_model_was_trained(tmp_path):
@@ -264,7 +279,8 @@ def test_notes_name_what_is_lacking(tmp_path):
     assert has(notes, "only 8 held-out images")
     assert not has(notes, "% of the images are nearer")
     leaking = datasets.from_arrays(*SOURCE.train, SOURCE.train[0][:3], SOURCE.train[1][:3])
-    assert has(save(tmp_path / "c.npz", source=leaking)["notes"], "Held-out images", "copies")
+    notes = save(tmp_path / "c.npz", source=leaking)["notes"]
+    assert has(notes, "3 of 3 held-out images of the source are near copies")
 
 
 def test_notes_name_small_classes(tmp_path):

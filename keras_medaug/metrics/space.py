@@ -1,0 +1,210 @@
+"""Spaces in which images are compared."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keras_medaug.checks import as_array, fail
+
+FLOOR = 0.02  # least standard deviation by which an image is divided: five steps of 8 bits
+ROUNDING = 1e-6  # distances up to here may come from rounding alone
+
+Rows = NDArray[np.float64]
+
+
+def as_it_is(rows: Rows) -> Iterator[Rows]:
+    """Yield `rows`.
+
+    Args:
+        rows: Shape `(n, d)`.
+
+    Yields:
+        `rows`.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_medaug.metrics.space import as_it_is
+    >>> len(list(as_it_is(np.zeros((3, 2)))))
+    1
+    """
+    yield rows
+
+
+@dataclass(frozen=True)
+class Space:
+    """A space in which images are compared.
+
+    Attributes:
+        rows: From images, or what stands for them, to rows of numbers, `float64`.
+        forms: From rows to the forms of them that are tried: the nearest one counts. All have the
+            same sum of squares.
+        unit: What a distance of 1 is, in these rows.
+        rounding: Distances up to here may come from rounding alone.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_medaug.metrics.space import aligned
+    >>> space = aligned((8, 8, 1))
+    >>> len(list(space.forms(space.rows(np.zeros((3, 8, 8, 1))))))
+    8
+    """
+
+    rows: Callable[[NDArray], Rows]
+    forms: Callable[[Rows], Iterator[Rows]] = as_it_is
+    unit: float = 1
+    rounding: float = ROUNDING
+
+
+def pixels(unit: int) -> Space:
+    """Return the space of pixels in place.
+
+    Args:
+        unit: 255 where all images are `uint8` and are to be compared in whole numbers; else 1.
+
+    Returns:
+        The space.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_medaug.metrics.space import pixels
+    >>> pixels(1).rows(np.full((1, 8, 8, 1), 255, "uint8"))[0, :2].tolist()
+    [1.0, 1.0]
+    """
+    return Space(lambda images: _rows(images, unit), unit=unit)
+
+
+def aligned(shape: Sequence[int]) -> Space:
+    """Return the space in which mirroring, quarter turns, brightness and contrast do not count.
+
+    Each image has its mean removed and is divided by its standard deviation, or by `FLOOR` where
+    that is larger: what is nearly flat does not become an image of its noise.
+
+    Args:
+        shape: `(height, width, channels)`. Images that are not square are mirrored and turned by
+            half only.
+
+    Returns:
+        The space.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_medaug.metrics.neighbours import find_neighbours
+    >>> from keras_medaug.metrics.space import aligned
+    >>> x = np.random.default_rng(0).random((4, 8, 8, 1))
+    >>> find_neighbours(np.rot90(x, axes=(1, 2)) / 2, x, aligned((8, 8, 1))).indices.tolist()
+    [0, 1, 2, 3]
+    """
+
+    def forms(rows: Rows) -> Iterator[Rows]:
+        images = rows.reshape(len(rows), *shape)
+        turned = [images, images.swapaxes(1, 2)] if shape[0] == shape[1] else [images]
+        for image in turned:
+            for rowwise in (1, -1):
+                for columnwise in (1, -1):
+                    yield image[:, ::rowwise, ::columnwise].reshape(rows.shape)
+
+    return Space(lambda images: _standardised(_rows(images, 1)), forms)
+
+
+def features_space(training: NDArray) -> Space:
+    """Return the space of features, seen from the mean of those of the training images.
+
+    Args:
+        training: Features of the training images, shape `(n, d)`.
+
+    Returns:
+        The space.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_medaug.metrics.space import features_space
+    >>> features_space(np.array([[1.0], [3.0]])).rows(np.array([[5.0]])).tolist()
+    [[3.0]]
+    """
+    # Near the mean, sums of squares lose least.
+    centre = np.mean(training, axis=0, dtype=np.float64)
+    spread = float(np.sqrt(np.mean(np.var(training, axis=0, dtype=np.float64))))
+    return Space(
+        lambda features: features.astype(np.float64) - centre, rounding=ROUNDING * (spread or 1.0)
+    )
+
+
+def compute_features(
+    features: Callable[[NDArray], Any], sets: Sequence[NDArray], batch_size: int
+) -> list[NDArray]:
+    """Return the features of all images of some sets.
+
+    Args:
+        features: From images `(n, h, w, c)`, `float32` in [0, 1], to features `(n, d)`.
+        sets: Images, `float32` in [0, 1] or `uint8`.
+        batch_size: Images that it gets at a time.
+
+    Returns:
+        Numbers, shape `(n, d)`, for each set.
+
+    Raises:
+        ValueError: If what comes back is no such array, not finite, or not always as long.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_medaug.metrics.space import compute_features
+    >>> compute_features(lambda x: x.mean(axis=(1, 2)), [np.ones((5, 8, 8, 3))], 2)[0].shape
+    (5, 3)
+    """
+    found = [
+        [
+            _checked_features(features(_as_floats(images[start : start + batch_size])))
+            for start in range(0, len(images), batch_size)
+        ]
+        for images in sets
+    ]
+    lengths = sorted({part.shape[1] for parts in found for part in parts})
+    if len(lengths) > 1:
+        got = f"features of {lengths[0]} and of {lengths[-1]} numbers"
+        raise fail("features", got, "one length for all images")
+    joined = [np.concatenate(parts) for parts in found]
+    for images, array in zip(sets, joined, strict=True):
+        if len(array) != len(images):
+            raise fail(
+                "features", f"{len(array)} rows for {len(images)} images", "one row an image"
+            )
+    return joined
+
+
+def _checked_features(values: Any) -> NDArray:
+    array = as_array(values, "features")
+    if array.ndim != 2 or not array.shape[1]:
+        raise fail("features", f"shape {array.shape} from it", "an array (n, d) for n images")
+    if array.dtype.kind not in "fiu":
+        raise fail("features", f"dtype {array.dtype} from it", "numbers")
+    if not np.isfinite(array).all():
+        raise fail("features", "NaN or infinity from it", "finite features")
+    return array
+
+
+def _rows(images: NDArray, unit: int) -> Rows:
+    """Return images as rows of values in [0, unit]."""
+    if images.dtype == np.uint8 and unit == 1:
+        images = _as_floats(images)
+    return images.reshape(len(images), -1).astype(np.float64)
+
+
+def _as_floats(images: NDArray) -> NDArray[np.float32]:
+    """Return images as `Dataset` makes floats of bytes, so that both forms are equal here."""
+    if images.dtype == np.uint8:
+        return images.astype(np.float32) / np.float32(255)
+    return images.astype(np.float32, copy=False)
+
+
+def _standardised(rows: Rows) -> Rows:
+    rows = rows - rows.mean(axis=1, keepdims=True)
+    return rows / np.maximum(rows.std(axis=1, keepdims=True), FLOOR)
