@@ -5,9 +5,10 @@
 
 A run has collapsed where its samples differ from each other by less than half of what training
 images differ by: `spread` is the mean distance between two of 200 samples over that between two of
-200 training images, Euclidean over pixels. `nearest` is the same of the distance to the nearest of
-the others, which falls where samples gather around a few images; images that are only softer than
-the data have a low one, too. Training images against others of their kind score about 1 in both.
+200 training images, root mean squares over pixels. `nearest` is the same of the distance to the
+nearest of the others, which falls where samples gather around a few images; images that are only
+softer than the data have a low one, too. Training images against others of their kind score about 1
+in both.
 
 The file is read from `$MEDMNIST_ROOT`, else from `~/.medmnist`. Runs that are in the output already
 are kept as they are. With `--pictures` the samples of every run are drawn, a row for each.
@@ -26,30 +27,21 @@ from numpy.typing import NDArray
 
 import keras_medaug as kma
 from keras_medaug.files import write_json_atomic
+from keras_medaug.metrics.guards import FEW_APART, pair_distances
 
 BATCH = 64
 SAMPLES = 200
 DRAWN = 12
-LEAST_SPREAD = 0.5
 MODELS = ("CVAE", "DCGAN", "VAEGAN")
-
-
-def distances(images: NDArray) -> NDArray:
-    """Return the Euclidean distances between images, those to themselves infinite."""
-    rows = images.reshape(len(images), -1).astype("float64")
-    squares = (rows**2).sum(axis=1)
-    between = squares[:, None] - 2 * (rows @ rows.T) + squares
-    np.fill_diagonal(between, np.inf)
-    return np.sqrt(np.maximum(between, 0))
 
 
 def spreads(images: NDArray) -> dict[str, float]:
     """Return the mean distance between two images, and to the nearest other one."""
-    between = distances(images)
-    return {
-        "spread": float(between[np.isfinite(between)].mean()),
-        "nearest": float(between.min(axis=1).mean()),
-    }
+    between = pair_distances(images)
+    table = np.full((len(images), len(images)), np.inf)
+    table[np.triu_indices(len(images), 1)] = between
+    nearest = np.minimum(table.min(axis=0), table.min(axis=1))
+    return {"spread": float(between.mean()), "nearest": float(nearest.mean())}
 
 
 def relative(images: NDArray, reference: dict[str, float]) -> dict[str, float]:
@@ -59,7 +51,7 @@ def relative(images: NDArray, reference: dict[str, float]) -> dict[str, float]:
 
 def has_collapsed(found: dict[str, float]) -> bool:
     """Whether a run's samples differ by less than half of what training images do."""
-    return not found["spread"] >= LEAST_SPREAD  # NaN counts, too
+    return not found["spread"] >= FEW_APART  # NaN counts, too
 
 
 def main() -> None:

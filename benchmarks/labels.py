@@ -10,7 +10,7 @@ labels. From these alone a classifier learns, and is tested on real images. A ro
 - `agreement`: the share of images that a classifier of real images takes for what was asked for;
 - `diversity`: the mean distance between two images of one class, over that of training images;
 - `nearer`: the share of images that are nearer to a training image than the quantile 0.05 of the
-  validation and test images (`kma.metrics.copy_audit`): 0.05 where images are as new as those;
+  validation and test images (`kma.metrics.nearest_images`): 0.05 where images are as new as those;
 - `copies`: how many equal a training image.
 
 Rows of method "real" are what real images give: the areas those of a classifier of training images,
@@ -41,6 +41,7 @@ from sklearn.metrics import roc_auc_score
 import keras_medaug as kma
 from keras_medaug.files import write_json_atomic
 from keras_medaug.layers import BatchNormalization, Conv2DTranspose, LabelEmbedding
+from keras_medaug.metrics.guards import pair_distances
 from keras_medaug.models import networks
 from keras_medaug.seeds import derive_seed, resolve_seed
 
@@ -308,14 +309,9 @@ def mean_distance(images: NDArray, labels: NDArray) -> float:
     Returns:
         The root mean square over pixels of the differences, averaged over pairs.
     """
-    means = []
-    for label in np.unique(labels):
-        rows = images[labels == label].reshape(np.sum(labels == label), -1).astype("float64")
-        squares = (rows**2).mean(axis=1)
-        between = squares[:, None] - 2 * (rows @ rows.T) / rows.shape[1] + squares
-        pairs = between[np.triu_indices(len(rows), 1)]
-        means.append(np.sqrt(np.maximum(pairs, 0)).mean())
-    return float(np.mean(means))
+    return float(
+        np.mean([pair_distances(images[labels == label]).mean() for label in np.unique(labels)])
+    )
 
 
 def area(labels: NDArray, probabilities: NDArray) -> float:
@@ -377,12 +373,14 @@ class Judge:
 
     def _compared(self, images: NDArray, labels: NDArray) -> dict[str, float]:
         taken_for = self.real.predict(images, verbose=0).argmax(axis=1)
-        audit = kma.metrics.copy_audit(images, self.train[0], self.unseen[0])
+        nearest, expected = (
+            kma.metrics.nearest_images(x, self.train[0])[0] for x in (images, self.unseen[0])
+        )
         return {
             "agreement": float(np.mean(taken_for == labels)),
             "diversity": mean_distance(images, labels) / self.reference,
-            "nearer": audit["nearer_than_held_out_05"],
-            "copies": audit["exact_copies"],
+            "nearer": float(np.mean(nearest < np.quantile(expected, 0.05))),
+            "copies": kma.metrics.copy_audit(images, self.train[0])["exact_copies"],
         }
 
 

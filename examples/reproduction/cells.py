@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 import keras_medaug as kma
 from keras_medaug.files import replacing, write_json_atomic, write_npz_atomic
+from keras_medaug.metrics.guards import pair_distances
 from keras_medaug.seeds import derive_seed
 from keras_medaug.study.alone import alone_in_process
 from keras_medaug.study.environment import check_place, digest, environment
@@ -328,7 +329,7 @@ def _run_confidence(cell: Cell, context: Context) -> dict[str, Any]:
     sets = {method: context.cells[method].arrays()["images"] for method in METHODS}
     sets["train"] = reference(context.data.stored("train")[0], budget, cell.seed)
     sets["test"] = reference(context.data.stored("test")[0], budget, cell.seed)
-    between = {name: measures.distances(images) for name, images in sets.items()}
+    between = {name: pair_distances(images) for name, images in sets.items()}
     found: dict[str, Any] = {}
     for name, images in sets.items():
         probabilities = classifier.predict(images, batch_size=256, verbose=0)

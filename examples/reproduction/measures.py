@@ -25,14 +25,6 @@ def auc(labels: NDArray, probabilities: NDArray) -> float | None:
     return float(roc_auc_score(truth, scores))
 
 
-def distances(images: NDArray) -> NDArray:
-    """Return the distances of all pairs of two or more images: root mean squares over pixels."""
-    flat = images.reshape(len(images), -1).astype("float64")
-    # Differences, not the expanded square: the distance of two equal images must be 0.
-    squares = [np.mean((flat[i + 1 :] - flat[i]) ** 2, axis=1) for i in range(len(flat) - 1)]
-    return np.sqrt(np.concatenate(squares))
-
-
 def interval_of_share(share: float, count: int) -> tuple[float, float]:
     """Return Wilson's 95% interval of a share, to the nearest image, of `count` images."""
     found = stats.binomtest(round(share * count), count).proportion_ci(method="wilson")

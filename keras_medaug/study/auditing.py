@@ -6,7 +6,7 @@ import numpy as np
 
 from keras_medaug.datasets import Dataset
 from keras_medaug.datasets.dataset import SPLITS
-from keras_medaug.metrics import nearest_images
+from keras_medaug.metrics.guards import near_duplicates
 from keras_medaug.study.cell import Cell
 
 
@@ -32,13 +32,13 @@ def run_audit(cell: Cell, data: Dataset) -> dict[str, Any]:
     """
     train_x, train_y = data.stored("train")
     test_x, test_y = data.stored("test")
-    distances, nearest = nearest_images(test_x, train_x)
-    near = np.flatnonzero(distances < cell.config["near"])
+    found = near_duplicates(test_x, train_x, test_y, train_y, cell.config["near"])
     classes = data.num_classes
     return {
-        "exact_duplicates": int((distances == 0).sum()),
-        "near_duplicates": [int(index) for index in near],
-        "with_another_label": int((train_y[nearest[near]] != test_y[near]).sum()),
+        # Without rounding, unlike `exact`: cells of sets of floats keep their number.
+        "exact_duplicates": found["distances"].count(0.0),
+        "near_duplicates": found["indices"],
+        "with_another_label": found["with_another_label"],
         "counts": {
             split: np.bincount(data.stored(split)[1], minlength=classes).tolist()
             for split in SPLITS

@@ -1,6 +1,7 @@
 """A classifier of a study."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import keras
@@ -12,12 +13,13 @@ from keras_medaug.checks import check_images, check_labels, fail
 from keras_medaug.datasets import Dataset
 from keras_medaug.labels import plan_labels
 from keras_medaug.layers import GeometricAugmentation
+from keras_medaug.metrics.guards import equal_images, label_agreement
 from keras_medaug.models import Classifier
 from keras_medaug.models.fit_steps import fit_steps
 from keras_medaug.seeds import derive_seed
 from keras_medaug.study.cell import Cell
 from keras_medaug.study.compiled import compiled_model
-from keras_medaug.study.images import images_md5, leaks, training_images
+from keras_medaug.study.images import images_md5, training_images
 from keras_medaug.study.packing import packed
 from keras_medaug.study.scores import area
 
@@ -53,7 +55,7 @@ def run_classifier(cell: Cell, data: Dataset) -> dict[str, Any]:
     """
     config, seed = cell.config, cell.config["seed"]
     x, y = _arm_images(cell, data)
-    leaked = leaks(x, data.stored("test")[0])
+    leaked = int(equal_images(data.stored("test")[0], x).sum())
     policy = config["policy"]
     model_seed = derive_seed(seed, "classifier")
     model = compiled_model(
@@ -180,18 +182,15 @@ def _try_policies(
     model: Classifier, data: Dataset, policies: Mapping[str, Mapping[str, Any]], seed: int
 ) -> dict[str, Any]:
     """Return how a classifier fares on validation images that are transformed, by policy."""
-    from sklearn.metrics import balanced_accuracy_score
-
     x, y = data.stored("val")
-    floats = x.astype(np.float32) / np.float32(255) if x.dtype == np.uint8 else x
-
-    def found(images: NDArray) -> float:
-        answers = model.predict(images, batch_size=PREDICTED, verbose=0).argmax(axis=1)
-        return round(float(balanced_accuracy_score(y, answers)), 6)
-
-    accuracies = {"as they are": found(floats)}
+    accuracies: dict[str, Any] = {}
     for name, policy in policies.items():
         layer = GeometricAugmentation(**policy, seed=derive_seed(seed, "tried", name))
-        turned = keras.ops.convert_to_numpy(layer(floats, training=True))
-        accuracies[name] = found(np.clip(turned, 0.0, 1.0))
+        found = label_agreement(model, x, y, partial(_turned, layer))
+        accuracies["as they are"] = round(found["plain"], 6)
+        accuracies[name] = round(found["transformed"], 6)
     return accuracies
+
+
+def _turned(layer: GeometricAugmentation, images: NDArray) -> NDArray:
+    return np.clip(keras.ops.convert_to_numpy(layer(images, training=True)), 0.0, 1.0)

@@ -14,10 +14,11 @@ from keras_medaug.callbacks import ResumeTraining
 from keras_medaug.datasets import Dataset
 from keras_medaug.files import write_npz_atomic
 from keras_medaug.labels import plan_labels
+from keras_medaug.metrics.guards import diversity
 from keras_medaug.seeds import derive_seed
 from keras_medaug.study.cell import Cell
 from keras_medaug.study.compiled import compiled_model
-from keras_medaug.study.images import diversity, images_md5, training_images
+from keras_medaug.study.images import images_md5, training_images
 
 CHECKPOINT_SECONDS = 60.0
 
@@ -78,6 +79,7 @@ def run_generator(cell: Cell, data: Dataset) -> dict[str, Any]:
         )
     stored = np.rint(images * 255).astype(np.uint8)
     write_npz_atomic(cell.folder / "images.npz", {"images": stored, "labels": labels})
+    apart = diversity(stored, x, labels, y, seed)["by_class"]
     names = [name for name in resume.history[0] if name != "seconds"]
     last = resume.history[-1]
     return {
@@ -88,5 +90,5 @@ def run_generator(cell: Cell, data: Dataset) -> dict[str, Any]:
         "generated": made,
         "images_md5": images_md5(stored),
         "fidelity": record,
-        "diversity": diversity(stored, labels, x, y, seed),
+        "diversity": [None if ratio is None else round(ratio, 6) for ratio in apart],
     }

@@ -6,12 +6,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-LEVEL = 0.05
+from keras_medaug.metrics.guards import (
+    FEW_APART,
+    LOST,
+    collapsed_classifier,
+    lost_share,
+    prior_shift,
+)
+
 FALLING = 0.10  # drop of the training loss over the last quarter, as a share, that is still falling
 LATE = 0.75  # share of the steps, after which the best weights came late
-SHIFT = 0.05  # difference in the share of a class between training and test
-FEW_APART = 0.5  # of the real images' distance, below which a generator has collapsed
-LOST = 0.25  # drop in balanced accuracy, as a share of what is above chance, under a policy
 
 # Test AUC of a ResNet-18 on 28 x 28 pixels, whole training split: Yang et al., MedMNIST v2,
 # Scientific Data 10, 2023, table 3.
@@ -21,40 +25,6 @@ PUBLISHED = {
     "organamnist": 0.997, "organcmnist": 0.992, "organsmnist": 0.972,
 }  # fmt: skip
 BELOW = 0.05  # by how much a baseline may be below it
-
-
-def collapsed(labels: NDArray, probabilities: NDArray) -> dict[str, Any] | None:
-    """Tell whether a classifier gives one answer, or is no better than always giving one.
-
-    Args:
-        labels: Classes, integers `(n,)`.
-        probabilities: Class probabilities, `(n, num_classes)`.
-
-    Returns:
-        Its `accuracy`, the `majority` rate, the p value `p` of being better than that, and the
-        classes that are `never` predicted; or `None` where there is nothing to warn of.
-
-    Example:
-
-    >>> import numpy as np
-    >>> from keras_medaug.study.guards import collapsed
-    >>> always_one = np.tile([0.1, 0.9], (10, 1))
-    >>> collapsed(np.arange(10) % 2, always_one)["never"]
-    [0]
-    """
-    from scipy import stats
-
-    answers = probabilities.argmax(axis=1)
-    right = int((answers == labels).sum())
-    counts = np.bincount(labels, minlength=probabilities.shape[1])
-    majority = float(counts.max() / len(labels))
-    never = np.flatnonzero(np.bincount(answers, minlength=len(counts)) == 0)
-    p = float(stats.binomtest(right, len(labels), majority, alternative="greater").pvalue)
-    if not len(never) and p < LEVEL:
-        return None
-    return {
-        "accuracy": right / len(labels), "majority": majority, "p": p, "never": never.tolist(),
-    }  # fmt: skip
 
 
 def still_falling(losses: Sequence[float]) -> float | None:
@@ -109,17 +79,19 @@ def warn_of_data(audit: Mapping[str, Any], class_names: Sequence[str]) -> list[d
             "message": f"{audit['exact_duplicates']} test images are in the training split, and "
             f"{len(near)} are in it or nearly so; scores are also given without them.",
         })  # fmt: skip
-    train, test = (np.array(audit["counts"][split], float) for split in ("train", "test"))
-    shares = train / train.sum(), test / test.sum()
-    shift = np.abs(shares[0] - shares[1])
-    if shift.max() > SHIFT:
-        worst = int(shift.argmax())
-        name, was, is_now = class_names[worst], shares[0][worst], shares[1][worst]
+    train, test = (
+        np.repeat(np.arange(len(class_names)), audit["counts"][split])
+        for split in ("train", "test")
+    )
+    shift = prior_shift(train, test, len(class_names))
+    if shift["warning"] is not None:
+        worst = shift["class"]
+        name, was, is_now = class_names[worst], shift["shares"][worst], shift["other_shares"][worst]
         found.append({
             "guard": "prior_shift",
             "class": name,
-            "train": round(float(was), 4),
-            "test": round(float(is_now), 4),
+            "train": round(was, 4),
+            "test": round(is_now, 4),
             "message": f"Class {name!r} is {was:.1%} of the training split and {is_now:.1%} of the "
             "test split: accuracies depend on that, areas under the curve do not.",
         })  # fmt: skip
@@ -290,8 +262,9 @@ def warn_of_policy(
     >>> len(warn_of_policy("geometric", [0.9], [0.5], 2))
     1
     """
-    before, after, chance = float(np.mean(plain)), float(np.mean(turned)), 1 / classes
-    if before <= chance or (before - after) / (before - chance) <= LOST:
+    before, after = float(np.mean(plain)), float(np.mean(turned))
+    lost = lost_share(before, after, classes)
+    if lost is None or lost <= LOST:
         return []
     return [{
         "guard": "label_unsafe_geometry",
@@ -301,4 +274,48 @@ def warn_of_policy(
         "message": f"Under the policy {name!r} the balanced accuracy of 'none' on validation "
         f"images falls from {before:.3f} to {after:.3f}: the transformed images may no longer "
         "show their class, or are merely new to it. Look at them.",
+    }]  # fmt: skip
+
+
+def warn_of_classifier(
+    arm: str, labels: NDArray, probabilities: Sequence[NDArray]
+) -> list[dict[str, Any]]:
+    """Return a warning of a classifier that gives one answer, or is no better than that.
+
+    Args:
+        arm: The arm that it was trained in.
+        labels: Classes of the test images, `(n,)`.
+        probabilities: For each seed, its class probabilities, `(n, num_classes)`.
+
+    Returns:
+        Warnings, as `warn_of_data`.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_medaug.study.guards import warn_of_classifier
+    >>> always_one = np.tile([0.1, 0.9], (10, 1))
+    >>> warn_of_classifier("none", np.arange(10) % 2, [always_one])[0]["never"]
+    [0]
+    """
+    numbers = [collapsed_classifier(labels, each) for each in probabilities]
+    found = {seed: each for seed, each in enumerate(numbers) if each["warning"] is not None}
+    if not found:
+        return []
+    never = sorted({label for each in found.values() for label in each["never"]})
+    worst = min(found.values(), key=lambda each: each["accuracy"])
+    those = f"with {len(found)} of {len(numbers)} seeds"
+    if never:
+        what = f"The classifier of {arm!r} has collapsed {those}: some class is never its answer."
+    else:
+        what = f"The accuracy of {arm!r} cannot be told from that of the commonest class {those}."
+    return [{
+        "guard": "collapsed_classifier",
+        "arm": arm,
+        "seeds": list(found),
+        "never": never,
+        "accuracy": round(worst["accuracy"], 4),
+        "majority": round(worst["majority"], 4),
+        "message": f"{what} Lowest accuracy {worst['accuracy']:.3f}; the commonest class is "
+        f"{worst['majority']:.3f} of the test images.",
     }]  # fmt: skip

@@ -274,31 +274,4 @@ def _of_arm(
             "message": f"{leaked} images that {name!r} trains on are test images: its scores say "
             "nothing.",
         })  # fmt: skip
-    found_collapsed = {
-        seed: numbers
-        for seed in range(seeds)
-        if (numbers := guards.collapsed(labels, probabilities[seed])) is not None
-    }
-    if found_collapsed:
-        warnings.append(_collapse(name, seeds, found_collapsed))
-    return warnings
-
-
-def _collapse(name: str, seeds: int, found: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
-    never = sorted({label for numbers in found.values() for label in numbers["never"]})
-    worst = min(found.values(), key=lambda numbers: numbers["accuracy"])
-    those = f"with {len(found)} of {seeds} seeds"
-    if never:
-        what = f"The classifier of {name!r} has collapsed {those}: some class is never its answer."
-    else:
-        what = f"The accuracy of {name!r} cannot be told from that of the commonest class {those}."
-    return {
-        "guard": "collapsed_classifier",
-        "arm": name,
-        "seeds": list(found),
-        "never": never,
-        "accuracy": round(worst["accuracy"], 4),
-        "majority": round(worst["majority"], 4),
-        "message": f"{what} Lowest accuracy {worst['accuracy']:.3f}; the commonest class is "
-        f"{worst['majority']:.3f} of the test images.",
-    }
+    return warnings + guards.warn_of_classifier(name, labels, list(probabilities))

@@ -142,17 +142,6 @@ def test_auc_of_many_classes_is_the_mean_over_classes():
     assert measures.auc(labels, np.full((4, 3), 1 / 3)) == 0.5
 
 
-def test_distances_are_those_of_all_pairs():
-    images = np.random.default_rng(0).random((5, 4, 4, 1)).astype("float32")
-    expected = [
-        np.sqrt(np.mean((images[i].astype("float64") - images[j]) ** 2))
-        for i in range(5)
-        for j in range(i + 1, 5)
-    ]
-    np.testing.assert_allclose(measures.distances(images), expected)
-    assert measures.distances(images[[0, 0, 1]])[0] == 0.0
-
-
 def test_intervals_of_shares():
     low, high = measures.interval_of_share(127 / 156, 156)  # the paper's BreastMNIST
     z, share = 1.959964, 127 / 156

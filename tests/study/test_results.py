@@ -1,5 +1,9 @@
 """What a study says of planted cells, whose truth is known."""
 
+import json
+from dataclasses import fields
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -7,16 +11,18 @@ import keras_medaug as kma
 from keras_medaug.files import write_json_atomic
 from keras_medaug.study import running
 from keras_medaug.study.arm import ARMS, DIAGNOSTICS, resolve_arms
+from keras_medaug.study.auditing import run_audit
 from keras_medaug.study.environment import environment
 from keras_medaug.study.packing import packed
 from keras_medaug.study.planning import plan
 from keras_medaug.study.report import sentence
-from keras_medaug.study.results import planned_comparisons
+from keras_medaug.study.results import planned_comparisons, summarise
 from keras_medaug.study.runner import _policies
 from keras_medaug.study.scores import area, scores
 from keras_medaug.study.settings import Settings
 
 SEEDS = 10
+STUDIES = Path(__file__).parents[2] / "docs/results/studies"
 GAINS = {"none": 1.0, "geometric-safe": 1.0, "oversample": 2.2, "cvae": 0.5}
 
 
@@ -125,6 +131,35 @@ def test_further_guards(data, tmp_path):
     assert set(found) == {"undertrained_baseline", "label_unsafe_geometry", "leak"}
     assert found["leak"]["images"] == 4
     assert found["label_unsafe_geometry"]["transformed"] == 0.3
+
+
+@pytest.mark.parametrize("name", ["breastmnist", "pneumoniamnist-0.1"])
+def test_committed_results_are_what_their_cells_say(medmnist_root, medmnist_file, name):
+    """No change to guards, scores or comparisons may change what was published."""
+    medmnist_file(name.split("-")[0])
+    folder = STUDIES / name
+    stored = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+    config = stored["config"]
+    data = kma.datasets.load(name.split("-")[0], root=medmnist_root, download=False)
+    settings = Settings(**{field.name: config[field.name] for field in fields(Settings)})
+    arms = resolve_arms(config["arms"])
+    audit, cells = plan(
+        data, arms, config["seeds"], settings, config["environment"], folder / "cells"
+    )
+    assert all(cell.done for cell in [audit, *cells.values()])
+    found = summarise(data, arms, config["seeds"], config, audit, cells)
+    del stored["timing"]
+    assert json.loads(json.dumps(found)) == close_to(stored)
+    assert run_audit(audit, data).items() <= audit.result().items()
+
+
+def close_to(content):
+    """Return what equals the content, but for the last digits of floats."""
+    if isinstance(content, dict):
+        return {key: close_to(value) for key, value in content.items()}
+    if isinstance(content, list):
+        return [close_to(value) for value in content]
+    return pytest.approx(content, rel=1e-6, abs=1e-9) if isinstance(content, float) else content
 
 
 def test_ten_arms_make_fifteen_comparisons():

@@ -1,0 +1,530 @@
+"""The guards: planted faults are found, honest data pass, official files give their counts."""
+
+import json
+import sys
+import tracemalloc
+
+import keras
+import numpy as np
+import pytest
+from scipy import stats
+
+import keras_medaug as kma
+from keras_medaug.layers import GeometricAugmentation
+from keras_medaug.metrics.guards import (
+    collapsed_classifier,
+    diversity,
+    label_agreement,
+    near_duplicates,
+    pair_distances,
+    prior_shift,
+)
+
+
+def make(count, seed, shape=(8, 9, 3)):
+    return np.random.default_rng(seed).integers(0, 256, (count, *shape), dtype="uint8")
+
+
+def as_floats(images):
+    return images.astype("float32") / np.float32(255)
+
+
+def plain(found):
+    """Return what was found, which JSON must hold as it is."""
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+    assert found["warning"] is None or found["warning"].endswith(".")
+    return found
+
+
+@pytest.fixture
+def official(medmnist_file):
+    """Return a function from a set's name to its splits, read without the package."""
+
+    def read(name):
+        with np.load(medmnist_file(name), allow_pickle=False) as file:
+            return {
+                split: (
+                    file[f"{split}_images"][..., None],
+                    file[f"{split}_labels"][:, 0].astype(int),
+                )
+                for split in ("train", "val", "test")
+            }
+
+    return read
+
+
+REAL, REAL_LABELS = make(40, seed=1), np.arange(40) % 2
+
+
+# ---- collapse -------------------------------------------------------------------------------
+
+
+def brute_mean_distance(images):
+    """By one pair at a time, in a way of its own."""
+    rows = [image.astype("float64").ravel() / 255 for image in images]
+    apart = [np.linalg.norm(a - b) / np.sqrt(a.size) for i, a in enumerate(rows) for b in rows[:i]]
+    return np.mean(apart)
+
+
+@pytest.mark.parametrize("kinds", ["uint8 uint8", "float32 uint8", "uint8 float32"])
+def test_ratios_are_those_of_brute_force(kinds):
+    images = make(15, seed=2) // 2
+    labels = np.arange(15) % 2
+    pair = [
+        x if kind == "uint8" else as_floats(x)
+        for kind, x in zip(kinds.split(), (images, REAL), strict=True)
+    ]
+    found = plain(diversity(*pair, labels, REAL_LABELS))
+    expected = [
+        brute_mean_distance(images[labels == label])
+        / brute_mean_distance(REAL[label == REAL_LABELS])
+        for label in (0, 1)
+    ]
+    assert found["by_class"] == pytest.approx(expected, rel=1e-6)
+    overall = brute_mean_distance(images) / brute_mean_distance(REAL)
+    assert found["overall"] == pytest.approx(overall, rel=1e-6)
+    assert found["counts"] == [15, 40]
+
+
+def test_one_image_over_and_over_has_collapsed():
+    found = plain(diversity(REAL[:1].repeat(9, axis=0), REAL))
+    assert (found["overall"], found["by_class"]) == (0.0, None)
+    assert "Images are only 0.00 times as far apart" in found["warning"]
+
+
+def test_a_class_that_has_collapsed_is_named():
+    images = make(40, seed=3)
+    images[REAL_LABELS == 1] = images[1]
+    found = plain(diversity(images, REAL, REAL_LABELS, REAL_LABELS))
+    assert found["by_class"][1] == 0.0
+    assert found["by_class"][0] == pytest.approx(1, abs=0.05)
+    assert found["overall"] > 0.5  # where it cannot be seen
+    assert "Images of class 1 are only 0.00 times" in found["warning"]
+
+
+def test_honest_images_have_not_collapsed():
+    found = plain(diversity(make(40, seed=3), REAL, REAL_LABELS, REAL_LABELS))
+    assert found["warning"] is None
+    assert [found["overall"], *found["by_class"]] == pytest.approx([1, 1, 1], abs=0.05)
+
+
+@pytest.mark.parametrize(("contrast", "warned"), [(0.51, False), (0.49, True)])
+def test_it_warns_below_a_half(contrast, warned):
+    faint = as_floats(REAL) * np.float32(contrast)
+    assert (plain(diversity(faint, REAL))["warning"] is not None) == warned
+
+
+def test_too_few_images_have_no_ratio():
+    found = plain(diversity(REAL[:3], REAL, [0, 0, 1], REAL_LABELS))
+    assert found["by_class"][1] is None
+    assert found["by_class"][0] is not None
+    assert plain(diversity(REAL[:1], REAL)) == {
+        "overall": None, "by_class": None, "counts": [1, 40], "warning": None,
+    }  # fmt: skip
+    alike = REAL[:1].repeat(3, axis=0)
+    assert diversity(REAL, alike)["overall"] is None
+    assert diversity(REAL, REAL, REAL_LABELS, REAL_LABELS * 2)["by_class"][1:] == [None, None]
+
+
+def test_of_many_images_200_are_compared_that_the_seed_chooses():
+    many = make(260, seed=4, shape=(8, 8, 1))
+    chosen = np.random.default_rng(5).permutation(260)[:200]
+    small = make(9, seed=5, shape=(8, 8, 1))
+    expected = brute_mean_distance(small) / brute_mean_distance(many[chosen])
+    assert diversity(small, many, seed=5)["overall"] == pytest.approx(expected, rel=1e-9)
+    assert diversity(small, many, seed=6)["overall"] != diversity(small, many, seed=5)["overall"]
+
+
+def test_distances_are_those_of_all_pairs():
+    images = np.random.default_rng(0).random((5, 4, 4, 1)).astype("float32")
+    expected = [
+        np.sqrt(np.mean((images[i].astype("float64") - images[j]) ** 2))
+        for i in range(5)
+        for j in range(i + 1, 5)
+    ]
+    np.testing.assert_allclose(pair_distances(images), expected)
+    assert pair_distances(images[[0, 0, 1]])[0] == 0.0
+    assert np.isnan(pair_distances(images * np.nan)).all()
+
+
+# ---- duplicates -----------------------------------------------------------------------------
+
+
+def plant():
+    """Return 30 images, of which 3 and 20 are copies and 11 is nearly one, and the training set."""
+    training, images = make(41, seed=6), make(30, seed=7)
+    images[[3, 20]] = training[[40, 0]]
+    noise = np.random.default_rng(8).normal(0, 0.01 * 255, training[5].shape)
+    images[11] = np.clip(training[5] + noise, 0, 255).astype("uint8")
+    return images, training
+
+
+@pytest.mark.parametrize("kinds", ["uint8 uint8", "float32 uint8", "float32 float32"])
+def test_planted_duplicates_are_found(kinds):
+    images, training = (
+        x if kind == "uint8" else as_floats(x)
+        for kind, x in zip(kinds.split(), plant(), strict=True)
+    )
+    labels, training_labels = np.zeros(30, int), np.zeros(41, int)
+    training_labels[0] = 1
+    found = plain(near_duplicates(images, training, labels, training_labels))
+    assert (found["exact"], found["near"]) == (2, 3)
+    assert (found["indices"], found["partners"]) == ([3, 11, 20], [40, 5, 0])
+    assert found["distances"] == pytest.approx([0, 0.01, 0], abs=0.002)
+    assert found["with_another_label"] == 1
+    assert (found["count"], found["training_count"]) == (30, 41)
+    assert "Of 30 images 2 are in the training images, and 3 do" in found["warning"]
+    assert "1 of them with another label" in found["warning"]
+
+
+def test_the_threshold_is_the_callers():
+    images, training = plant()
+    assert near_duplicates(images, training, threshold=0)["indices"] == [3, 20]
+    assert near_duplicates(images, training, threshold=1.1)["near"] == 30
+
+
+def test_other_images_are_no_duplicates():
+    found = plain(near_duplicates(make(30, seed=9), make(41, seed=6)))
+    assert (found["near"], found["with_another_label"], found["warning"]) == (0, None, None)
+
+
+def test_what_is_equal_after_rounding_to_8_bits_is_exact():
+    training = np.clip(make(9, seed=6), 1, 254)
+    for step, expected in ((0.49, 9), (-0.49, 9), (0.51, 0)):
+        images = ((training + step) / 255).astype("float32")
+        found = near_duplicates(images, training, threshold=0.001)
+        assert (found["exact"], found["near"]) == (expected, expected)
+
+
+def test_repeats_in_one_set_are_found_once_each():
+    images = make(23, seed=10)
+    images[[7, 19, 20, 22]] = images[[2, 2, 2, 21]]  # 20 equals three, of which 2 is the first
+    images[12] = images[11]
+    images[12, 0, 0, 0] ^= 8
+    labels = np.zeros(23, int)
+    labels[22] = 1
+    found = plain(near_duplicates(images, labels=labels))
+    assert (found["exact"], found["near"], found["with_another_label"]) == (4, 5, 1)
+    assert (found["indices"], found["partners"]) == ([7, 12, 19, 20, 22], [2, 11, 2, 2, 21])
+    assert "Of 23 images 4 come after an equal one" in found["warning"]
+    assert plain(near_duplicates(make(23, seed=10)))["near"] == 0
+    assert plain(near_duplicates(images[:1]))["near"] == 0
+
+
+@pytest.mark.parametrize("within", [True, False])
+def test_memory_does_not_grow_with_pairs(within):
+    many = make(2400, seed=11, shape=(8, 8, 1))
+    tracemalloc.start()
+    try:
+        near_duplicates(many, None if within else make(2400, seed=12, shape=(8, 8, 1)))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 6e6  # distances of all pairs are 23 MB at least
+
+
+def test_the_duplicates_of_breastmnist(official):
+    """One test image is a training image, under another label; 30 are so or nearly so."""
+    splits = official("breastmnist")
+    (x, y), (test_x, test_y) = splits["train"], splits["test"]
+    found = plain(near_duplicates(test_x, x, test_y, y))
+    assert (found["exact"], found["near"], found["with_another_label"]) == (1, 30, 2)
+    (exact,) = np.flatnonzero(np.array(found["distances"]) == 0)
+    index, partner = found["indices"][exact], found["partners"][exact]
+    assert (test_x[index] == x[partner]).all()
+    assert test_y[index] != y[partner]
+
+
+def test_the_duplicates_of_pneumoniamnist(official):
+    """18 training images repeat an earlier one; 8 validation images are among them, 0 test ones."""
+    splits = {name: x for name, (x, _) in official("pneumoniamnist").items()}
+    within = near_duplicates(splits["train"])
+    assert (within["exact"], within["near"]) == (18, 18)
+    for split, expected in (("val", 8), ("test", 0)):
+        found = near_duplicates(splits[split], splits["train"])
+        assert (found["exact"], found["near"]) == (expected, expected)
+
+
+# ---- prior shift ----------------------------------------------------------------------------
+
+
+def test_the_prior_shift_of_pneumoniamnist(official):
+    splits = official("pneumoniamnist")
+    found = plain(prior_shift(splits["train"][1], splits["test"][1]))
+    assert (round(found["shares"][1], 3), round(found["other_shares"][1], 3)) == (0.742, 0.625)
+    assert found["largest"] == pytest.approx(0.742 - 0.625, abs=0.001)
+    assert found["p"] < 1e-8
+    assert "25.8% of one set and 37.5% of the other (p = " in found["warning"]
+    assert prior_shift(splits["train"][1], splits["val"][1])["warning"] is None
+
+
+def test_the_class_that_differs_most_is_named():
+    labels, others = np.repeat([0, 1, 2], [50, 30, 20]), np.repeat([0, 1, 2], [45, 20, 35])
+    found = plain(prior_shift(labels, others, num_classes=4))
+    assert found["shares"] == [0.5, 0.3, 0.2, 0.0]
+    assert found["other_shares"] == [0.45, 0.2, 0.35, 0.0]
+    assert (found["class"], round(found["largest"], 9)) == (2, 0.15)
+    assert "Class 2 is 20.0% of one set and 35.0% of the other" in found["warning"]
+
+
+@pytest.mark.parametrize(("count", "warned"), [(54, False), (56, True)])
+def test_it_warns_above_five_points(count, warned):
+    found = plain(prior_shift(np.arange(100) % 2, (np.arange(100) < count).astype(int)))
+    assert (found["warning"] is not None) == warned
+
+
+@pytest.mark.parametrize("classes", [2, 3, 4, 5, 8, 11])
+def test_p_is_that_of_scipy(classes):
+    rng = np.random.default_rng(classes)
+    for shift in (0, 0.3, 1.5):
+        labels = rng.choice(classes, 300)
+        weights = np.exp(shift * rng.normal(size=classes))
+        others = rng.choice(classes, 200, p=weights / weights.sum())
+        table = [np.bincount(each, minlength=classes) for each in (labels, others)]
+        expected = stats.chi2_contingency(table, correction=False).pvalue
+        assert prior_shift(labels, others)["p"] == pytest.approx(expected, rel=1e-9)
+
+
+def test_equal_shares_have_p_1():
+    assert prior_shift([0, 1, 1], [0, 1, 1, 0, 1, 1])["p"] == 1.0
+    assert prior_shift([0, 1, 2], [0, 1, 2])["p"] == 1.0
+    assert prior_shift([2, 2], [2])["p"] == 1.0
+
+
+# ---- collapsed classifier -------------------------------------------------------------------
+
+
+def answers(classes, num_classes):
+    return 0.1 / num_classes + 0.9 * np.eye(num_classes)[classes]
+
+
+def test_a_classifier_that_always_answers_one_class():
+    labels = np.repeat([0, 1, 2], [10, 20, 10])
+    found = plain(collapsed_classifier(labels, answers(np.ones(40, int), 3)))
+    assert found["never"] == [0, 2]
+    assert found["accuracy"] == found["majority"] == 0.5
+    assert "Classes 0 and 2 are never" in found["warning"]
+
+
+def test_a_classifier_that_never_answers_one_class():
+    labels = np.arange(60) % 3
+    found = plain(collapsed_classifier(labels, answers(np.minimum(labels, 1), 3)))
+    assert (found["never"], round(found["accuracy"], 3)) == ([2], 0.667)
+    assert found["p"] < 0.05
+    assert "Class 2 is never" in found["warning"]
+
+
+def test_a_classifier_at_chance():
+    labels = np.random.default_rng(0).integers(0, 2, 200)
+    found = plain(collapsed_classifier(labels, answers(np.arange(200) % 2, 2)))
+    assert found["never"] == []
+    assert found["p"] > 0.05
+    assert "may as well always give one answer" in found["warning"]
+
+
+@pytest.mark.parametrize(("right", "warned"), [(58, True), (59, False)])
+def test_it_warns_from_a_p_of_a_twentieth(right, warned):
+    labels = np.arange(100) % 2
+    given = np.where(np.arange(100) < right, labels, 1 - labels)
+    found = collapsed_classifier(labels, answers(given, 2))
+    assert found["p"] == pytest.approx(0.0666 if warned else 0.0443, abs=1e-4)
+    assert (found["warning"] is not None) == warned
+
+
+def test_a_classifier_that_works():
+    labels = np.arange(50) % 2
+    given = np.where(np.arange(50) < 5, 1 - labels, labels)
+    found = plain(collapsed_classifier(labels, answers(given, 2)))
+    assert (found["accuracy"], found["never"], found["warning"]) == (0.9, [], None)
+
+
+def test_a_class_without_images_is_not_missed():
+    labels = np.arange(50) % 2
+    assert collapsed_classifier(labels, answers(labels, 4))["warning"] is None
+
+
+@pytest.mark.parametrize("count", [1, 20, 156, 5000])
+def test_p_is_that_of_the_exact_binomial_test(count):
+    rng = np.random.default_rng(count)
+    for share in (0.0, 0.5, 0.75, 0.8, 1.0):
+        labels = (rng.random(count) < 0.7).astype(int)
+        given = np.where(rng.random(count) < share, labels, 1 - labels)
+        majority = max(labels.mean(), 1 - labels.mean())
+        right = int((given == labels).sum())
+        expected = stats.binomtest(right, count, majority, alternative="greater").pvalue
+        found = collapsed_classifier(labels, answers(given, 2))["p"]
+        assert found == pytest.approx(expected, rel=1e-8, abs=1e-300)
+
+
+# ---- label-unsafe geometry ------------------------------------------------------------------
+
+
+def halves(count=40):
+    """Return images that are bright on the left, of class 0, or on the right, of class 1."""
+    images, labels = make(count, seed=13, shape=(8, 8, 1)) // 4, np.arange(count) % 2
+    images[labels == 0, :, :4] += 100
+    images[labels == 1, :, 4:] += 100
+    return images, labels
+
+
+def by_halves(images):
+    right = images[:, :, 4:].mean(axis=(1, 2, 3)) > images[:, :, :4].mean(axis=(1, 2, 3))
+    return answers(right.astype(int), 2)
+
+
+def flip_vertically(images):
+    return images[:, ::-1]
+
+
+def flip_horizontally(images):
+    return images[:, :, ::-1]
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_a_transform_that_keeps_labels(dtype):
+    images, labels = halves()
+    images = images if dtype == "uint8" else as_floats(images)
+    assert plain(label_agreement(by_halves, images, labels, flip_vertically)) == {
+        "plain": 1.0, "transformed": 1.0, "chance": 0.5, "lost": 0.0, "changed": 1.0,
+        "warning": None,
+    }  # fmt: skip
+
+
+def test_a_transform_that_destroys_labels():
+    found = plain(label_agreement(by_halves, *halves(), flip_horizontally))
+    assert (found["plain"], found["transformed"], found["lost"]) == (1.0, 0.0, 2.0)
+    assert "falls from 1.000 to 0.000" in found["warning"]
+    assert "or are merely new to the classifier" in found["warning"]
+
+
+@pytest.mark.parametrize(("flipped", "warned"), [(5, False), (6, True)])
+def test_it_warns_where_more_than_a_quarter_is_lost(flipped, warned):
+    def some(x):
+        x[:flipped] = x[:flipped, :, ::-1]
+        return x
+
+    found = plain(label_agreement(by_halves, *halves(), some))
+    assert found["lost"] == pytest.approx(2 * flipped / 40)  # at 5 of 40, a quarter
+    assert found["changed"] == flipped / 40
+    assert (found["warning"] is not None) == warned
+
+
+def test_accuracy_is_balanced():
+    images, labels = halves()
+    kept = np.flatnonzero((labels == 0) | (np.arange(40) < 8))  # 20 of class 0, 4 of class 1
+    found = label_agreement(lambda x: answers(np.zeros(len(x), int), 2), images[kept],
+                            labels[kept], flip_vertically)  # fmt: skip
+    assert found["plain"] == 0.5
+
+
+def test_a_classifier_at_chance_cannot_tell():
+    images, labels = halves()
+
+    def constant(x):
+        return answers(np.zeros(len(x), int), 2)
+
+    found = plain(label_agreement(constant, images, labels, flip_horizontally))
+    assert (found["plain"], found["lost"]) == (0.5, None)
+    assert "no better than chance" in found["warning"]
+
+
+def test_a_layer_that_does_nothing_outside_training_is_told_of():
+    images, labels = halves()
+    layer = GeometricAugmentation(rotation=0, shift=0, horizontal_flip=True, seed=0)
+    idle = plain(label_agreement(by_halves, images, labels, layer))
+    assert (idle["changed"], idle["lost"]) == (0.0, 0.0)
+    assert "changed 0 images" in idle["warning"]
+    at_work = plain(label_agreement(by_halves, images, labels, lambda x: layer(x, training=True)))
+    assert at_work["lost"] > 0.25
+
+
+def test_functions_get_floats_and_models_batches():
+    seen = []
+
+    class Model:
+        def predict(self, images, batch_size, verbose):
+            seen.append((images.dtype.name, float(images.max()) <= 1, batch_size, verbose))
+            return keras.ops.convert_to_tensor(by_halves(images))
+
+    images, labels = halves()
+    found = label_agreement(Model(), images, labels, lambda x: flip_vertically(x) + 1e-5 - 1e-5)
+    assert found["lost"] == 0
+    assert seen == [("float32", True, 40, 0)] * 2
+
+
+def test_a_classifier_of_the_package():
+    classifier = kma.models.Classifier((8, 8, 1), num_classes=2, filters=4, seed=0)
+    found = plain(label_agreement(classifier, *halves(), flip_horizontally))
+    assert 0 <= found["plain"] <= 1
+
+
+def test_what_rounding_leaves_of_the_range_is_let_through():
+    images, labels = halves()
+    assert label_agreement(by_halves, images, labels, lambda x: x - 5e-4)["lost"] == 0
+    with pytest.raises(ValueError, match="`transform`: got values from"):
+        label_agreement(by_halves, images, labels, lambda x: x - 5e-2 - x.min())
+
+
+# ---- refusals -------------------------------------------------------------------------------
+
+HALVES = halves()
+
+
+@pytest.mark.parametrize(
+    ("call", "expected"),
+    [
+        (lambda: diversity(REAL[0], REAL), "`images`: got shape"),
+        (lambda: diversity(REAL, REAL[..., :1]), "`real`: got images of shape"),
+        (lambda: diversity(REAL, REAL, REAL_LABELS), "`real_labels`: got None"),
+        (lambda: diversity(REAL, REAL, None, REAL_LABELS), "`labels`: got None"),
+        (lambda: diversity(REAL, REAL, REAL_LABELS[1:], REAL_LABELS), "`labels`: got 39 labels"),
+        (lambda: diversity(REAL, REAL, seed=-1), "`seed`: got -1"),
+        (lambda: near_duplicates(REAL * 1.0, REAL), "`images`: got values"),
+        (lambda: near_duplicates(REAL, REAL[:0]), "`training`: got shape"),
+        (lambda: near_duplicates(REAL, REAL, REAL_LABELS), "`training_labels`: got None"),
+        (
+            lambda: near_duplicates(REAL, None, REAL_LABELS, REAL_LABELS),
+            "`training_labels`: got labels without `training`",
+        ),
+        (lambda: near_duplicates(REAL, REAL, threshold=-1), "`threshold`: got -1"),
+        (lambda: prior_shift([], [0]), "`labels`: got no label"),
+        (lambda: prior_shift([0], [0.5]), "`other_labels`: got dtype float64"),
+        (lambda: prior_shift([0], [2], 2), "`other_labels`: got labels from 2 to 2"),
+        (lambda: prior_shift([0], [0], 0), "`num_classes`: got 0"),
+        (lambda: collapsed_classifier([0, 1], np.ones(2)), r"`probabilities`: got shape \(2,\)"),
+        (lambda: collapsed_classifier([0, 1], np.ones((3, 2)) / 2), "`probabilities`: got shape"),
+        (lambda: collapsed_classifier([0, 1], [[2, -1], [0, 1]]), "`probabilities`: got numbers"),
+        (lambda: collapsed_classifier([0, 1], [[np.nan, 1], [0, 1]]), "numbers that are"),
+        (lambda: collapsed_classifier([0, 2], [[0.5, 0.5]] * 2), "`labels`: got labels from 0 to"),
+        (lambda: label_agreement(3, *HALVES, np.array), "`predict`: got a int"),
+        (lambda: label_agreement(by_halves, *HALVES, 3), "`transform`: got a int"),
+        (
+            lambda: label_agreement(by_halves, HALVES[0], np.zeros(40, int), np.array),
+            "`labels`: got one class",
+        ),
+        (lambda: label_agreement(by_halves, HALVES[0], [0, 1], np.array), "`labels`: got 2 labels"),
+        (lambda: label_agreement(np.array, *HALVES, np.array), "`predict`: got shape"),
+        (
+            lambda: label_agreement(by_halves, HALVES[0], HALVES[1] * 2, np.array),
+            "`labels`: got labels from 0 to 2",
+        ),
+        (lambda: label_agreement(by_halves, *HALVES, lambda x: x[1:]), "`transform`: got images"),
+        (lambda: label_agreement(by_halves, *HALVES, lambda x: x * 9), "`transform`: got values"),
+    ],
+)  # fmt: skip
+def test_what_is_refused(call, expected):
+    with pytest.raises(ValueError, match=rf"^.*{expected}.*; expected .*"):
+        call()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: prior_shift([0, 1], [0, 0]),
+        lambda: collapsed_classifier([0, 1], [[0.9, 0.1], [0.2, 0.8]]),
+    ],
+)
+def test_without_scipy_they_say_what_to_install(call, monkeypatch):
+    monkeypatch.setitem(sys.modules, "scipy", None)
+    with pytest.raises(ImportError, match=r"keras-medaug\[study\]"):
+        call()
