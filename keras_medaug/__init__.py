@@ -13,6 +13,7 @@ Example:
 from keras_medaug import (
     callbacks,
     datasets,
+    features,
     labels,
     layers,
     losses,
@@ -30,6 +31,7 @@ __all__ = [
     "augment",
     "callbacks",
     "datasets",
+    "features",
     "labels",
     "layers",
     "losses",

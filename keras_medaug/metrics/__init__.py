@@ -2,5 +2,29 @@
 
 from keras_medaug.metrics.confidence import mean_confidence
 from keras_medaug.metrics.copies import copy_audit, nearest_images
+from keras_medaug.metrics.frechet import frechet_distance
+from keras_medaug.metrics.guards import (
+    collapsed_classifier,
+    diversity,
+    label_agreement,
+    near_duplicates,
+    prior_shift,
+)
+from keras_medaug.metrics.kernel import kernel_distance
+from keras_medaug.metrics.manifold import manifold_scores
+from keras_medaug.metrics.quality import sample_quality
 
-__all__ = ["copy_audit", "mean_confidence", "nearest_images"]
+__all__ = [
+    "collapsed_classifier",
+    "copy_audit",
+    "diversity",
+    "frechet_distance",
+    "kernel_distance",
+    "label_agreement",
+    "manifold_scores",
+    "mean_confidence",
+    "near_duplicates",
+    "nearest_images",
+    "prior_shift",
+    "sample_quality",
+]

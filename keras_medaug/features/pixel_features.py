@@ -1,0 +1,100 @@
+"""Principal components of pixels."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from keras_medaug.checks import check_images, check_positive
+from keras_medaug.seeds import derive_seed, resolve_seed
+
+MOST_FITTED = 5000
+CHUNK = 1024
+
+
+class PixelFeatures:
+    """The first principal components of the pixels of training images.
+
+    They see layout, brightness and large shapes, and need no training. Of fine detail, which varies
+    little from pixel to pixel, they see nothing.
+
+    Args:
+        images: Training images, `(n, h, w, c)`, floats in [0, 1] or `uint8`; of more than 5,000,
+            so many are drawn.
+        components: How many, at most; fewer where there are fewer images or pixels.
+        seed: Integer seed of the draw.
+
+    Attributes:
+        card: What these features are, for a record: `kind`, `components`, `images` (how many
+            they were fitted to), `variance` (the share of the images' variance in them), `seed`.
+
+    Raises:
+        ValueError: If an argument is not as described.
+
+    Example:
+
+    >>> import keras_medaug as kma
+    >>> data = kma.datasets.load("phantom", size=8)
+    >>> features = kma.features.PixelFeatures(data.train[0], components=8)
+    >>> features(data.test[0]).shape
+    (192, 8)
+    """
+
+    def __init__(self, images: ArrayLike, components: int = 32, seed: int = 0) -> None:
+        checked = check_images(images, "images")
+        components = int(check_positive(components, "components", integer=True))
+        seed = resolve_seed(seed)
+        self.image_shape = checked.shape[1:]
+        if len(checked) > MOST_FITTED:
+            rng = np.random.default_rng(derive_seed(seed, "pixels"))
+            checked = checked[np.sort(rng.permutation(len(checked))[:MOST_FITTED])]
+        rows = _rows(checked)
+        self._mean = rows.mean(axis=0)
+        self._axes, variance = _principal_axes(rows - self._mean, components)
+        self.card: dict[str, Any] = {
+            "kind": "principal components of pixels",
+            "components": self._axes.shape[1],
+            "images": len(rows),
+            "variance": variance,
+            "seed": seed,
+        }
+
+    def __call__(self, images: ArrayLike) -> NDArray[np.float64]:
+        """Return the components of images.
+
+        Args:
+            images: As those fitted to, of the same shape.
+
+        Returns:
+            Shape `(n, components)`.
+
+        Raises:
+            ValueError: If they are not as described.
+        """
+        checked = check_images(images, "images", self.image_shape)
+        starts = range(0, len(checked), CHUNK)
+        parts = [(_rows(checked[i : i + CHUNK]) - self._mean) @ self._axes for i in starts]
+        return np.concatenate(parts)
+
+
+def _rows(images: NDArray) -> NDArray[np.float64]:
+    rows = images.reshape(len(images), -1).astype(np.float64)
+    return rows / 255 if images.dtype == np.uint8 else rows
+
+
+def _principal_axes(centred: NDArray, components: int) -> tuple[NDArray, float]:
+    """Return the axes as columns, and the share of the variance along them."""
+    count, size = centred.shape
+    components = max(min(components, count - 1, size), 1)
+    if size <= count:
+        values, vectors = np.linalg.eigh(centred.T @ centred)
+        axes = vectors[:, ::-1][:, :components]
+    else:  # fewer images than pixels: the same axes from the images' products
+        values, vectors = np.linalg.eigh(centred @ centred.T)
+        axes = centred.T @ vectors[:, ::-1][:, :components]
+        axes /= np.maximum(np.linalg.norm(axes, axis=0), np.finfo(float).tiny)
+    # A sign is a matter of taste: the largest part of each is positive, on every machine.
+    largest = axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])]
+    total = np.maximum(values, 0).sum()
+    share = float(np.maximum(values[::-1][:components], 0).sum() / total) if total else 1.0
+    return axes * np.where(largest < 0, -1.0, 1.0), share

@@ -1,0 +1,187 @@
+"""How good synthetic images are, beside what real ones would get."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from keras_medaug.checks import check_images, check_labels, check_positive, fail
+from keras_medaug.metrics.frechet import frechet_distance
+from keras_medaug.metrics.kernel import kernel_distance
+from keras_medaug.metrics.manifold import manifold_scores
+from keras_medaug.metrics.samples import check_features
+from keras_medaug.seeds import derive_seed
+
+BLOCKS = 10
+FEWEST = 20  # images of a class, below which it is passed over
+CHUNK = 4096
+SHARES = ("precision", "recall", "density", "coverage")
+
+Extractor = Callable[[NDArray], ArrayLike]
+
+
+def sample_quality(
+    images: ArrayLike,
+    training: ArrayLike,
+    held_out: ArrayLike,
+    features: Mapping[str, Extractor],
+    labels: ArrayLike | None = None,
+    training_labels: ArrayLike | None = None,
+    held_out_labels: ArrayLike | None = None,
+    neighbours: int = 5,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Compare synthetic images with training images, in each feature space, beside a floor.
+
+    The floor is what real images get that training never saw, as many of them: no generator that
+    makes new images can be expected to do better. One that does, and is nearer to the training
+    images than unseen ones are, may be copying; see `copy_audit`.
+
+    All numbers depend on the space and on the number of images, and none can be compared with one
+    from elsewhere. What each sees and misses is told in the explanation "How good are the images?".
+
+    Args:
+        images: Synthetic images, `(n, h, w, c)`, floats in [0, 1] or `uint8`.
+        training: What the generator was trained on.
+        held_out: Real images that it was not trained on, such as the validation split.
+        features: Extractors by name, two or more if possible: functions from images, `float32` in
+            [0, 1], to `(n, d)`; see `keras_medaug.features`.
+        labels: Classes of the images, integers, or `None`. With all three, the classes are also
+            compared one by one.
+        training_labels: Classes of the training images.
+        held_out_labels: Classes of the held-out images.
+        neighbours: As in `manifold_scores`.
+        seed: Integer seed of draws and intervals.
+
+    Returns:
+        A dictionary of plain numbers:
+
+        - `count`: the images compared, of the synthetic ones and of the held-out ones alike: as
+          many as there are of the fewer, the others drawn;
+        - `training_count`;
+        - `spaces`: for each extractor a dictionary of `kernel` and `frechet` distance, `precision`,
+          `recall`, `density` and `coverage`, each with `value`, `ci95` and `floor`, itself
+          `{value, ci95}`; of `frechet` also `bias` and `components`;
+        - `classes`: the same as `spaces`, and `count`, for each class by number; `None` where there
+          are fewer than 20 images of any kind; or `None` without labels.
+
+    Raises:
+        ValueError: If an argument is not as described.
+
+    Example:
+
+    >>> import keras_medaug as kma
+    >>> data = kma.datasets.load("phantom", size=8)
+    >>> pixels = kma.features.PixelFeatures(data.train[0], components=8)
+    >>> noisy = (data.test[0] + data.test[0][:, ::-1]) / 2
+    >>> found = kma.metrics.sample_quality(
+    ...     noisy, data.train[0], data.val[0], {"pixels": pixels},
+    ... )
+    >>> coverage = found["spaces"]["pixels"]["coverage"]
+    >>> coverage["value"] < coverage["floor"]["value"]
+    True
+    """
+    x = check_images(images, "images")
+    real = check_images(training, "training", x.shape[1:])
+    unseen = check_images(held_out, "held_out", x.shape[1:])
+    if not features or not all(callable(each) for each in features.values()):
+        raise fail("features", repr(features), "functions from images to features, by name")
+    neighbours = int(check_positive(neighbours, "neighbours", integer=True))
+    classes = _check_classes(
+        (labels, training_labels, held_out_labels), [len(each) for each in (x, real, unseen)]
+    )
+    fewest = max(FEWEST, neighbours + 1)
+    for name, each in (("images", x), ("training", real), ("held_out", unseen)):
+        if len(each) < fewest:
+            raise fail(name, f"{len(each)} images", f"{fewest} or more")
+    vectors = {
+        name: [_extract(extractor, each, name) for each in (x, real, unseen)]
+        for name, extractor in features.items()
+    }
+    return {
+        **_compared(vectors, neighbours, seed),
+        "classes": None
+        if classes is None
+        else _by_class(vectors, classes, fewest, neighbours, seed),
+    }
+
+
+def _check_classes(
+    given: tuple[ArrayLike | None, ...], counts: list[int]
+) -> list[NDArray[np.integer]] | None:
+    names = ("labels", "training_labels", "held_out_labels")
+    missing = [name for name, each in zip(names, given, strict=True) if each is None]
+    if missing:
+        if len(missing) < len(names):
+            raise fail(missing[0], "None", "labels of all three kinds of image, or of none")
+        return None
+    return [
+        check_labels(each, name, count)
+        for each, name, count in zip(given, names, counts, strict=True)
+        if each is not None
+    ]
+
+
+def _extract(extractor: Extractor, images: NDArray, name: str) -> NDArray[np.float64]:
+    parts = []
+    for start in range(0, len(images), CHUNK):
+        part = images[start : start + CHUNK]
+        if part.dtype == np.uint8:
+            part = part.astype(np.float32) / np.float32(255)
+        parts.append(np.asarray(extractor(part)))
+    vectors = check_features(np.concatenate(parts), f"features[{name!r}]")
+    if len(vectors) != len(images):
+        got = f"{len(vectors)} rows for {len(images)} images"
+        raise fail(f"features[{name!r}]", got, "one for each image")
+    return vectors
+
+
+def _by_class(
+    vectors: Mapping[str, list[NDArray]],
+    classes: list[NDArray],
+    fewest: int,
+    neighbours: int,
+    seed: int,
+) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for label in range(max(int(each.max()) for each in classes) + 1):
+        members = [each == label for each in classes]
+        if min(int(each.sum()) for each in members) < fewest:
+            found[str(label)] = None
+            continue
+        own = {
+            name: [x[chosen] for x, chosen in zip(sets, members, strict=True)]
+            for name, sets in vectors.items()
+        }
+        found[str(label)] = _compared(own, neighbours, derive_seed(seed, label))
+    return found
+
+
+def _compared(vectors: Mapping[str, list[NDArray]], neighbours: int, seed: int) -> dict[str, Any]:
+    """Return how synthetic and unseen images, equally many, compare with training images."""
+    made, real, unseen = next(iter(vectors.values()))
+    count = min(len(made), len(unseen))
+    rng = np.random.default_rng(derive_seed(seed, "drawn"))
+    drawn = [np.sort(rng.permutation(len(each))[:count]) for each in (made, unseen)]
+    spaces = {}
+    for name, (ours, reference, theirs) in vectors.items():
+        found, floor = (
+            _measured(reference, x[chosen], neighbours, seed)
+            for x, chosen in zip((ours, theirs), drawn, strict=True)
+        )
+        for measure, value in found.items():
+            value["floor"] = {key: floor[measure][key] for key in ("value", "ci95")}
+        spaces[name] = found
+    return {"count": count, "training_count": len(real), "spaces": spaces}
+
+
+def _measured(real: NDArray, images: NDArray, neighbours: int, seed: int) -> dict[str, Any]:
+    kernel = kernel_distance(real, images, min(BLOCKS, len(images) // 2, len(real) // 2), seed)
+    frechet = frechet_distance(real, images, seed=seed)
+    shares = manifold_scores(real, images, neighbours)
+    return {
+        "kernel": {key: kernel[key] for key in ("value", "ci95")},
+        "frechet": {key: frechet[key] for key in ("value", "ci95", "bias", "components")},
+        **{name: shares[name] for name in SHARES},
+    }

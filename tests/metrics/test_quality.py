@@ -1,0 +1,128 @@
+"""Synthetic images beside what unseen real ones get."""
+
+import json
+
+import numpy as np
+import pytest
+
+import keras_medaug as kma
+from keras_medaug.metrics import sample_quality
+
+DATA = kma.datasets.load("phantom", size=16)
+TRAIN, VAL, TEST = DATA.train, DATA.val, DATA.test
+PIXELS = kma.features.PixelFeatures(TRAIN[0], components=12)
+SPACES = {"pixels": PIXELS, "rows": lambda x: x.mean(axis=(2, 3))}
+MEASURES = ["kernel", "frechet", "precision", "recall", "density", "coverage"]
+
+
+def quality(images, **options):
+    return sample_quality(images, TRAIN[0], VAL[0], SPACES, **options)
+
+
+@pytest.fixture(scope="module")
+def of_real():
+    return quality(TEST[0])
+
+
+def test_it_has_every_measure_with_its_floor_in_every_space(of_real):
+    assert list(of_real["spaces"]) == ["pixels", "rows"]
+    for space in of_real["spaces"].values():
+        assert list(space) == MEASURES
+        for each in space.values():
+            assert each["ci95"][0] <= each["value"] <= each["ci95"][1]
+            assert each["floor"]["ci95"][0] <= each["floor"]["value"] <= each["floor"]["ci95"][1]
+    assert json.loads(json.dumps(of_real)) == of_real
+    assert of_real["classes"] is None
+
+
+def test_unseen_real_images_are_at_the_floor(of_real):
+    for space in of_real["spaces"].values():
+        for name in ("kernel", "precision", "recall", "coverage"):
+            low, high = space[name]["ci95"]
+            floor_low, floor_high = space[name]["floor"]["ci95"]
+            assert max(low, floor_low) <= min(high, floor_high)
+
+
+def test_as_many_are_compared_as_there_are_unseen_ones(of_real):
+    assert of_real["count"] == min(len(VAL[0]), len(TEST[0]))
+    assert of_real["training_count"] == len(TRAIN[0])
+    few = quality(TEST[0][:30])
+    assert few["count"] == 30  # the floor, too, is of 30: distances of fewer images are larger
+    space, more = few["spaces"]["pixels"], of_real["spaces"]["pixels"]
+    assert space["frechet"]["floor"]["value"] > more["frechet"]["floor"]["value"]
+
+
+def test_the_floor_is_what_the_metric_gives_unseen_images(of_real):
+    drawn = VAL[0] if len(VAL[0]) <= len(TEST[0]) else None
+    if drawn is not None:
+        expected = kma.metrics.kernel_distance(PIXELS(TRAIN[0]), PIXELS(drawn))["value"]
+        found = of_real["spaces"]["pixels"]["kernel"]["floor"]["value"]
+        assert found == pytest.approx(expected, rel=1e-6)
+
+
+def test_worse_images_are_seen():
+    blurred = sum(np.roll(TEST[0], step, axis=(1, 2)) for step in range(8)) / 8
+    space = quality(blurred)["spaces"]["pixels"]
+    for name in ("kernel", "frechet"):
+        assert space[name]["ci95"][0] > space[name]["floor"]["value"]
+    assert space["coverage"]["ci95"][1] < space["coverage"]["floor"]["value"]
+
+
+def test_copies_are_below_the_floor():
+    """What no new image can: be nearer to the training images than unseen ones are."""
+    space = quality(TRAIN[0][: len(VAL[0])])["spaces"]["pixels"]
+    assert space["coverage"]["value"] > space["coverage"]["floor"]["value"]
+    assert space["precision"]["value"] == 1.0
+    assert space["frechet"]["value"] < space["frechet"]["floor"]["value"]
+
+
+def test_each_class_by_itself():
+    labels = {"training_labels": TRAIN[1], "held_out_labels": VAL[1]}
+    one_for_another = np.where(TEST[1] == 0, 1, TEST[1])
+    found = quality(TEST[0], labels=one_for_another, **labels)
+    assert found["classes"]["0"] is None  # no image of it is left
+    assert found["classes"]["1"]["count"] == np.sum(VAL[1] == 1)
+    right = quality(TEST[0], labels=TEST[1], **labels)["classes"]
+    names = "1", "spaces", "pixels", "kernel", "value"
+    values = []
+    for each in (found["classes"], right):
+        for name in names:
+            each = each[name]
+        values.append(each)
+    assert values[0] > values[1]  # half of "1" are of another class
+
+
+def test_bytes_give_the_same():
+    bytes_ = [np.rint(x * 255).astype(np.uint8) for x in (TEST[0], TRAIN[0], VAL[0])]
+    floats = [x.astype("float32") / 255 for x in bytes_]
+    assert sample_quality(*bytes_, SPACES) == sample_quality(*floats, SPACES)
+
+
+def test_a_seed_decides():
+    few = {"pixels": PIXELS}
+    one, same, other = (
+        sample_quality(TEST[0], TRAIN[0], VAL[0][:60], few, seed=seed) for seed in (1, 1, 2)
+    )
+    assert one == same
+    assert one != other
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"images": TEST[0][:19]}, "`images`: got 19 images; expected 20 or more"),
+        ({"held_out": VAL[0][:, :8]}, "`held_out`"),
+        ({"features": {}}, "`features`"),
+        ({"features": {"a": 1}}, "`features`"),
+        ({"features": {"a": lambda x: x}}, r"`features\['a'\]`: got shape"),
+        ({"features": {"a": lambda x: x[:3, 0, 0]}}, r"`features\['a'\]`: got 3 rows"),
+        ({"features": {"a": lambda x: x[:, 0, 0] * np.nan}}, r"`features\['a'\]`: got NaN"),
+        ({"labels": TEST[1]}, "`training_labels`: got None"),
+        ({"neighbours": 0}, "`neighbours`"),
+        ({"neighbours": 200}, "`images`|`held_out`"),
+    ],
+)
+def test_what_is_refused(change, message):
+    options = {"images": TEST[0], "training": TRAIN[0], "held_out": VAL[0], "features": SPACES}
+    with pytest.raises(ValueError, match=message):
+        sample_quality(**{**options, **change})
