@@ -1,0 +1,299 @@
+"""What a generative model's images look like, and are worth, as training goes on."""
+
+import csv
+import io
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from keras_medaug.checks import check_images, check_labels, check_positive, fail
+from keras_medaug.files import replacing, write_text_atomic
+from keras_medaug.metrics import frechet_distance, kernel_distance, manifold_scores
+from keras_medaug.seeds import resolve_seed
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+DRAWN = 64  # images in a grid
+COLUMNS = 8
+BLOCKS = 10
+FEWEST = 20
+TABLE = "metrics.csv"
+_BEST = re.compile(r"best-\d+\.weights\.h5")
+
+# Whether less of a metric is better, or more.
+LESS = ("kernel", "frechet")
+MORE = ("precision", "recall", "density", "coverage")
+
+
+class SampleMonitor(keras.callbacks.Callback):
+    """Draws and measures images of a generative model during `fit`, and keeps the best weights.
+
+    Every few epochs the model makes images from the same latent vectors, so that grids can be
+    compared place by place. They are measured against held-out real images: it is these that tell a
+    model that has begun to copy from one that still gets better. Training itself is not touched:
+    with the callback and without, the weights are the same, but for `best`.
+
+    In `folder` there will be `samples-0005.png` for each look, `metrics.csv`, `metrics.png`, the
+    weights such as `best-0005.weights.h5`, and, where TensorBoard is installed, its files in
+    `tensorboard`. A training that goes on, as with `ResumeTraining`, goes on with these files: use
+    one folder for each training.
+
+    Args:
+        folder: Where they go; made where it is missing.
+        held_out: Real images that the model is not trained on, such as the validation split, 20
+            or more, or `None` to draw only.
+        features: Extractors by name, as in `keras_medaug.metrics.sample_quality`.
+        metrics: Of `"kernel"`, `"frechet"`, `"precision"`, `"recall"`, `"density"` and
+            `"coverage"`.
+        every: Epochs between looks; the last epoch of a training is looked at, too.
+        labels: Classes of the images to make, integers `(n,)`, for a conditional model; those of
+            `held_out`, for a fair comparison. By default the model's classes in turn.
+        best: Name of a column, such as `"pixels_kernel"`, whose best value chooses the weights that
+            the model has after training; or `None` to leave it as it is.
+        seed: Integer seed of the latent vectors.
+
+    Attributes:
+        history: One dictionary for each look: `epoch`, counted from 1, and each
+            `<features>_<metric>`.
+        best_epoch: The epoch with the best value so far, or `None`.
+
+    Raises:
+        ValueError: If an argument is not as described.
+
+    Example:
+
+    >>> import tempfile
+    >>> import keras_medaug as kma
+    >>> data = kma.datasets.load("phantom", size=8)
+    >>> pixels = kma.features.PixelFeatures(data.train[0], components=8)
+    >>> small = {"encoder_filters": 4, "decoder_filters": 4}
+    >>> model = kma.models.CVAE((8, 8, 1), latent_dim=4, seed=0, **small)
+    >>> model.compile()
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     monitor = kma.callbacks.SampleMonitor(
+    ...         folder, data.val[0], {"pixels": pixels}, every=2, best="pixels_kernel"
+    ...     )
+    ...     history = model.fit(data.train[0], epochs=4, verbose=0, callbacks=[monitor])
+    >>> [row["epoch"] for row in monitor.history], monitor.best_epoch in (2, 4)
+    ([2, 4], True)
+    """
+
+    def __init__(
+        self,
+        folder: str | os.PathLike,
+        held_out: ArrayLike | None = None,
+        features: Mapping[str, Callable[[NDArray], ArrayLike]] | None = None,
+        metrics: Sequence[str] = ("kernel", "precision", "coverage"),
+        every: int = 5,
+        labels: ArrayLike | None = None,
+        best: str | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.folder = Path(folder)
+        self.every = int(check_positive(every, "every", integer=True))
+        self.seed = resolve_seed(seed)
+        self.metrics = _check_metrics(metrics)
+        self.labels = None if labels is None else check_labels(labels, "labels", np.size(labels))
+        self._real = _real_features(held_out, features)
+        self._features = dict(features or {})
+        self._count = DRAWN if held_out is None else len(np.asarray(held_out))
+        if self.labels is not None:
+            self._count = len(self.labels)
+        if self._real and self._count < FEWEST:
+            raise fail("labels", f"{self._count} labels", f"{FEWEST} or more")
+        self.columns = [f"{name}_{metric}" for name in self._real for metric in self.metrics]
+        if best is not None and best not in self.columns:
+            expected = f"one of {', '.join(self.columns)}" if self.columns else "`held_out` as well"
+            raise fail("best", repr(best), expected)
+        self.best = best
+        self.history: list[dict[str, Any]] = []
+        self.best_epoch: int | None = None
+        self._epoch = 0
+        self._looked = 0  # the last epoch that was looked at
+        self._writer: Any = None
+
+    def on_train_begin(self, logs=None) -> None:
+        """Read what an earlier part of this training left; refuse a model that makes no images."""
+        if not hasattr(self.model, "generate"):
+            got = f"a {type(self.model).__name__}"
+            raise fail("model", got, "one of keras_medaug.models that generates")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.history = _read_table(self.folder / TABLE, self.columns)
+        self._epoch = self._looked = 0
+        self._choose_best()
+        self._writer = _tensorboard(self.folder / "tensorboard") if self.columns else None
+
+    def on_epoch_end(self, epoch: int, logs=None) -> None:
+        """Look, where it is time."""
+        self._epoch = epoch + 1
+        if self._epoch % self.every == 0:
+            self._look(self._epoch)
+
+    def on_train_end(self, logs=None) -> None:
+        """Look at the last epoch, and give the model the best weights."""
+        if self._looked != self._epoch:
+            self._look(self._epoch)
+        if self._writer is not None:
+            self._writer.close()
+        if self.best_epoch is not None and self._weights(self.best_epoch).is_file():
+            self.model.load_weights(self._weights(self.best_epoch))
+
+    def _look(self, epoch: int) -> None:
+        images = self._images()
+        self._looked = epoch
+        # Of a training that went on from a checkpoint, what came after it is void.
+        self.history = [row for row in self.history if row["epoch"] < epoch]
+        self.history.append({"epoch": epoch, **self._measured(images)})
+        self._draw(images, epoch)
+        self._choose_best()
+        if self.best_epoch == epoch:  # before the table, which a kill may leave behind otherwise
+            self._save_weights()
+        if self.columns:
+            self._write_table()
+        self._drop_weights()
+
+    def _images(self) -> NDArray[np.float32]:
+        return self.model.generate(self._count, labels=self._wanted(), seed=self.seed)
+
+    def _wanted(self) -> NDArray | None:
+        classes = getattr(self.model, "num_classes", None)
+        if classes is None or self.labels is not None:
+            return self.labels
+        return np.arange(self._count) % classes
+
+    def _measured(self, images: NDArray) -> dict[str, float]:
+        found = {}
+        for name, real in self._real.items():
+            ours = np.asarray(self._features[name](images), dtype=np.float64)
+            found.update({f"{name}_{m}": _value(m, real, ours) for m in self.metrics})
+        return found
+
+    def _draw(self, images: NDArray, epoch: int) -> None:
+        from keras_medaug.plotting import image_grid, save
+
+        shown = images[:DRAWN]
+        wanted = self._wanted()
+        if wanted is not None:
+            shown = shown[np.argsort(wanted[:DRAWN], kind="stable")]
+        figure = image_grid(shown, COLUMNS, f"{self.model.name}, epoch {epoch}")
+        save(figure, self.folder / f"samples-{epoch:04d}.png")
+
+    def _write_table(self) -> None:
+        from keras_medaug.plotting import save
+
+        text = io.StringIO()
+        table = csv.DictWriter(text, ["epoch", *self.columns], lineterminator="\n")
+        table.writeheader()
+        table.writerows(self.history)
+        write_text_atomic(self.folder / TABLE, text.getvalue())
+        save(_curves(self.history, self.columns, self.model.name), self.folder / "metrics.png")
+        if self._writer is not None:
+            last = self.history[-1]
+            for name in self.columns:
+                self._writer.add_scalar(f"samples/{name}", last[name], int(last["epoch"]))
+            self._writer.flush()
+
+    def _weights(self, epoch: int) -> Path:
+        return self.folder / f"best-{epoch:04d}.weights.h5"
+
+    def _save_weights(self) -> None:
+        with replacing(self._weights(self.history[-1]["epoch"])) as partial:
+            self.model.save_weights(partial)
+
+    def _drop_weights(self) -> None:
+        """Remove the weights of epochs that are no longer the best."""
+        for path in self.folder.iterdir():
+            is_best = self.best_epoch is not None and path == self._weights(self.best_epoch)
+            if _BEST.fullmatch(path.name) and not is_best:
+                path.unlink()
+
+    def _choose_best(self) -> None:
+        if self.best is None or not self.history:
+            self.best_epoch = None
+            return
+        sign = 1 if self.best.rpartition("_")[2] in LESS else -1
+        best = self.best
+        self.best_epoch = int(min(self.history, key=lambda row: sign * row[best])["epoch"])
+
+
+def _check_metrics(metrics: Sequence[str]) -> tuple[str, ...]:
+    known = (*LESS, *MORE)
+    if isinstance(metrics, str) or not metrics or not set(metrics) <= set(known):
+        raise fail("metrics", repr(metrics), f"some of {', '.join(known)}, as a list")
+    return tuple(metrics)
+
+
+def _real_features(
+    held_out: ArrayLike | None, features: Mapping[str, Callable] | None
+) -> dict[str, NDArray]:
+    if (held_out is None) != (not features):
+        missing, given = ("held_out", "features") if held_out is None else ("features", "held_out")
+        raise fail(missing, "nothing", f"both `held_out` and `features`, as `{given}` is given")
+    if held_out is None or not features:
+        return {}
+    images = check_images(held_out, "held_out")
+    if len(images) < FEWEST:
+        raise fail("held_out", f"{len(images)} images", f"{FEWEST} or more")
+    if images.dtype == np.uint8:
+        images = images.astype(np.float32) / np.float32(255)
+    return {name: np.asarray(each(images), np.float64) for name, each in features.items()}
+
+
+def _value(metric: str, real: NDArray, ours: NDArray) -> float:
+    if metric == "kernel":
+        blocks = min(BLOCKS, len(ours) // 2, len(real) // 2)
+        return float(kernel_distance(real, ours, blocks)["value"])
+    if metric == "frechet":
+        return float(frechet_distance(real, ours, resamples=1)["value"])
+    return float(manifold_scores(real, ours)[metric]["value"])
+
+
+def _read_table(path: Path, columns: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the rows of an earlier part of the training; none where they are of other columns."""
+    if not path.is_file():
+        return []
+    with path.open(encoding="utf-8", newline="") as file:
+        table = csv.DictReader(file)
+        if table.fieldnames != ["epoch", *columns]:
+            return []
+        return [
+            {name: int(value) if name == "epoch" else float(value) for name, value in row.items()}
+            for row in table
+        ]
+
+
+def _curves(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], title: str) -> "Figure":
+    """Draw each metric over epochs, a panel each, all spaces in it."""
+    from keras_medaug.plotting import new_figure, set_title, tidy
+
+    metrics = list(dict.fromkeys(name.rpartition("_")[2] for name in columns))
+    figure = new_figure((3.4 * len(metrics), 3.0))
+    axes = np.atleast_1d(figure.subplots(1, len(metrics)))
+    epochs = [row["epoch"] for row in rows]
+    for panel, metric in zip(axes, metrics, strict=True):
+        for name in (each for each in columns if each.rpartition("_")[2] == metric):
+            values = [row[name] for row in rows]
+            panel.plot(epochs, values, marker="o", markersize=3, label=name.rpartition("_")[0])
+        panel.set_xlabel("epoch")
+        panel.set_ylabel(metric)
+        tidy(panel)
+    axes[-1].legend(frameon=False)
+    set_title(figure, title)
+    return figure
+
+
+def _tensorboard(folder: Path) -> Any:
+    """Return a writer, or `None` where TensorBoard is not installed."""
+    try:
+        from tensorboard.summary import DirectoryOutput, Writer
+    except ImportError:
+        return None
+    return Writer(DirectoryOutput(str(folder)))

@@ -1,0 +1,210 @@
+"""Samples drawn and measured during training."""
+
+import csv
+
+import keras
+import numpy as np
+import pytest
+
+import keras_medaug as kma
+from keras_medaug.callbacks import ResumeTraining, SampleMonitor
+
+DATA = kma.datasets.load("phantom", size=8)
+X, Y = (each[:96] for each in DATA.train)
+VAL, VAL_LABELS = (each[:40] for each in DATA.val)
+SPACES = {"pixels": kma.features.PixelFeatures(X, components=6), "mean": lambda x: x.mean((1, 2))}
+SMALL = {"encoder_filters": 4, "decoder_filters": 4, "latent_dim": 4, "seed": 0}
+
+
+COMPILED = {}
+
+
+def new_model(num_classes=None):
+    """Return a model that has yet to be trained; compiled once for all tests."""
+    if num_classes in COMPILED:
+        COMPILED[num_classes].restart(0)
+        return COMPILED[num_classes]
+    model = COMPILED[num_classes] = kma.models.CVAE((8, 8, 1), num_classes=num_classes, **SMALL)
+    model.compile()
+    return model
+
+
+def fit(model, *callbacks, epochs=4, y=None):
+    labels = () if y is None else (y,)
+    model.fit(X, *labels, batch_size=32, epochs=epochs, verbose=0, callbacks=list(callbacks))
+    return model
+
+
+def rows(folder):
+    with (folder / "metrics.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_it_leaves_grids_a_table_and_a_figure(tmp_path):
+    monitor = SampleMonitor(tmp_path, VAL, SPACES, metrics=["kernel", "coverage"], every=2)
+    fit(new_model(), monitor, epochs=5)
+    names = {path.name for path in tmp_path.iterdir()} - {"tensorboard"}
+    grids = {f"samples-000{epoch}.png" for epoch in (2, 4, 5)}
+    assert names == {*grids, "metrics.csv", "metrics.png"}
+    columns = ["pixels_kernel", "pixels_coverage", "mean_kernel", "mean_coverage"]
+    found = rows(tmp_path)
+    assert list(found[0]) == ["epoch", *columns]
+    assert [int(row["epoch"]) for row in found] == [2, 4, 5]  # the last one, too
+    assert [row["epoch"] for row in monitor.history] == [2, 4, 5]
+    for row, kept in zip(found, monitor.history, strict=True):
+        assert [float(row[name]) for name in columns] == [kept[name] for name in columns]
+
+
+def test_the_values_are_those_of_the_metrics(tmp_path):
+    monitor = SampleMonitor(tmp_path, VAL, SPACES, metrics=["kernel", "frechet", "recall"], every=3)
+    model = fit(new_model(), monitor, epochs=3)
+    made, real = (SPACES["pixels"](x) for x in (model.generate(len(VAL), seed=0), VAL))
+    last = monitor.history[-1]
+    assert last["pixels_kernel"] == pytest.approx(kma.metrics.kernel_distance(real, made)["value"])
+    expected = kma.metrics.frechet_distance(real, made)["value"]
+    assert last["pixels_frechet"] == pytest.approx(expected)
+    expected = kma.metrics.manifold_scores(real, made)["recall"]["value"]
+    assert last["pixels_recall"] == pytest.approx(expected)
+
+
+def test_training_is_not_touched(tmp_path):
+    plain = fit(new_model()).get_weights()
+    watched = fit(new_model(), SampleMonitor(tmp_path, VAL, SPACES, every=1)).get_weights()
+    for ours, theirs in zip(watched, plain, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_the_same_latent_vectors_are_drawn_each_time(tmp_path, monkeypatch):
+    model = new_model()
+    seeds = []
+    original = model.generate
+
+    def watched(n, labels=None, seed=None):
+        seeds.append((n, seed))
+        return original(n, labels=labels, seed=seed)
+
+    monkeypatch.setattr(model, "generate", watched)
+    fit(model, SampleMonitor(tmp_path, every=1, seed=7), epochs=2)
+    assert seeds == [(64, 7)] * 2
+
+
+def test_the_best_weights_are_kept(tmp_path):
+    """Those of the epoch with the least distance, and not those of the last one."""
+    weights = []
+    note = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda *_: weights.append([np.array(w) for w in model.get_weights()])
+    )
+    model = new_model()
+    monitor = SampleMonitor(tmp_path, VAL, SPACES, every=1, best="mean_kernel")
+    values = iter([3.0, 1.0, 2.0, 5.0])
+    monitor._measured = lambda _: dict.fromkeys(monitor.columns, next(values))
+    fit(model, note, monitor)
+    assert monitor.best_epoch == 2
+    for ours, theirs in zip(model.get_weights(), weights[1], strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert [path.name for path in tmp_path.glob("best-*")] == ["best-0002.weights.h5"]
+
+
+@pytest.mark.parametrize(("metric", "best"), [("kernel", 2), ("coverage", 3)])
+def test_best_is_least_of_a_distance_and_most_of_a_share(tmp_path, metric, best):
+    name = f"pixels_{metric}"
+    monitor = SampleMonitor(tmp_path, VAL, SPACES, [metric], every=1, best=name)
+    values = iter([0.3, 0.1, 0.5])
+    monitor._measured = lambda _: dict.fromkeys(monitor.columns, next(values))
+    fit(new_model(), monitor, epochs=3)
+    assert monitor.best_epoch == best
+
+
+def test_a_training_that_goes_on_goes_on_with_the_table(tmp_path):
+    """As if a kill had come after epoch 4, with the checkpoint of epoch 3."""
+    parts, whole = tmp_path / "parts", tmp_path / "whole"
+    fit(new_model(), SampleMonitor(whole, VAL, SPACES, every=1, best="pixels_kernel"), epochs=5)
+    model = new_model()
+    fit(model, ResumeTraining(tmp_path / "state"), SampleMonitor(
+        parts, VAL, SPACES, every=1), epochs=3)  # fmt: skip
+    text = (parts / "metrics.csv").read_text(encoding="utf-8")
+    lost = text.splitlines()[-1].split(",")
+    (parts / "metrics.csv").write_text(text + ",".join(["4", *lost[1:]]) + "\n", encoding="utf-8")
+    resumed = SampleMonitor(parts, VAL, SPACES, every=1, best="pixels_kernel")
+    fit(new_model(), ResumeTraining(tmp_path / "state"), resumed, epochs=5)
+    assert (parts / "metrics.csv").read_text() == (whole / "metrics.csv").read_text()
+
+
+def test_a_table_of_other_columns_is_begun_anew(tmp_path):
+    fit(new_model(), SampleMonitor(tmp_path, VAL, SPACES, ["kernel"], every=1), epochs=1)
+    fit(new_model(), SampleMonitor(tmp_path, VAL, SPACES, ["recall"], every=2), epochs=2)
+    assert list(rows(tmp_path)[0]) == ["epoch", "pixels_recall", "mean_recall"]
+    assert [row["epoch"] for row in rows(tmp_path)] == ["2"]
+
+
+@pytest.mark.parametrize("labels", [None, VAL_LABELS])
+def test_a_conditional_model_makes_the_classes_that_are_wanted(tmp_path, monkeypatch, labels):
+    model = new_model(num_classes=DATA.num_classes)
+    asked = []
+    original = model.generate
+
+    def watched(n, labels=None, seed=None):
+        asked.append(np.asarray(labels))
+        return original(n, labels=labels, seed=seed)
+
+    monkeypatch.setattr(model, "generate", watched)
+    monitor = SampleMonitor(tmp_path, VAL, SPACES, every=1, labels=labels)
+    fit(model, monitor, epochs=1, y=Y)
+    expected = np.arange(len(VAL)) % DATA.num_classes if labels is None else labels
+    np.testing.assert_array_equal(asked[0], expected)
+
+
+@pytest.mark.parametrize("kind", [kma.models.DCGAN, kma.models.VAEGAN])
+def test_models_of_several_networks(tmp_path, kind):
+    filters = {"discriminator_filters": 4, "latent_dim": 4, "seed": 0}
+    filters |= (
+        {"generator_filters": 4}
+        if kind is kma.models.DCGAN
+        else {"encoder_filters": 4, "decoder_filters": 4}
+    )
+    model = kind((8, 8, 1), **filters)
+    model.compile()
+    monitor = SampleMonitor(tmp_path, VAL, SPACES, every=1, best="pixels_kernel")
+    fit(model, monitor, epochs=2)
+    assert monitor.best_epoch in (1, 2)
+    before = model.get_weights()
+    fit(model, epochs=1)  # it trains on
+    assert any((a != b).any() for a, b in zip(before, model.get_weights(), strict=True))
+
+
+def test_tensorboard_gets_the_values(tmp_path):
+    event_accumulator = pytest.importorskip(
+        "tensorboard.backend.event_processing.event_accumulator", reason="no TensorBoard"
+    )
+    monitor = SampleMonitor(tmp_path, VAL, SPACES, ["kernel"], every=1)
+    fit(new_model(), monitor, epochs=2)
+    events = event_accumulator.EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    found = [(e.step, e.tensor_proto.float_val[0]) for e in events.Tensors("samples/mean_kernel")]
+    kept = [(row["epoch"], pytest.approx(row["mean_kernel"], rel=1e-5)) for row in monitor.history]
+    assert found == kept
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"every": 0}, "`every`"),
+        ({"held_out": VAL}, "`features`: got nothing"),
+        ({"features": SPACES}, "`held_out`: got nothing"),
+        ({"held_out": VAL[:10], "features": SPACES}, "`held_out`: got 10 images"),
+        ({"metrics": ["fid"]}, r"`metrics`: got \['fid'\]"),
+        ({"metrics": "kernel"}, "`metrics`: got 'kernel'"),
+        ({"best": "pixels_kernel"}, "`best`"),
+        ({"held_out": VAL, "features": SPACES, "best": "kernel"}, "`best`: got 'kernel'"),
+        ({"held_out": VAL, "features": SPACES, "labels": [0, 1]}, "`labels`: got 2 labels"),
+    ],
+)
+def test_what_is_refused(tmp_path, options, message):
+    with pytest.raises(ValueError, match=message):
+        SampleMonitor(tmp_path, **options)
+
+
+def test_a_model_that_makes_no_images_is_refused(tmp_path):
+    model = kma.models.Classifier((8, 8, 1), 4, filters=4)
+    model.compile()
+    with pytest.raises(ValueError, match="`model`: got a Classifier"):
+        model.fit(X, Y, verbose=0, callbacks=[SampleMonitor(tmp_path)])
