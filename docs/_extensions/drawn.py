@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from matplotlib.figure import Figure
+from metrics_page import write_directions
 from network_diagram import draw_network, layer_table
 from reproduction_page import write_tables
 from speed_page import write_speed
@@ -24,6 +25,7 @@ def draw(app: Sphinx) -> None:
     _save(write_speed(Path(app.srcdir) / "results", out), out / "speed.png")
     for name, figure in write_studies(Path(app.srcdir) / "results", out).items():
         _save(figure, out / name)
+    write_directions(Path(app.srcdir) / "results", out)
     (out / "medmnist.md").write_text(medmnist_table(), encoding="utf-8")
     _save(draw_vaegan(), out / "figure4.png")
     model = kma.models.VAEGAN(IMAGE_SHAPE, seed=0)

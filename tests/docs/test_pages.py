@@ -34,7 +34,7 @@ def test_there_are_pages_with_code():
 def test_the_code_of_a_page_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     # fewer images than readers get: one epoch is to take seconds
-    smaller = functools.partial(kma.datasets.load, train=64, val=16, test=16)
+    smaller = functools.partial(kma.datasets.load, train=64, val=24, test=16)
     monkeypatch.setattr(kma.datasets, "load", smaller)
     exec(compile(code_of(page), str(page), "exec"), {"__name__": "page"})
 
