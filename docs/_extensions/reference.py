@@ -125,8 +125,10 @@ def _shorten_types(_app: Sphinx, value: Any, _bound: bool) -> None:
 
 def _shortened(annotation: Any) -> Any:
     """Return an annotation with that union, at whatever depth, under its name."""
+    if isinstance(annotation, list):  # the arguments of a Callable
+        return [_shortened(each) for each in annotation]
     whole, members = typing.get_args(npt.ArrayLike), typing.get_args(annotation)
-    if set(whole) <= set(members):
+    if all(one in members for one in whole):
         others = [one for one in members if one not in whole]
         return functools.reduce(operator.or_, others, ArrayLike)
     if not members:
