@@ -54,7 +54,7 @@ EXPECTED: dict[str, dict[str, int]] = {
     "classes dropped": {"kernel": 1, "frechet": 1, "recall": -1, "coverage": -1},
     "modes dropped": {"kernel": 1, "frechet": 1, "recall": -1, "coverage": -1},
     "repeated": {"kernel": 1, "frechet": 1, "recall": -1, "coverage": -1},
-    "copies": {"frechet": -1, "precision": 1, "density": 1, "coverage": 1},
+    "copies": {"precision": 1, "coverage": 1},
 }
 
 

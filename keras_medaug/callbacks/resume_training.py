@@ -79,7 +79,9 @@ class ResumeTraining(keras.callbacks.Callback):
         """Keep the logs; save where it is time."""
         self.history.append({name: float(value) for name, value in (logs or {}).items()})
         self._epoch = epoch + 1
-        if time.monotonic() - self._saved_at >= self.seconds:
+        # The last epoch here, not in `on_train_end`, before which others may put back best weights.
+        is_last = self._epoch == (self.params or {}).get("epochs")
+        if is_last or time.monotonic() - self._saved_at >= self.seconds:
             self._save(self._epoch)
             self._saved_at = time.monotonic()
 

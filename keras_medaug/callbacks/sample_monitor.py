@@ -2,8 +2,8 @@
 
 import csv
 import io
+import math
 import os
-import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from keras_medaug.checks import check_images, check_labels, check_positive, fail
 from keras_medaug.files import replacing, write_text_atomic
 from keras_medaug.metrics import frechet_distance, kernel_distance, manifold_scores
+from keras_medaug.metrics.samples import check_features
 from keras_medaug.seeds import resolve_seed
 
 if TYPE_CHECKING:
@@ -24,8 +25,7 @@ DRAWN = 64  # images in a grid
 COLUMNS = 8
 BLOCKS = 10
 FEWEST = 20
-TABLE = "metrics.csv"
-_BEST = re.compile(r"best-\d+\.weights\.h5")
+TABLE = "samples.csv"
 
 # Whether less of a metric is better, or more.
 LESS = ("kernel", "frechet")
@@ -40,10 +40,10 @@ class SampleMonitor(keras.callbacks.Callback):
     model that has begun to copy from one that still gets better. Training itself is not touched:
     with the callback and without, the weights are the same, but for `best`.
 
-    In `folder` there will be `samples-0005.png` for each look, `metrics.csv`, `metrics.png`, the
-    weights such as `best-0005.weights.h5`, and, where TensorBoard is installed, its files in
-    `tensorboard`. A training that goes on, as with `ResumeTraining`, goes on with these files: use
-    one folder for each training.
+    In `folder` there will be `samples-0005.png` for each look, `samples.csv` and `samples.png` with
+    the numbers, the weights such as `samples-best-0005.weights.h5`, and, where TensorBoard is
+    installed, its files in `tensorboard`. A training that goes on by `ResumeTraining`, which has to
+    come first in `callbacks`, goes on with these files; another one begins them anew.
 
     Args:
         folder: Where they go; made where it is missing.
@@ -52,7 +52,8 @@ class SampleMonitor(keras.callbacks.Callback):
         features: Extractors by name, as in `keras_medaug.metrics.sample_quality`.
         metrics: Of `"kernel"`, `"frechet"`, `"precision"`, `"recall"`, `"density"` and
             `"coverage"`.
-        every: Epochs between looks; the last epoch of a training is looked at, too.
+        every: Epochs between looks; the last epoch of a training is looked at, too. A look makes as
+            many images as there are `labels`, else `held_out` images, else 64.
         labels: Classes of the images to make, integers `(n,)`, for a conditional model; those of
             `held_out`, for a fair comparison. By default the model's classes in turn.
         best: Name of a column, such as `"pixels_kernel"`, whose best value chooses the weights that
@@ -66,6 +67,7 @@ class SampleMonitor(keras.callbacks.Callback):
 
     Raises:
         ValueError: If an argument is not as described.
+        ImportError: If Matplotlib is not installed.
 
     Example:
 
@@ -96,15 +98,19 @@ class SampleMonitor(keras.callbacks.Callback):
         best: str | None = None,
         seed: int = 0,
     ) -> None:
+        from keras_medaug.plotting import new_figure
+
         super().__init__()
+        new_figure((1, 1))  # without Matplotlib, an error now and not after some epochs
         self.folder = Path(folder)
         self.every = int(check_positive(every, "every", integer=True))
         self.seed = resolve_seed(seed)
         self.metrics = _check_metrics(metrics)
-        self.labels = None if labels is None else check_labels(labels, "labels", np.size(labels))
+        self.labels = None if labels is None else check_labels(labels, "labels")
         self._real = _real_features(held_out, features)
         self._features = dict(features or {})
-        self._count = DRAWN if held_out is None else len(np.asarray(held_out))
+        self._shape = None if held_out is None else check_images(held_out, "held_out").shape
+        self._count = DRAWN if self._shape is None else self._shape[0]
         if self.labels is not None:
             self._count = len(self.labels)
         if self._real and self._count < FEWEST:
@@ -118,18 +124,22 @@ class SampleMonitor(keras.callbacks.Callback):
         self.best_epoch: int | None = None
         self._epoch = 0
         self._looked = 0  # the last epoch that was looked at
+        self._begun: int | None = None  # the epochs before this part of the training
         self._writer: Any = None
 
     def on_train_begin(self, logs=None) -> None:
-        """Read what an earlier part of this training left; refuse a model that makes no images."""
-        if not hasattr(self.model, "generate"):
-            got = f"a {type(self.model).__name__}"
-            raise fail("model", got, "one of keras_medaug.models that generates")
+        """Refuse a model that this does not fit, and read what the training before a kill left."""
+        self._check_model()
         self.folder.mkdir(parents=True, exist_ok=True)
         self.history = _read_table(self.folder / TABLE, self.columns)
         self._epoch = self._looked = 0
-        self._choose_best()
         self._writer = _tensorboard(self.folder / "tensorboard") if self.columns else None
+        self._go_on_from(getattr(self.model, "_initial_epoch", None) or 0)
+
+    def on_epoch_begin(self, epoch: int, logs=None) -> None:
+        """Go on from the epoch where `fit` begins."""
+        if self._epoch == 0 and self._begun != epoch:
+            self._go_on_from(epoch)
 
     def on_epoch_end(self, epoch: int, logs=None) -> None:
         """Look, where it is time."""
@@ -139,26 +149,51 @@ class SampleMonitor(keras.callbacks.Callback):
 
     def on_train_end(self, logs=None) -> None:
         """Look at the last epoch, and give the model the best weights."""
-        if self._looked != self._epoch:
+        if self._epoch and self._looked != self._epoch:
             self._look(self._epoch)
         if self._writer is not None:
             self._writer.close()
-        if self.best_epoch is not None and self._weights(self.best_epoch).is_file():
+        if self.best_epoch is not None:
             self.model.load_weights(self._weights(self.best_epoch))
+
+    def _check_model(self) -> None:
+        if not hasattr(self.model, "generate"):
+            got = f"a {type(self.model).__name__}"
+            raise fail("model", got, "one of keras_medaug.models that generates")
+        shape = getattr(self.model, "image_shape", None)
+        if self._shape is not None and shape is not None and self._shape[1:] != tuple(shape):
+            got = f"images of shape {self._shape[1:]}"
+            raise fail("held_out", got, f"the model's {tuple(shape)}")
+        classes = getattr(self.model, "num_classes", None)
+        if self.labels is not None and classes is None:
+            raise fail("labels", "labels", "none, for a model without `num_classes`")
+        if self.labels is not None:
+            check_labels(self.labels, "labels", num_classes=classes)
+
+    def _go_on_from(self, epoch: int) -> None:
+        """Keep what belongs to the training so far, and look where a kill came before the look."""
+        self._begun = epoch
+        self.history = [row for row in self.history if row["epoch"] <= epoch]
+        self._choose_best()
+        is_due = epoch % self.every == 0 or epoch == (self.params or {}).get("epochs")
+        if epoch and is_due and epoch not in [row["epoch"] for row in self.history]:
+            self._look(epoch)
 
     def _look(self, epoch: int) -> None:
         images = self._images()
         self._looked = epoch
-        # Of a training that went on from a checkpoint, what came after it is void.
-        self.history = [row for row in self.history if row["epoch"] < epoch]
         self.history.append({"epoch": epoch, **self._measured(images)})
-        self._draw(images, epoch)
-        self._choose_best()
+        if np.isfinite(images).all():
+            self._draw(images, epoch)
+        last = self.best_epoch
+        self._choose_best(epoch)
         if self.best_epoch == epoch:  # before the table, which a kill may leave behind otherwise
-            self._save_weights()
+            with replacing(self._weights(epoch)) as partial:
+                self.model.save_weights(partial)
         if self.columns:
             self._write_table()
-        self._drop_weights()
+        if last is not None and last != self.best_epoch:
+            self._weights(last).unlink(missing_ok=True)
 
     def _images(self) -> NDArray[np.float32]:
         return self.model.generate(self._count, labels=self._wanted(), seed=self.seed)
@@ -170,19 +205,21 @@ class SampleMonitor(keras.callbacks.Callback):
         return np.arange(self._count) % classes
 
     def _measured(self, images: NDArray) -> dict[str, float]:
-        found = {}
+        found: dict[str, float] = {}
+        if not np.isfinite(images).all():
+            return dict.fromkeys(self.columns, math.nan)
         for name, real in self._real.items():
-            ours = np.asarray(self._features[name](images), dtype=np.float64)
+            ours = check_features(self._features[name](images), f"features[{name!r}]")
             found.update({f"{name}_{m}": _value(m, real, ours) for m in self.metrics})
         return found
 
     def _draw(self, images: NDArray, epoch: int) -> None:
         from keras_medaug.plotting import image_grid, save
 
-        shown = images[:DRAWN]
-        wanted = self._wanted()
-        if wanted is not None:
-            shown = shown[np.argsort(wanted[:DRAWN], kind="stable")]
+        shown, wanted = images[:DRAWN], self._wanted()
+        if wanted is not None:  # some of every class, one after the other
+            places = np.linspace(0, len(images) - 1, min(DRAWN, len(images))).round().astype(int)
+            shown = images[np.argsort(wanted, kind="stable")[places]]
         figure = image_grid(shown, COLUMNS, f"{self.model.name}, epoch {epoch}")
         save(figure, self.folder / f"samples-{epoch:04d}.png")
 
@@ -194,7 +231,7 @@ class SampleMonitor(keras.callbacks.Callback):
         table.writeheader()
         table.writerows(self.history)
         write_text_atomic(self.folder / TABLE, text.getvalue())
-        save(_curves(self.history, self.columns, self.model.name), self.folder / "metrics.png")
+        save(_curves(self.history, self.columns, self.model.name), self.folder / "samples.png")
         if self._writer is not None:
             last = self.history[-1]
             for name in self.columns:
@@ -202,26 +239,21 @@ class SampleMonitor(keras.callbacks.Callback):
             self._writer.flush()
 
     def _weights(self, epoch: int) -> Path:
-        return self.folder / f"best-{epoch:04d}.weights.h5"
+        return self.folder / f"samples-best-{epoch:04d}.weights.h5"
 
-    def _save_weights(self) -> None:
-        with replacing(self._weights(self.history[-1]["epoch"])) as partial:
-            self.model.save_weights(partial)
-
-    def _drop_weights(self) -> None:
-        """Remove the weights of epochs that are no longer the best."""
-        for path in self.folder.iterdir():
-            is_best = self.best_epoch is not None and path == self._weights(self.best_epoch)
-            if _BEST.fullmatch(path.name) and not is_best:
-                path.unlink()
-
-    def _choose_best(self) -> None:
-        if self.best is None or not self.history:
-            self.best_epoch = None
+    def _choose_best(self, now: int | None = None) -> None:
+        """Choose among the epochs whose weights there are: those kept, and those of now."""
+        self.best_epoch = None
+        if self.best is None:
             return
         sign = 1 if self.best.rpartition("_")[2] in LESS else -1
-        best = self.best
-        self.best_epoch = int(min(self.history, key=lambda row: sign * row[best])["epoch"])
+        found = [
+            (sign * row[self.best], row["epoch"])
+            for row in self.history
+            if math.isfinite(row[self.best])
+            and (row["epoch"] == now or self._weights(row["epoch"]).is_file())
+        ]
+        self.best_epoch = min(found)[1] if found else None
 
 
 def _check_metrics(metrics: Sequence[str]) -> tuple[str, ...]:
@@ -244,7 +276,9 @@ def _real_features(
         raise fail("held_out", f"{len(images)} images", f"{FEWEST} or more")
     if images.dtype == np.uint8:
         images = images.astype(np.float32) / np.float32(255)
-    return {name: np.asarray(each(images), np.float64) for name, each in features.items()}
+    return {
+        name: check_features(each(images), f"features[{name!r}]") for name, each in features.items()
+    }
 
 
 def _value(metric: str, real: NDArray, ours: NDArray) -> float:
@@ -257,13 +291,14 @@ def _value(metric: str, real: NDArray, ours: NDArray) -> float:
 
 
 def _read_table(path: Path, columns: Sequence[str]) -> list[dict[str, Any]]:
-    """Return the rows of an earlier part of the training; none where they are of other columns."""
-    if not path.is_file():
+    """Return the rows of an earlier part of the training."""
+    if not columns or not path.is_file():
         return []
     with path.open(encoding="utf-8", newline="") as file:
         table = csv.DictReader(file)
         if table.fieldnames != ["epoch", *columns]:
-            return []
+            got = f"{path.parent}, whose {TABLE} has the columns {table.fieldnames}"
+            raise fail("folder", got, f"a folder without, or with epoch, {', '.join(columns)}")
         return [
             {name: int(value) if name == "epoch" else float(value) for name, value in row.items()}
             for row in table

@@ -91,7 +91,9 @@ def _principal_axes(centred: NDArray, components: int) -> tuple[NDArray, float]:
         axes = vectors[:, ::-1][:, :components]
     else:  # fewer images than pixels: the same axes from the images' products
         values, vectors = np.linalg.eigh(centred @ centred.T)
-        axes = centred.T @ vectors[:, ::-1][:, :components]
+        # Repeated images leave axes of rounding errors alone, which are none.
+        rank = int(np.sum(values > values[-1] * count * np.finfo(float).eps))
+        axes = centred.T @ vectors[:, ::-1][:, : max(min(components, rank), 1)]
         axes /= np.maximum(np.linalg.norm(axes, axis=0), np.finfo(float).tiny)
     # A sign is a matter of taste: the largest part of each is positive, on every machine.
     largest = axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])]

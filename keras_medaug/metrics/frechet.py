@@ -46,7 +46,7 @@ def frechet_distance(
 
         - `value`: the distance;
         - `ci95`: where it would lie, 95 times of 100, with other images, so many: the bootstrap's
-          quantiles, shifted by its own bias;
+          quantiles, shifted by its own bias; too wide where the sets hardly differ;
         - `bias`: the mean distance of two normal samples of these sizes with one covariance, that
           of the real features;
         - `components`: the dimensions that were compared;

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from keras_medaug.checks import check_images, check_labels, check_positive, fail
+from keras_medaug.checks import as_array, check_images, check_labels, check_positive, fail
 from keras_medaug.metrics.frechet import frechet_distance
 from keras_medaug.metrics.kernel import kernel_distance
 from keras_medaug.metrics.manifold import manifold_scores
@@ -34,9 +34,9 @@ def sample_quality(
 ) -> dict[str, Any]:
     """Compare synthetic images with training images, in each feature space, beside a floor.
 
-    The floor is what real images get that training never saw, as many of them: no generator that
-    makes new images can be expected to do better. One that does, and is nearer to the training
-    images than unseen ones are, may be copying; see `copy_audit`.
+    The floor is what real images get that training never saw, as many of them: more cannot be asked
+    of new images. Better than the floor is no merit: blurred images can be, images of few kinds,
+    and copies of training images; `copy_audit` and `diversity` tell.
 
     All numbers depend on the space and on the number of images, and none can be compared with one
     from elsewhere. What each sees and misses is told in the explanation "How good are the images?".
@@ -129,7 +129,7 @@ def _extract(extractor: Extractor, images: NDArray, name: str) -> NDArray[np.flo
         part = images[start : start + CHUNK]
         if part.dtype == np.uint8:
             part = part.astype(np.float32) / np.float32(255)
-        parts.append(np.asarray(extractor(part)))
+        parts.append(as_array(extractor(part), f"features[{name!r}]"))
     vectors = check_features(np.concatenate(parts), f"features[{name!r}]")
     if len(vectors) != len(images):
         got = f"{len(vectors)} rows for {len(images)} images"

@@ -36,7 +36,7 @@ def fit(model, *callbacks, epochs=4, y=None):
 
 
 def rows(folder):
-    with (folder / "metrics.csv").open(encoding="utf-8", newline="") as file:
+    with (folder / "samples.csv").open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
 
@@ -45,7 +45,7 @@ def test_it_leaves_grids_a_table_and_a_figure(tmp_path):
     fit(new_model(), monitor, epochs=5)
     names = {path.name for path in tmp_path.iterdir()} - {"tensorboard"}
     grids = {f"samples-000{epoch}.png" for epoch in (2, 4, 5)}
-    assert names == {*grids, "metrics.csv", "metrics.png"}
+    assert names == {*grids, "samples.csv", "samples.png"}
     columns = ["pixels_kernel", "pixels_coverage", "mean_kernel", "mean_coverage"]
     found = rows(tmp_path)
     assert list(found[0]) == ["epoch", *columns]
@@ -102,7 +102,9 @@ def test_the_best_weights_are_kept(tmp_path):
     assert monitor.best_epoch == 2
     for ours, theirs in zip(model.get_weights(), weights[1], strict=True):
         np.testing.assert_array_equal(ours, theirs)
-    assert [path.name for path in tmp_path.glob("best-*")] == ["best-0002.weights.h5"]
+    assert [path.name for path in tmp_path.glob("samples-best-*")] == [
+        "samples-best-0002.weights.h5"
+    ]
 
 
 @pytest.mark.parametrize(("metric", "best"), [("kernel", 2), ("coverage", 3)])
@@ -122,19 +124,84 @@ def test_a_training_that_goes_on_goes_on_with_the_table(tmp_path):
     model = new_model()
     fit(model, ResumeTraining(tmp_path / "state"), SampleMonitor(
         parts, VAL, SPACES, every=1), epochs=3)  # fmt: skip
-    text = (parts / "metrics.csv").read_text(encoding="utf-8")
+    text = (parts / "samples.csv").read_text(encoding="utf-8")
     lost = text.splitlines()[-1].split(",")
-    (parts / "metrics.csv").write_text(text + ",".join(["4", *lost[1:]]) + "\n", encoding="utf-8")
+    (parts / "samples.csv").write_text(text + ",".join(["4", *lost[1:]]) + "\n", encoding="utf-8")
     resumed = SampleMonitor(parts, VAL, SPACES, every=1, best="pixels_kernel")
     fit(new_model(), ResumeTraining(tmp_path / "state"), resumed, epochs=5)
-    assert (parts / "metrics.csv").read_text() == (whole / "metrics.csv").read_text()
+    assert (parts / "samples.csv").read_text() == (whole / "samples.csv").read_text()
 
 
-def test_a_table_of_other_columns_is_begun_anew(tmp_path):
-    fit(new_model(), SampleMonitor(tmp_path, VAL, SPACES, ["kernel"], every=1), epochs=1)
-    fit(new_model(), SampleMonitor(tmp_path, VAL, SPACES, ["recall"], every=2), epochs=2)
-    assert list(rows(tmp_path)[0]) == ["epoch", "pixels_recall", "mean_recall"]
-    assert [row["epoch"] for row in rows(tmp_path)] == ["2"]
+def test_a_table_of_others_is_refused(tmp_path):
+    (tmp_path / "samples.csv").write_text("epoch,loss\n1,0.5\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="`folder`"):
+        fit(new_model(), SampleMonitor(tmp_path, VAL, SPACES), epochs=1)
+    assert (tmp_path / "samples.csv").read_text(encoding="utf-8") == "epoch,loss\n1,0.5\n"
+
+
+def planted(monitor, *values):
+    """Let each look find the next of these values."""
+    left = iter(values)
+    monitor._measured = lambda _: dict.fromkeys(monitor.columns, next(left))
+    return monitor
+
+
+def test_another_training_begins_anew(tmp_path):
+    """Neither rows nor weights of the one before count, and others' files stay."""
+    (tmp_path / "best-0009.weights.h5").write_text("a user's")
+    one, other = (
+        SampleMonitor(tmp_path, VAL, SPACES, every=every, best="pixels_kernel") for every in (1, 2)
+    )
+    fit(new_model(), planted(one, 3.0, 0.1, 2.0), epochs=3)
+    fit(new_model(), planted(other, 9.0, 8.0), epochs=4)
+    assert [row["epoch"] for row in rows(tmp_path)] == ["2", "4"]
+    assert other.best_epoch == 4
+    fit(new_model(), SampleMonitor(tmp_path), epochs=1)
+    assert (tmp_path / "samples-best-0004.weights.h5").is_file()
+    assert (tmp_path / "best-0009.weights.h5").read_text() == "a user's"
+
+
+def test_a_checkpoint_has_the_last_weights_not_the_best(tmp_path):
+    """In whichever order the callbacks stand."""
+    model = new_model()
+    last = []
+    note = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda *_: last.append([np.array(w) for w in model.get_weights()])
+    )
+    monitor = SampleMonitor(tmp_path / "m", VAL, SPACES, every=1, best="pixels_kernel")
+    resume = ResumeTraining(tmp_path / "state", seconds=1000)
+    fit(model, note, planted(monitor, 0.1, 0.2), resume, epochs=2)
+    assert monitor.best_epoch == 1
+    model.load_weights(tmp_path / "state" / "epoch-2.weights.h5")
+    for ours, theirs in zip(model.get_weights(), last[-1], strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_look_that_a_kill_prevented_is_made_up_for(tmp_path):
+    fit(new_model(), ResumeTraining(tmp_path / "state"), epochs=2)
+    monitor = SampleMonitor(tmp_path / "m", VAL, SPACES, every=2)
+    fit(new_model(), ResumeTraining(tmp_path / "state"), monitor, epochs=2)  # nothing is left
+    assert [row["epoch"] for row in monitor.history] == [2]
+
+
+def test_of_weights_that_are_gone_none_are_best(tmp_path):
+    monitor = planted(
+        SampleMonitor(tmp_path / "m", VAL, SPACES, every=1, best="pixels_kernel"), 0.1, 0.2
+    )
+    fit(new_model(), ResumeTraining(tmp_path / "state"), monitor, epochs=2)
+    (tmp_path / "m" / "samples-best-0001.weights.h5").unlink()
+    other = planted(SampleMonitor(tmp_path / "m", VAL, SPACES, every=1, best="pixels_kernel"), 0.3)
+    fit(new_model(), ResumeTraining(tmp_path / "state"), other, epochs=3)
+    assert other.best_epoch == 3
+
+
+def test_images_that_are_not_finite_do_not_end_the_training(tmp_path, monkeypatch):
+    model = new_model()
+    monkeypatch.setattr(model, "generate", lambda n, **_: np.full((n, 8, 8, 1), np.nan, "float32"))
+    monitor = SampleMonitor(tmp_path, VAL, SPACES, every=1, best="pixels_kernel")
+    fit(model, monitor, epochs=1)
+    assert np.isnan(monitor.history[0]["pixels_kernel"])
+    assert monitor.best_epoch is None
 
 
 @pytest.mark.parametrize("labels", [None, VAL_LABELS])
@@ -201,6 +268,19 @@ def test_tensorboard_gets_the_values(tmp_path):
 def test_what_is_refused(tmp_path, options, message):
     with pytest.raises(ValueError, match=message):
         SampleMonitor(tmp_path, **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"labels": [0, 1] * 20}, "`labels`: got labels"),
+        ({"held_out": np.zeros((30, 9, 9, 1)), "features": {"a": lambda x: x[:, 0, :, 0]}},
+         r"`held_out`: got images of shape \(9, 9, 1\)"),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_the_model_is_refused_before_training(tmp_path, options, message):
+    with pytest.raises(ValueError, match=message):
+        fit(new_model(), SampleMonitor(tmp_path, **options), epochs=1)
 
 
 def test_a_model_that_makes_no_images_is_refused(tmp_path):

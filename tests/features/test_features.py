@@ -55,6 +55,15 @@ def test_there_are_no_more_components_than_images_allow():
     assert features(DATA.test[0]).shape[1] == features.card["components"] == 3
 
 
+def test_repeated_images_have_the_axes_of_one_each():
+    once, thrice = DATA.train[0][:10], np.repeat(DATA.train[0][:10], 3, axis=0)
+    ours, theirs = (kma.features.PixelFeatures(x, components=29) for x in (once, thrice))
+    assert ours.card["components"] == theirs.card["components"] == 9
+    np.testing.assert_allclose(
+        np.abs(ours(DATA.test[0])), np.abs(theirs(DATA.test[0])), rtol=1e-6, atol=1e-6
+    )
+
+
 def test_equal_images_have_components_all_the_same():
     found = kma.features.PixelFeatures(np.full((5, 8, 8, 1), 0.5))(np.full((2, 8, 8, 1), 0.5))
     assert np.isfinite(found).all()

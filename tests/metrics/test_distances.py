@@ -158,6 +158,14 @@ def test_intervals_cover(function, count):
     assert 0.8 < widths / spread < 1.6  # not by being needlessly wide
 
 
+def test_the_interval_of_equal_kinds_holds_zero():
+    """Wider than need be, since blocks have few pairs; but not by more than is said."""
+    found = [kernel_distance(normal(200, 3, s), normal(200, 3, 1000 + s)) for s in range(60)]
+    assert all(each["ci95"][0] < 0 < each["ci95"][1] for each in found)
+    widths = np.mean([np.ptp(each["ci95"]) for each in found])
+    assert 1 < widths / (3.92 * np.std([each["value"] for each in found])) < 5
+
+
 def test_groups_give_the_moments_of_all():
     x = normal(1234, 4, 0, shift=3.0)
     groups = frechet_module._GroupedMoments(x, np.random.default_rng(0))
