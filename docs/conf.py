@@ -87,7 +87,7 @@ sphinx_gallery_conf = {
     "image_scrapers": ("figures.scrape",),
     "reset_modules": (),
     "abort_on_example_error": True,
-    "capture_repr": (),
+    "capture_repr": ("_repr_html_",),
     "show_signature": False,
     "write_computation_times": False,  # a page that loads scripts from other hosts
     "remove_config_comments": True,

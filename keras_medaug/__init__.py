@@ -25,6 +25,7 @@ from keras_medaug import (
 )
 from keras_medaug._version import __version__
 from keras_medaug.augmenting import augment
+from keras_medaug.cards import model_card
 
 __all__ = [
     "__version__",
@@ -36,6 +37,7 @@ __all__ = [
     "layers",
     "losses",
     "metrics",
+    "model_card",
     "models",
     "players",
     "plotting",

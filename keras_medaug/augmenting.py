@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from keras_medaug._version import __version__
 from keras_medaug.checks import check_images, check_labels, check_positive, check_share, fail
 from keras_medaug.datasets import Dataset
-from keras_medaug.datasets.export import audit_notes, describe_model
+from keras_medaug.datasets.export import NOT_ANONYMOUS, audit_notes, describe_model
 from keras_medaug.labels import OutOfFoldClassifier, plan_labels
 from keras_medaug.labels.plan import PerClass
 from keras_medaug.metrics import copy_audit
@@ -412,18 +412,17 @@ def _describe_set(x: NDArray, y: NDArray) -> dict[str, Any]:
 
 
 def _notes(card: dict[str, Any]) -> list[str]:
-    notes = ["A synthetic set is no anonymisation: it can give away what it was made from."]
-    notes += audit_notes(card["copy_audit"])
+    notes = [NOT_ANONYMOUS, *audit_notes(card["copy_audit"])]
     if card["labels"]["by"] == "classifier":
         notes.append(
             "The labels are a classifier's, fitted on the same images: where it errs, they do."
         )
     lacking = np.subtract(card["requested"], card["counts"])
-    for label in np.flatnonzero(lacking):
-        notes.append(
-            f"Class {label} has {card['counts'][label]} images where {card['requested'][label]} "
-            "were asked for: too few passed the filter."
-        )
+    notes += [
+        f"Class {label} has {card['counts'][label]} images where {card['requested'][label]} were "
+        "asked for: too few passed the filter."
+        for label in np.flatnonzero(lacking)
+    ]
     if card["fidelity"] is not None:
         notes.append(
             f"Classifiers out of fold agree with {card['fidelity']['real_agreement']:.1%} of the "

@@ -3,6 +3,7 @@
 Matplotlib is imported where it is used: install it with `pip install "keras-medaug[plot]"`.
 """
 
+import io
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -31,6 +32,8 @@ __all__ = [
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 LINES = ("-", "--", "-.", ":")
 DPI = 150
+# Without the version of the program that drew it, a file depends on the figure alone.
+NO_VERSION = {"Software": None}
 CELL = 0.62  # inches of an image in a grid
 TITLE, TEXT, SMALL = 12, 10, 9  # points
 PAIR_KEYS = {"image", "training", "space", "distance", "relative"}
@@ -331,12 +334,18 @@ def save(figure: "Figure", path: str | os.PathLike) -> None:
     ['grid.png']
     """
     with replacing(path) as partial:
-        # Without the version of the program that drew it, the file depends on the figure alone.
-        metadata = {"Software": None} if partial.suffix.lower() == ".png" else None
+        metadata = NO_VERSION if partial.suffix.lower() == ".png" else None
         figure.savefig(partial, dpi=DPI, metadata=metadata)
 
 
 # ---- parts ----------------------------------------------------------------------------------
+
+
+def png(figure: "Figure") -> bytes:
+    """Return a figure as the content of a PNG file."""
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=DPI, metadata=NO_VERSION)
+    return content.getvalue()
 
 
 def new_figure(size: tuple[float, float]) -> "Figure":

@@ -24,21 +24,25 @@ def test_the_lines_of_use_run(tmp_path, monkeypatch):
         path = tmp_path / "scans" / ("benign", "malignant")[number % 2] / f"{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         image.fromarray(np.full((40, 50), 4 * number, "uint8")).save(path)
-    train, make, _ = blocks("python")
+    train, make, card, _ = blocks("python")
     shorter = train.replace("epochs=300", "epochs=1")  # whether it runs is the question
     exec(compile(shorter, f"{README}, train", "exec"), {})
     names = {}
     exec(compile(make, f"{README}, make", "exec"), names)  # a program of its own, begun anew
     assert names["images"].shape == (200, 32, 32, 1)
-    card = json.loads((tmp_path / "made.json").read_text())
-    assert card["copy_audit"]["count"] == 200
+    record = json.loads((tmp_path / "made.json").read_text())
+    assert record["copy_audit"]["count"] == 200
+    assert card.count("labels=labels)") == 1
+    shorter = card.replace("labels=labels)", "labels=labels, classifier_steps=2)")
+    exec(compile(shorter, f"{README}, card", "exec"), names)
+    assert (tmp_path / "card" / "model_card.html").is_file()
     assert {"made.npz", "made.png", "vaegan.keras"} <= {path.name for path in tmp_path.iterdir()}
 
 
 def test_the_lines_of_a_study_run(tmp_path, monkeypatch):
     """In small, and in this process: whether they run is the question."""
     monkeypatch.chdir(tmp_path)
-    _, _, study = blocks("python")
+    *_, study = blocks("python")
     smaller = {
         '"breastmnist"': '"phantom", size=8, train=40, val=20, test=20',
         "kma.study.Workers(2)": "nullcontext()",

@@ -21,6 +21,8 @@ ORIGINS = ("synthetic", "real")
 FORMAT = 1
 DECIMALS = 6
 FEW = 10  # images of a class, below which the card warns
+UNTRAINED = "The model has taken no step of training, as far as its optimizer knows."
+NOT_ANONYMOUS = "A synthetic set is no anonymisation: it can give away what it was made from."
 SCOPE = (
     "The copy audit sees copies in place, mirrored, turned by quarters, and of another brightness "
     "or contrast. It does not see shifted, cropped or otherwise turned ones."
@@ -245,10 +247,10 @@ def _rounded(value: Any) -> Any:
 def _notes(card: dict[str, Any]) -> list[str]:
     notes = []
     if card["model"] is not None and not card["model"]["steps"]:
-        notes.append("The model has taken no step of training, as far as its optimizer knows.")
+        notes.append(UNTRAINED)
     if card["copy_audit"] is not None:
         notes += [
-            "A synthetic set is no anonymisation: it can give away what it was made from.",
+            NOT_ANONYMOUS,
             SCOPE,
             *audit_notes(card["copy_audit"]),
             *(f"The {k} is not recorded." for k in ("model", "seed") if card[k] is None),
@@ -262,13 +264,31 @@ def _notes(card: dict[str, Any]) -> list[str]:
 
 def audit_notes(audit: dict[str, Any]) -> list[str]:
     """Return what a reader of a copy audit has to know, in sentences."""
-    notes = []
+    return [*audit_warnings(audit), *audit_remarks(audit)]
+
+
+def audit_warnings(audit: dict[str, Any]) -> list[str]:
+    """Return what a copy audit found that should not be, in sentences."""
+    count, total = audit["suspect_count"], audit["count"]
+    found = []
     if audit["exact_copies"]:
-        notes.append(
-            f"{audit['exact_copies']} of {audit['count']} images are exact copies of training "
-            "images."
+        found.append(
+            f"{audit['exact_copies']} of {total} images are exact copies of training images."
         )
-    notes.append(_suspects_note(audit))
+    if count:
+        found.append(
+            f"Suspected copies: {count} of {total} images, each much nearer to one training image "
+            "than to the next ones. Look at them: the copy audit lists them, and "
+            "`plotting.nearest_pairs` draws them."
+        )
+    return found
+
+
+def audit_remarks(audit: dict[str, Any]) -> list[str]:
+    """Return what else there is to say of a copy audit, in sentences."""
+    notes = []
+    if not audit["suspect_count"]:
+        notes.append("No image is so near to one training image that it stands out as a copy.")
     pixels = audit["spaces"]["pixels"]
     if pixels["held_out"] is None:
         notes.append("The source has no held-out images: how near is too near is not known.")
@@ -292,17 +312,6 @@ def audit_notes(audit: dict[str, Any]) -> list[str]:
         "have about 1%; more can mean copies, or blur, which raises the first share most."
     )
     return notes
-
-
-def _suspects_note(audit: dict[str, Any]) -> str:
-    count, total = audit["suspect_count"], audit["count"]
-    if not count:
-        return "No image is so near to one training image that it stands out as a copy."
-    return (
-        f"Suspected copies: {count} of {total} images, each much nearer to one training image than "
-        "to the next ones. Look at them: the copy audit lists them, and `plotting.nearest_pairs` "
-        "draws them."
-    )
 
 
 def _write(path: Path, card_path: Path, arrays: dict[str, Any], card: dict[str, Any]) -> None:

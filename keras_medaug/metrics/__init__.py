@@ -2,6 +2,7 @@
 
 from keras_medaug.metrics.confidence import mean_confidence
 from keras_medaug.metrics.copies import copy_audit, nearest_images
+from keras_medaug.metrics.fidelity import label_fidelity
 from keras_medaug.metrics.frechet import frechet_distance
 from keras_medaug.metrics.guards import (
     collapsed_classifier,
@@ -21,6 +22,7 @@ __all__ = [
     "frechet_distance",
     "kernel_distance",
     "label_agreement",
+    "label_fidelity",
     "manifold_scores",
     "mean_confidence",
     "near_duplicates",

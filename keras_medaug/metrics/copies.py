@@ -1,6 +1,5 @@
 """Whether images are copies of training images, as far as distances tell."""
 
-import hashlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -8,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from keras_medaug.checks import check_images, check_positive, fail
+from keras_medaug.metrics.equality import digests, equal_images, first_of_equals
 from keras_medaug.metrics.neighbours import Neighbours, find_neighbours
 from keras_medaug.metrics.space import (
     Space,
@@ -139,9 +139,9 @@ def copy_audit(
         got = f"a {type(features).__name__}"
         raise fail("features", got, "a callable from images to an array (n, d), or None")
     batch_size = check_positive(batch_size, "batch_size", integer=True)
-    distinct = _first_of_equals(known)
+    distinct = first_of_equals(digests(known))
     reference = known if len(distinct) == len(known) else known[distinct]
-    copies = _find_copies(checked, reference)
+    copies = equal_images(checked, reference)
     sets = [checked, reference] + ([] if unseen is None else [unseen])
     spaces, found = {}, {}
     for name, space, members in _spaces(sets, features, batch_size):
@@ -310,25 +310,3 @@ def _pair(image: int, space: str, found: Neighbours, distinct: NDArray[np.intp])
         "distance": float(found.distances[image]),
         "relative": float(found.relative[image]),
     }
-
-
-def _first_of_equals(images: NDArray) -> NDArray[np.intp]:
-    """Return the indices of images that equal no earlier one."""
-    first: dict[bytes, int] = {}
-    for index, image in enumerate(images):
-        first.setdefault(_digest(image), index)
-    return np.fromiter(first.values(), np.intp)
-
-
-def _find_copies(images: NDArray, training: NDArray) -> NDArray[np.bool_]:
-    """Tell which images equal a training image in 8 bits."""
-    known = {_digest(_in_8_bits(image)) for image in training}
-    return np.array([_digest(_in_8_bits(image)) in known for image in images])
-
-
-def _in_8_bits(image: NDArray) -> NDArray[np.uint8]:
-    return image if image.dtype == np.uint8 else np.rint(image * 255).astype(np.uint8)
-
-
-def _digest(image: NDArray) -> bytes:
-    return hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest()

@@ -3,8 +3,7 @@
 Each returns a dictionary of plain numbers, whose `warning` is a sentence for a person, or `None`.
 """
 
-import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from keras_medaug.checks import as_array, check_images, check_labels, check_positive, fail
 from keras_medaug.metrics.copies import nearest_images
+from keras_medaug.metrics.equality import equal_images, repeated_images
 from keras_medaug.seeds import resolve_seed
 
 SAMPLED = 200  # images of which all pairs are compared
@@ -214,7 +214,7 @@ def near_duplicates(
     threshold = check_positive(threshold, "threshold", zero=True)
     if training is None:
         distances, nearest = _nearest_before(checked)
-        exact = _repeats(checked)
+        exact = repeated_images(checked)
     else:
         distances, nearest = nearest_images(checked, others)
         exact = equal_images(checked, others)
@@ -252,43 +252,6 @@ def _nearest_before(images: NDArray) -> tuple[NDArray[np.float64], NDArray[np.in
         nearest[later][better] = low + which[better]
         parts += [(low, middle), (middle, high)]
     return distances, nearest
-
-
-def equal_images(images: NDArray, training: NDArray) -> NDArray[np.bool_]:
-    """Tell which images are, to 8 bits, among others.
-
-    Args:
-        images: Images, floats in [0, 1] or `uint8`.
-        training: What to look among.
-
-    Returns:
-        A flag of each image.
-
-    Example:
-
-    >>> import numpy as np
-    >>> from keras_medaug.metrics.guards import equal_images
-    >>> x = np.random.default_rng(0).random((4, 8, 8, 1))
-    >>> equal_images(x[2:], x[:3]).tolist()
-    [True, False]
-    """
-    known = set(_digests(training))
-    return np.array([digest in known for digest in _digests(images)], bool)
-
-
-def _repeats(images: NDArray) -> NDArray[np.bool_]:
-    """Tell which images are, to 8 bits, among those before them."""
-    _, first = np.unique(np.array(list(_digests(images))), return_index=True)
-    repeats = np.ones(len(images), bool)
-    repeats[first] = False
-    return repeats
-
-
-def _digests(images: NDArray) -> Iterator[str]:
-    """Yield a digest of each image as it is in 8 bits."""
-    for image in images:
-        stored = image if image.dtype == np.uint8 else np.rint(image * 255).astype(np.uint8)
-        yield hashlib.blake2b(np.ascontiguousarray(stored).data, digest_size=16).hexdigest()
 
 
 def _duplicates_message(
@@ -517,10 +480,10 @@ def label_agreement(
         raise fail("predict", f"a {type(predict).__name__}", "a function, or a model")
     if not callable(transform):
         raise fail("transform", f"a {type(transform).__name__}", "a function")
-    floats = _as_floats(checked)
+    floats = as_floats(checked)
     turned = _check_transformed(transform(floats.copy()), floats.shape)
     plain, transformed = (
-        _balanced_accuracy(truth, _predicted(predict, each)) for each in (floats, turned)
+        balanced_accuracy(truth, predicted(predict, each)) for each in (floats, turned)
     )
     lost = lost_share(plain, transformed, classes)
     changed = float((turned != floats).any(axis=(1, 2, 3)).mean())
@@ -555,7 +518,22 @@ def lost_share(plain: float, transformed: float, classes: int) -> float | None:
     return None if plain <= chance else (plain - transformed) / (plain - chance)
 
 
-def _as_floats(images: NDArray) -> NDArray[np.float32]:
+def as_floats(images: NDArray) -> NDArray[np.float32]:
+    """Return images as floats.
+
+    Args:
+        images: `float32` in [0, 1], or `uint8`.
+
+    Returns:
+        `float32` in [0, 1].
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_medaug.metrics.guards import as_floats
+    >>> as_floats(np.uint8([255])).tolist()
+    [1.0]
+    """
     if images.dtype == np.uint8:
         return images.astype(np.float32) / np.float32(255)
     return images
@@ -570,11 +548,29 @@ def _check_transformed(images: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.
         inside = np.clip(array, 0, 1)  # which interpolation may leave
         if np.abs(array - inside).max() <= ROUNDING:
             array = inside
-    return _as_floats(check_images(array, "transform"))
+    return as_floats(check_images(array, "transform"))
 
 
-def _predicted(predict: Any, images: NDArray) -> NDArray:
-    """Return the class probabilities that a function or a model has for images."""
+def predicted(predict: Any, images: NDArray) -> NDArray:
+    """Return the class probabilities that a function or a model has for images.
+
+    Args:
+        predict: A function, or a model, as in `label_agreement`.
+        images: Images, `float32` in [0, 1].
+
+    Returns:
+        Probabilities, shape `(n, num_classes)`.
+
+    Raises:
+        ValueError: If something else comes back.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_medaug.metrics.guards import predicted
+    >>> predicted(lambda x: np.full((len(x), 2), 0.5), np.zeros((1, 8, 8, 1))).tolist()
+    [[0.5, 0.5]]
+    """
     if hasattr(predict, "predict"):
         found = predict.predict(images, batch_size=min(PREDICTED, len(images)), verbose=0)
     else:
@@ -582,11 +578,54 @@ def _predicted(predict: Any, images: NDArray) -> NDArray:
     return _check_probabilities(found, "predict", len(images))
 
 
-def _balanced_accuracy(labels: NDArray, probabilities: NDArray) -> float:
-    check_labels(labels, "labels", num_classes=probabilities.shape[1])
-    counts = np.bincount(labels)
-    right = np.bincount(labels[probabilities.argmax(axis=1) == labels], minlength=len(counts))
-    return float((right[counts > 0] / counts[counts > 0]).mean())
+def recalls(labels: NDArray, probabilities: NDArray) -> list[float | None]:
+    """Return, for each class, the share of its images of which it is the likeliest class.
+
+    Args:
+        labels: Classes, shape `(n,)`.
+        probabilities: Class probabilities, shape `(n, num_classes)`.
+
+    Returns:
+        Shares; `None` of a class without images.
+
+    Raises:
+        ValueError: If there are labels that have no probability.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_medaug.metrics.guards import recalls
+    >>> recalls(np.int32([0, 0, 2]), np.tile([0.6, 0.3, 0.1], (3, 1)))
+    [1.0, None, 0.0]
+    """
+    classes = probabilities.shape[1]
+    check_labels(labels, "labels", num_classes=classes)
+    counts = np.bincount(labels, minlength=classes)
+    right = np.bincount(labels[probabilities.argmax(axis=1) == labels], minlength=classes)
+    return [
+        float(hits / count) if count else None for hits, count in zip(right, counts, strict=True)
+    ]
+
+
+def balanced_accuracy(labels: NDArray, probabilities: NDArray) -> float:
+    """Return the mean of `recalls` over the classes that have images.
+
+    Args:
+        labels: Classes, shape `(n,)`.
+        probabilities: Class probabilities, shape `(n, num_classes)`.
+
+    Returns:
+        A share.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_medaug.metrics.guards import balanced_accuracy
+    >>> balanced_accuracy(np.int32([0, 0, 1]), np.tile([0.6, 0.4], (3, 1)))
+    0.5
+    """
+    shares = [share for share in recalls(labels, probabilities) if share is not None]
+    return float(np.mean(shares))
 
 
 def _agreement_message(

@@ -13,7 +13,8 @@ from keras_medaug.checks import check_images, check_labels, fail
 from keras_medaug.datasets import Dataset
 from keras_medaug.labels import plan_labels
 from keras_medaug.layers import GeometricAugmentation
-from keras_medaug.metrics.guards import equal_images, label_agreement
+from keras_medaug.metrics.equality import equal_images
+from keras_medaug.metrics.guards import label_agreement
 from keras_medaug.models import Classifier
 from keras_medaug.models.fit_steps import fit_steps
 from keras_medaug.seeds import derive_seed

@@ -27,7 +27,15 @@ WITH_CODE = [page for page in PAGES if code_of(page)]
 
 def test_there_are_pages_with_code():
     names = {page.stem for page in WITH_CODE}
-    assert {"index", "own_images", "class_imbalance", "masks", "export", "training"} <= names
+    assert {
+        "index",
+        "own_images",
+        "class_imbalance",
+        "masks",
+        "export",
+        "publish",
+        "training",
+    } <= names
 
 
 @pytest.mark.parametrize("page", WITH_CODE, ids=lambda page: page.stem)
@@ -36,6 +44,9 @@ def test_the_code_of_a_page_runs(page, tmp_path, monkeypatch):
     # fewer images than readers get: one epoch is to take seconds
     smaller = functools.partial(kma.datasets.load, train=64, val=24, test=16)
     monkeypatch.setattr(kma.datasets, "load", smaller)
+    monkeypatch.setattr(kma, "model_card", functools.partial(kma.model_card, classifier_steps=5))
+    fewer_steps = functools.partial(kma.features.ClassifierFeatures, steps=5)
+    monkeypatch.setattr(kma.features, "ClassifierFeatures", fewer_steps)
     exec(compile(code_of(page), str(page), "exec"), {"__name__": "page"})
 
 

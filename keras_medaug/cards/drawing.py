@@ -1,0 +1,145 @@
+"""The pictures of a card."""
+
+import base64
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keras_medaug import plotting
+from keras_medaug.cards.picture import Picture
+from keras_medaug.cards.subject import Subject, numbered
+from keras_medaug.metrics.quality import SHARES
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SHOWN = 20  # images of a class, or of a kind
+COLUMNS = 10
+MOST_CLASSES = 20
+MOST_CURVES = 12
+
+
+def draw(subject: Subject, card: Mapping[str, Any]) -> dict[str, list[Picture]]:
+    """Return the pictures of a card, by section.
+
+    Args:
+        subject: What it is about.
+        card: What `measure` returned.
+
+    Returns:
+        Pictures of `samples`, `quality`, `copies` and `training`.
+
+    Example:
+
+    >>> import keras_medaug as kma
+    >>> from keras_medaug.cards.drawing import draw
+    >>> from keras_medaug.cards.measuring import measure
+    >>> from keras_medaug.cards.stages import Stages
+    >>> from keras_medaug.cards.subject import Subject
+    >>> data = kma.datasets.load("phantom", size=8)
+    >>> model = kma.models.CVAE((8, 8, 1), latent_dim=4)
+    >>> subject = Subject(model, data, data.val[0], None, 0, True)
+    >>> pictures = draw(subject, measure(subject, {}, {}, {}, 5, Stages(verbose=False)))
+    >>> [picture.caption for picture in pictures["samples"]]
+    ['20 training images', '20 synthetic images']
+    """
+    return {
+        "samples": _samples(subject),
+        "quality": _quality(card["quality"]),
+        "copies": [_pairs(subject, card["copy_audit"])],
+        "training": _curves(card["training"]),
+    }
+
+
+def _picture(figure: "Figure", text: str, caption: str) -> Picture:
+    content = base64.b64encode(plotting.png(figure)).decode("ascii")
+    return Picture(f"data:image/png;base64,{content}", text, caption)
+
+
+def _samples(subject: Subject) -> list[Picture]:
+    """Return real images and synthetic ones in turn, class by class where these are known."""
+    real, real_labels = subject.data.stored("train")
+    names = numbered(subject.data.class_names)
+    if subject.labels is None:
+        groups = [("", np.arange(len(real)), np.arange(len(subject.images)))]
+    else:
+        groups = [
+            (f"{name}: ", np.flatnonzero(real_labels == label), np.flatnonzero(made == label))
+            for label, name in enumerate(names[:MOST_CLASSES])
+            for made in [subject.labels]
+        ]
+    pictures = []
+    for name, ours, theirs in groups:
+        for images, places, kind in (
+            (real, ours, "training"),
+            (subject.images, theirs, "synthetic"),
+        ):
+            if len(places):
+                chosen = places[subject.drawn(len(places), SHOWN, "shown", kind, name)]
+                pictures.append(_grid(images[chosen], f"{name}{len(chosen)} {kind} images"))
+    return pictures
+
+
+def _grid(images: NDArray, caption: str) -> Picture:
+    figure = plotting.image_grid(images, min(COLUMNS, len(images)))
+    return _picture(figure, f"Grid of images, drawn at random. {caption}.", caption)
+
+
+def _quality(quality: Mapping[str, Any] | None) -> list[Picture]:
+    if quality is None:
+        return []
+    pictures = []
+    for name, measured in quality["spaces"].items():
+        shares = [measured[share] for share in SHARES]
+        sets = {
+            f"synthetic ({quality['count']})": shares,
+            f"unseen real ({quality['count']})": [each["floor"] for each in shares],
+        }
+        figure = plotting.bars_with_intervals(
+            SHARES,
+            {kind: [each["value"] for each in values] for kind, values in sets.items()},
+            {kind: [tuple(each["ci95"]) for each in values] for kind, values in sets.items()},
+            ylabel=f"in the space {name!r}",
+        )
+        text = f"Bars with intervals, of the numbers in the table above for the space {name!r}."
+        pictures.append(_picture(figure, text, f"{name}: more is better; lines: 95% intervals"))
+    return pictures
+
+
+def _pairs(subject: Subject, audit: Mapping[str, Any]) -> Picture:
+    figure = plotting.nearest_pairs(subject.images, subject.data.stored("train")[0], audit)
+    count = max(len(audit["suspects"]), len(audit["pairs"]))
+    caption = (
+        f"The {count} images that come first, suspect or not: the image, its nearest training "
+        "image, and their difference, gray where they are equal"
+    )
+    return _picture(figure, "Rows of three pictures each, most suspicious first.", caption)
+
+
+def _curves(training: Mapping[str, Any] | None) -> list[Picture]:
+    """Return a picture for each name, and its validation values with it."""
+    if training is None:
+        return []
+    history = training["history"]
+    names = [
+        name
+        for name in history
+        if not (name.startswith("val_") and name.removeprefix("val_") in history)
+    ]
+    pictures = []
+    for name in names[:MOST_CURVES]:
+        together = [each for each in (name, f"val_{name}") if each in history]
+        figure = plotting.loss_curves({each: history[each] for each in together}, ylabel=name)
+        pictures.append(_picture(figure, _course(history, together), name.replace("_", " ")))
+    return pictures
+
+
+def _course(history: Mapping[str, Sequence[float | None]], names: Sequence[str]) -> str:
+    """Return in words where curves begin and end."""
+    ends = [
+        f"{name} from {history[name][0]} in the first epoch to {history[name][-1]} in the last"
+        for name in names
+    ]
+    return f"Curve over epochs: {'; '.join(ends)}."

@@ -1,0 +1,343 @@
+"""What a card says, in numbers."""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from keras_medaug._version import __version__
+from keras_medaug.cards.stages import Stages
+from keras_medaug.cards.subject import FEWEST, Subject
+from keras_medaug.datasets import Dataset
+from keras_medaug.datasets.dataset import SPLITS, content_md5
+from keras_medaug.datasets.export import (
+    NOT_ANONYMOUS,
+    SCOPE,
+    UNTRAINED,
+    audit_remarks,
+    audit_warnings,
+    describe_model,
+)
+from keras_medaug.features import ClassifierFeatures, PixelFeatures
+from keras_medaug.metrics import (
+    collapsed_classifier,
+    copy_audit,
+    diversity,
+    label_fidelity,
+    mean_confidence,
+    near_duplicates,
+    prior_shift,
+    sample_quality,
+)
+from keras_medaug.metrics.guards import as_floats, predicted
+from keras_medaug.seeds import derive_seed
+from keras_medaug.study.environment import environment
+
+FORMAT = 1
+MOST_HELD_OUT = 2000  # images that the copy audit is calibrated with
+DUPLICATES = ("exact", "near", "with_another_label", "warning")
+SPLIT_NAMES = {"train": "training", "val": "validation", "test": "test"}
+NOTES = (
+    NOT_ANONYMOUS,
+    "Synthetic images are for training. Test on real images that the generator never saw.",
+    "Whether they help a classifier is not said here: that takes a study with and without them.",
+)
+
+Extractors = dict[str, Callable[[NDArray], ArrayLike]]
+
+
+def measure(
+    subject: Subject,
+    curves: Mapping[str, list[float]],
+    features: Extractors,
+    about: Mapping[str, str],
+    classifier_steps: int,
+    stages: Stages,
+) -> dict[str, Any]:
+    """Return all that a card says.
+
+    Args:
+        subject: What it is about.
+        curves: Values per epoch of the training, by name.
+        features: Extractors beside the card's own.
+        about: The user's own words.
+        classifier_steps: Training steps of the classifier.
+        stages: Says how far it is.
+
+    Returns:
+        A dictionary that JSON can hold; see `keras_medaug.model_card`.
+
+    Example:
+
+    >>> import keras_medaug as kma
+    >>> from keras_medaug.cards.measuring import measure
+    >>> from keras_medaug.cards.stages import Stages
+    >>> from keras_medaug.cards.subject import Subject
+    >>> data = kma.datasets.load("phantom", size=8)
+    >>> model = kma.models.CVAE((8, 8, 1), latent_dim=4)
+    >>> subject = Subject(model, data, data.val[0], None, 0, True)
+    >>> measure(subject, {}, {}, {}, 5, Stages(verbose=False))["held_out"]["splits"]
+    ['val']
+    """
+    stages.plan(_work(subject, classifier_steps))
+    with stages.at("duplicates", "looking for duplicates between the splits"):
+        duplicates = _duplicates(subject.data)
+    with stages.at("features", "fitting the features"):
+        spaces, cards = _spaces(subject, features, classifier_steps)
+    with stages.at("quality", "comparing with real images"):
+        quality = _quality(subject, spaces)
+    with stages.at("copies", "looking for copies of training images"):
+        audit = _audit(subject, spaces.get("classifier"))
+    with stages.at("labels", "asking the classifier"):
+        labels = _labels(subject, spaces.get("classifier"))
+    card: dict[str, Any] = {
+        "made_by": "keras_medaug",
+        "format": FORMAT,
+        "about": dict(about),
+        "model": _model(subject.model),
+        "data": _data(subject.data),
+        "images": _images(subject),
+        "features": cards,
+        "held_out": _held_out(subject),
+        "quality": quality,
+        "copy_audit": audit,
+        "labels": labels,
+        "training": _training(curves),
+        "guards": _guards(subject, duplicates, spaces.get("classifier")),
+        "versions": _versions(),
+    }
+    card["warnings"] = _warnings(card)
+    card["notes"] = [*NOTES, SCOPE, *audit_remarks(audit)]
+    return card
+
+
+def _work(subject: Subject, steps: int) -> dict[str, float]:
+    """Return about how many thousands of millions of multiplications each stage takes."""
+    counts, made = subject.data.counts, len(subject.images)
+    pixels = math.prod(subject.data.image_shape)
+    train = counts["train"]
+    later = min(counts["val"] + counts["test"], MOST_HELD_OUT)
+    pairs = train * (train / 2 + counts["val"] + counts["test"])
+    work = {
+        "duplicates": 2 * pairs * pixels,
+        "features": steps * 64 * pixels * 1e4,
+        "quality": 100 * train * (made + counts["val"]) * 128,
+        "copies": 10 * (made + 2 * later) * train * pixels,
+        "labels": (made + counts["val"]) * pixels * 5e3,
+    }
+    return {name: each / 1e9 for name, each in work.items()}
+
+
+# ---- what is compared -----------------------------------------------------------------------
+
+
+def _spaces(
+    subject: Subject, features: Extractors, steps: int
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return extractors and, by the same names, what is to be recorded of them."""
+    images, labels = subject.data.stored("train")
+    spaces: dict[str, Any] = {}
+    if subject.data.num_classes > 1:
+        seed = derive_seed(subject.seed, "classifier")
+        spaces["classifier"] = ClassifierFeatures(images, labels, steps, seed=seed)
+    spaces["pixels"] = PixelFeatures(images, seed=derive_seed(subject.seed, "pixels"))
+    spaces |= features
+    cards = {name: _extractor_card(each) for name, each in spaces.items()}
+    return spaces, cards
+
+
+def _extractor_card(extractor: Any) -> dict[str, Any]:
+    card = getattr(extractor, "card", None)
+    if isinstance(card, dict):
+        return card
+    return {"kind": getattr(extractor, "__name__", type(extractor).__name__)}
+
+
+def _quality(subject: Subject, spaces: Extractors) -> dict[str, Any] | None:
+    training, training_labels = subject.data.stored("train")
+    _, held_out, held_out_labels = subject.yardstick()
+    if min(len(training), len(held_out), len(subject.images)) < FEWEST:
+        return None
+    seed = derive_seed(subject.seed, "quality")
+    sets = subject.images, training, held_out, spaces
+    if subject.labels is None:
+        return sample_quality(*sets, seed=seed)
+    return sample_quality(*sets, subject.labels, training_labels, held_out_labels, seed=seed)
+
+
+def _audit(subject: Subject, classifier: ClassifierFeatures | None) -> dict[str, Any]:
+    _, held_out, _ = subject.joined(("val", "test"))
+    held_out = held_out[subject.drawn(len(held_out), MOST_HELD_OUT, "audit")]
+    yardstick = held_out if len(held_out) else None
+    return copy_audit(subject.images, subject.data.stored("train")[0], yardstick, classifier)
+
+
+def _labels(subject: Subject, features: ClassifierFeatures | None) -> dict[str, Any] | None:
+    """Return what a classifier of the training images sees."""
+    if features is None:
+        return None
+    classifier, classes = features.classifier, subject.data.num_classes
+    answers = predicted(classifier, as_floats(subject.images)).argmax(axis=1)
+    _, held_out, held_out_labels = subject.yardstick()
+    fidelity = None
+    known = subject.labels
+    if known is not None and len(set(known.tolist()) & set(held_out_labels.tolist())) > 1:
+        fidelity = label_fidelity(classifier, subject.images, known, held_out, held_out_labels)
+    return {
+        "seen": np.bincount(answers, minlength=classes).tolist(),
+        "confidence": mean_confidence(classifier, subject.images),
+        "held_out_confidence": mean_confidence(classifier, held_out) if len(held_out) else None,
+        "fidelity": fidelity,
+    }
+
+
+def _guards(
+    subject: Subject, duplicates: dict[str, Any], features: ClassifierFeatures | None
+) -> dict[str, Any]:
+    data = subject.data
+    training, training_labels = data.stored("train")
+    known = None if subject.labels is None else training_labels
+    seed = derive_seed(subject.seed, "diversity")
+    _, held_out, held_out_labels = subject.yardstick()
+    collapsed = None
+    if features is not None and len(held_out):
+        answers = predicted(features.classifier, as_floats(held_out))
+        collapsed = collapsed_classifier(held_out_labels, answers)
+    return {
+        "diversity": diversity(subject.images, training, subject.labels, known, seed),
+        "duplicates": duplicates,
+        "prior_shift": {
+            split: prior_shift(training_labels, data.stored(split)[1], data.num_classes)
+            for split in SPLITS[1:]
+            if data.counts[split]
+        },
+        "classifier": collapsed,
+    }
+
+
+def _duplicates(data: Dataset) -> dict[str, Any]:
+    """Return how many images of each split are in the training split, or in it before."""
+    images, labels = data.stored("train")
+    found = {"train": near_duplicates(images, labels=labels)}
+    for split in SPLITS[1:]:
+        if data.counts[split]:
+            x, y = data.stored(split)
+            found[split] = near_duplicates(x, images, y, labels)
+    return {split: {key: each[key] for key in DUPLICATES} for split, each in found.items()}
+
+
+# ---- what they are --------------------------------------------------------------------------
+
+
+def _model(model: Any) -> dict[str, Any]:
+    networks = getattr(model, "players", None) or {}
+    return {
+        "name": model.name,
+        **describe_model(model),
+        "parameters": model.count_params() if model.built else None,
+        "networks": {name: network.count_params() for name, network in networks.items()},
+    }
+
+
+def _data(data: Dataset) -> dict[str, Any]:
+    return {
+        "name": data.name,
+        "md5": data.md5,
+        "image_shape": list(data.image_shape),
+        "class_names": list(data.class_names),
+        "counts": {split: _counts(data, split) for split in SPLITS},
+    }
+
+
+def _counts(data: Dataset, split: str) -> list[int]:
+    if not data.counts[split]:
+        return [0] * data.num_classes
+    return np.bincount(data.stored(split)[1], minlength=data.num_classes).tolist()
+
+
+def _images(subject: Subject) -> dict[str, Any]:
+    made, labels = subject.images, subject.labels
+    known = np.zeros(len(made), np.int32) if labels is None else labels
+    counts = None
+    if labels is not None:
+        counts = np.bincount(labels, minlength=subject.data.num_classes).tolist()
+    return {
+        "count": len(made),
+        "counts": counts,
+        "generated": subject.generated,
+        "seed": subject.seed if subject.generated else None,
+        "md5": content_md5({"train": (made, known)}),
+    }
+
+
+def _held_out(subject: Subject) -> dict[str, Any]:
+    splits, images, _ = subject.yardstick()
+    audited, others, _ = subject.joined(("val", "test"))
+    return {
+        "splits": list(splits),
+        "count": len(images),
+        "audit_splits": list(audited),
+        "audit_count": min(len(others), MOST_HELD_OUT),
+    }
+
+
+def _training(curves: Mapping[str, list[float]]) -> dict[str, Any] | None:
+    if not curves:
+        return None
+    return {
+        "epochs": max(len(values) for values in curves.values()),
+        "history": {
+            name: [value if math.isfinite(value) else None for value in values]
+            for name, values in curves.items()
+        },
+    }
+
+
+def _versions() -> dict[str, Any]:
+    here = environment()
+    named = ("backend", here["backend"], "keras", "numpy", "device", "dtype")
+    return {"keras_medaug": __version__} | {name: here[name] for name in named if name in here}
+
+
+# ---- what to know first ---------------------------------------------------------------------
+
+
+def _warnings(card: Mapping[str, Any]) -> list[str]:
+    guards, labels = card["guards"], card["labels"]
+    fidelity = None if labels is None else labels["fidelity"]
+    found = [
+        None if card["model"]["steps"] else UNTRAINED,
+        _compared(card),
+        *audit_warnings(card["copy_audit"]),
+        guards["diversity"]["warning"],
+        None if fidelity is None else fidelity["warning"],
+    ]
+    found += [
+        _named(f"{SPLIT_NAMES[split].capitalize()} split", each)
+        for split, each in guards["duplicates"].items()
+    ]
+    found += [
+        _named(f"Training and {SPLIT_NAMES[split]} split", each)
+        for split, each in guards["prior_shift"].items()
+    ]
+    found.append(_named("The classifier of the features", guards["classifier"]))
+    return [each for each in found if each]
+
+
+def _named(what: str, guard: Mapping[str, Any] | None) -> str | None:
+    return f"{what}: {guard['warning']}" if guard is not None and guard["warning"] else None
+
+
+def _compared(card: Mapping[str, Any]) -> str | None:
+    """Return why images were not compared with real ones."""
+    if card["quality"] is not None:
+        return None
+    counts = {
+        "synthetic": card["images"]["count"],
+        "training": sum(card["data"]["counts"]["train"]),
+        "held-out": card["held_out"]["count"],
+    }
+    few = [f"{count} {name} images" for name, count in counts.items() if count < FEWEST]
+    return f"Not compared with real images: that takes {FEWEST} of each, and there are {few[0]}."

@@ -1,0 +1,256 @@
+"""A card of a generative model: what its images are, on one page."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from keras_medaug.cards.drawing import draw
+from keras_medaug.cards.measuring import measure
+from keras_medaug.cards.page import render
+from keras_medaug.cards.stages import Stages
+from keras_medaug.cards.subject import Subject
+from keras_medaug.checks import check_flag, check_images, check_labels, check_positive, fail
+from keras_medaug.datasets import Dataset
+from keras_medaug.datasets.export import describe_model
+from keras_medaug.files import write_json_atomic, write_text_atomic
+from keras_medaug.labels import plan_labels
+from keras_medaug.seeds import resolve_seed
+
+FILES = ("model_card.html", "model_card.json")
+LEAST, MOST = 100, 1000  # images that are made where nobody says how many
+
+Extractor = Callable[[NDArray], ArrayLike]
+
+
+def model_card(
+    model: keras.Model,
+    ds: Dataset,
+    out: str | os.PathLike,
+    images: ArrayLike | None = None,
+    labels: ArrayLike | None = None,
+    count: int | None = None,
+    seed: int = 0,
+    history: Mapping[str, Sequence[float]] | keras.callbacks.History | None = None,
+    features: Mapping[str, Extractor] | None = None,
+    about: Mapping[str, str] | None = None,
+    classifier_steps: int = 500,
+    verbose: bool = True,
+) -> dict[str, Any]:
+    """Write a card of a generative model: one HTML page and a JSON file.
+
+    The page, `out/model_card.html`, has everything inside, pictures too, and needs no network. It
+    shows, warnings first: images beside real ones, by class; how far they are from training images
+    in each feature space, beside what unseen real images get (`metrics.sample_quality`); which may
+    be copies (`metrics.copy_audit`, `plotting.nearest_pairs`); whether a classifier sees their
+    classes in them (`metrics.label_fidelity`); curves of the training; the guards
+    (`metrics.diversity`, `near_duplicates` between splits, `prior_shift`, `collapsed_classifier`);
+    the data, and all settings. `out/model_card.json` holds the same numbers.
+
+    The features are those of `features.PixelFeatures` and, where there are two classes or more,
+    `features.ClassifierFeatures`, both fitted to the training split. Held-out images, the yardstick
+    of all, are the validation split; where it has fewer than 20 images, the test split as well. The
+    copy audit takes both, up to 2,000 images.
+
+    Whether the images help a classifier is another question: `study.run` answers it.
+
+    Args:
+        model: The model, trained, as `models.VAEGAN`: a Keras model with `image_shape`,
+            `num_classes` and `generate(count, labels=..., seed=...)`.
+        ds: What it was trained on: its training split is taken for that.
+        out: Folder of the two files; made where it is missing.
+        images: The images that the card is about, such as those of an exported set, `(n, h, w, c)`,
+            floats in [0, 1] or `uint8`; or `None`, for those that the model makes.
+        labels: Classes of the images, integers `(n,)`. Required with `images` of a conditional
+            model; without them, the classes that it is to make, by default as common as in the
+            training split.
+        count: How many images it makes, instead of `labels`; by default as many as there are
+            training images, but 100 or more, and 1,000 or fewer.
+        seed: Integer seed of the images, of the features, and of what is drawn at random.
+        history: What `fit` returned, or a dictionary from name to one value per epoch, for the
+            curves. By default that of the model's last `fit` in this process, if any.
+        features: Further extractors by name; see `metrics.sample_quality`.
+        about: What a reader of the page should know that no number tells, by heading, such as
+            `{"Intended use": "...", "Licence": "...", "Contact": "..."}`.
+        classifier_steps: Training steps of the classifier.
+        verbose: Whether to print how far it is, and how long the rest will take.
+
+    Returns:
+        The card, as in the JSON file: `made_by`, `format`, `about`, `model`, `data`, `images`,
+        `features` (their cards), `held_out` (which images these are, and how many), `quality`,
+        `copy_audit`, `labels`, `training`, `guards`, `warnings` (sentences), `notes` (more of
+        them) and `versions`. What could not be measured is `None`, and `warnings` says why.
+
+    Raises:
+        ValueError: If an argument is not as described; before anything is made.
+        FileExistsError: If one of the files is there already: nothing is ever overwritten.
+        ImportError: If Matplotlib or SciPy is not installed.
+        OSError: If the folder cannot be written to.
+
+    Example:
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import keras_medaug as kma
+    >>> data = kma.datasets.load("phantom", size=8)
+    >>> model = kma.models.CVAE(data.image_shape, num_classes=4, latent_dim=4, seed=0)
+    >>> model.compile()
+    >>> history = model.fit(*data.train, epochs=1, verbose=0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     card = kma.model_card(
+    ...         model, data, folder, count=40, classifier_steps=5, verbose=False,
+    ...         about={"Intended use": "Only to show the function."},
+    ...     )
+    ...     sorted(path.name for path in Path(folder).iterdir())
+    ['model_card.html', 'model_card.json']
+    >>> card["images"]["counts"], sorted(card["quality"]["spaces"])
+    ([10, 10, 10, 10], ['classifier', 'pixels'])
+
+    References:
+        Mitchell et al., Model cards for model reporting, FAT* 2019.
+    """
+    paths = [Path(out).expanduser() / name for name in FILES]
+    _refuse_existing(paths)
+    _check_model(model, ds)
+    seed = resolve_seed(seed)
+    made, classes = _check_given(model, ds, images, labels, count)
+    curves = _curves(model, history)
+    features = _check_extractors(features)
+    about = _check_about(about)
+    steps = int(check_positive(classifier_steps, "classifier_steps", integer=True))
+    _require_libraries()
+    stages = Stages(check_flag(verbose, "verbose"))
+    if made is None:
+        with stages.at("making images"):
+            wanted = _how_many(ds) if count is None else count
+            amount = wanted if classes is None else len(classes)
+            made = model.generate(amount, labels=classes, seed=seed)
+    subject = Subject(model, ds, made, classes, seed, images is None)
+    card = measure(subject, curves, features, about, steps, stages)
+    with stages.at("drawing"):
+        page = render(card, draw(subject, card))
+    _refuse_existing(paths)  # it may have taken long
+    _write(paths, page, card)
+    stages.done(f"Model card: {paths[0]}")
+    return card
+
+
+def _refuse_existing(paths: Sequence[Path]) -> None:
+    for path in paths:
+        if path.exists() or path.is_symlink():
+            raise FileExistsError(
+                f"`out`: {path} exists already; choose another folder or move it."
+            )
+
+
+def _check_model(model: keras.Model, ds: Dataset) -> None:
+    if not isinstance(model, keras.Model) or not callable(getattr(model, "generate", None)):
+        got = f"a {type(model).__name__}"
+        raise fail("model", got, "one of keras_medaug.models that generates")
+    describe_model(model)  # which refuses a model whose settings cannot be written down
+    if not isinstance(ds, Dataset):
+        raise fail("ds", f"a {type(ds).__name__}", "a Dataset (see `datasets.from_arrays`)")
+    shape = tuple(getattr(model, "image_shape", ds.image_shape))
+    if shape != ds.image_shape:
+        raise fail("ds", f"images of shape {ds.image_shape}", f"the model's, {shape}")
+    classes = getattr(model, "num_classes", None)
+    if classes is not None and classes != ds.num_classes:
+        raise fail("ds", f"{ds.num_classes} classes", f"the model's, {classes}")
+
+
+def _check_given(
+    model: keras.Model,
+    ds: Dataset,
+    images: ArrayLike | None,
+    labels: ArrayLike | None,
+    count: int | None,
+) -> tuple[NDArray | None, NDArray | None]:
+    """Return the images, if they are given, and the classes, if there are any."""
+    conditional = getattr(model, "num_classes", None) is not None
+    if count is not None:
+        count = check_positive(count, "count", integer=True)
+        for name, value in (("images", images), ("labels", labels)):
+            if value is not None:
+                raise fail("count", count, f"None, where `{name}` says how many there are")
+    if images is not None:
+        made = check_images(images, "images", ds.image_shape)
+        if labels is None and conditional:
+            raise fail("labels", "None", "the classes of `images`, made by a conditional model")
+        if labels is None:
+            return made, None
+        return made, check_labels(labels, "labels", len(made), ds.num_classes)
+    if labels is not None:
+        if not conditional:
+            raise fail("labels", "labels", "None, for a model without `num_classes`")
+        return None, check_labels(labels, "labels", num_classes=ds.num_classes)
+    if not conditional:
+        return None, None
+    wanted = _how_many(ds) if count is None else count
+    return None, plan_labels(ds.stored("train")[1], "proportional", total=wanted)
+
+
+def _how_many(ds: Dataset) -> int:
+    return min(max(ds.counts["train"], LEAST), MOST)
+
+
+def _curves(
+    model: keras.Model, history: Mapping[str, Sequence[float]] | keras.callbacks.History | None
+) -> dict[str, list[float]]:
+    """Return one value per epoch, by name; nothing where nothing is known."""
+    given = getattr(model, "history", None) if history is None else history
+    values = getattr(given, "history", given)
+    if values is None:
+        return {}
+    if not isinstance(values, Mapping):
+        raise fail("history", f"a {type(values).__name__}", "what `fit` returned, or a dictionary")
+    curves = {}
+    for name, each in values.items():
+        array = np.asarray(each, dtype=object)
+        numbers = [isinstance(value, int | float | np.number) for value in array.ravel()]
+        if not isinstance(name, str) or array.ndim != 1 or not all(numbers):
+            raise fail("history", f"{name!r}: {each!r}", "one number per epoch, by name")
+        curves[name] = [float(value) for value in array]
+    return {name: each for name, each in curves.items() if each}
+
+
+def _check_extractors(features: Mapping[str, Extractor] | None) -> dict[str, Extractor]:
+    given = {} if features is None else features
+    named = isinstance(given, Mapping) and all(isinstance(name, str) for name in given)
+    if not named or not all(callable(each) for each in given.values()):
+        raise fail("features", repr(features), "functions from images to features, by name")
+    taken = sorted({"pixels", "classifier"} & set(given))
+    if taken:
+        raise fail("features", f"the name {taken[0]!r}", "other names than the card's own")
+    return dict(given)
+
+
+def _check_about(about: Mapping[str, str] | None) -> dict[str, str]:
+    given = {} if about is None else about
+    if not isinstance(given, Mapping) or not all(
+        isinstance(part, str) and part for pair in given.items() for part in pair
+    ):
+        raise fail("about", repr(about), "texts by heading")
+    return dict(given)
+
+
+def _require_libraries() -> None:
+    """Raise what the first figure and the first test would, after long work."""
+    from keras_medaug.metrics.guards import prior_shift
+    from keras_medaug.plotting import new_figure
+
+    new_figure((1, 1))
+    prior_shift([0, 1], [0, 1])
+
+
+def _write(paths: Sequence[Path], page: str, card: dict[str, Any]) -> None:
+    """Write both files or, if something is raised, none."""
+    with ExitStack() as undo:
+        write_text_atomic(paths[0], page)
+        undo.callback(paths[0].unlink)
+        write_json_atomic(paths[1], card)
+        undo.pop_all()

@@ -1,0 +1,113 @@
+"""What a card is about."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keras_medaug.datasets import Dataset
+from keras_medaug.seeds import derive_seed
+
+FEWEST = 20  # held-out images, with which anything can be compared
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model, its data and its images.
+
+    Attributes:
+        model: The model.
+        data: What it was trained on.
+        images: Its images, floats in [0, 1] or `uint8`.
+        labels: Their classes, or `None`.
+        seed: Integer seed of all that is drawn.
+        generated: Whether they were made for the card, from this seed.
+
+    Example:
+
+    >>> import keras_medaug as kma
+    >>> from keras_medaug.cards.subject import Subject
+    >>> data = kma.datasets.load("phantom", size=8)
+    >>> model = kma.models.CVAE((8, 8, 1), latent_dim=4)
+    >>> Subject(model, data, data.val[0], None, 0, True).yardstick()[0]
+    ('val',)
+    """
+
+    model: Any
+    data: Dataset
+    images: NDArray
+    labels: NDArray | None
+    seed: int
+    generated: bool
+
+    def yardstick(self) -> tuple[tuple[str, ...], NDArray, NDArray]:
+        """Return names of splits, and their images and labels, that training has not seen.
+
+        Returns:
+            The validation split; with fewer than 20 images in it, the test split as well.
+        """
+        splits = ("val",) if self.data.counts["val"] >= FEWEST else ("val", "test")
+        return self.joined(splits)
+
+    def joined(self, splits: tuple[str, ...]) -> tuple[tuple[str, ...], NDArray, NDArray]:
+        """Return which of some splits there are, and their images and labels as they are held.
+
+        Args:
+            splits: Names.
+
+        Returns:
+            Names, images and labels, none of these where there is no such split.
+        """
+        there = tuple(split for split in splits if self.data.counts[split])
+        parts = [self.data.stored(split) for split in there]
+        if not parts:
+            empty = np.empty((0, *self.data.image_shape), np.uint8)
+            return there, empty, np.empty(0, np.int32)
+        images = _joined([images for images, _ in parts])
+        return there, images, np.concatenate([labels for _, labels in parts])
+
+    def drawn(self, total: int, most: int, *purpose: object) -> NDArray[np.intp]:
+        """Return places of images drawn without repetition, in ascending order.
+
+        Args:
+            total: Of how many.
+            most: How many, where there are more.
+            *purpose: What they are for: another purpose gets others.
+
+        Returns:
+            Indices.
+        """
+        rng = np.random.default_rng(derive_seed(self.seed, *purpose))
+        return np.sort(rng.permutation(total)[:most])
+
+
+def numbered(names: Sequence[str]) -> list[str]:
+    """Return names of classes with their numbers, by which guards speak of them.
+
+    Args:
+        names: Names in the order of the labels.
+
+    Returns:
+        As many names.
+
+    Example:
+
+    >>> from keras_medaug.cards.subject import numbered
+    >>> numbered(["0", "benign"])
+    ['0', '1: benign']
+    """
+    return [
+        name if name == str(number) else f"{number}: {name}" for number, name in enumerate(names)
+    ]
+
+
+def _joined(images: list[NDArray]) -> NDArray:
+    """Return all images, as floats where they are not all of one type."""
+    if len({each.dtype for each in images}) > 1:
+        images = [
+            each.astype(np.float32) / np.float32(255) if each.dtype == np.uint8 else each
+            for each in images
+        ]
+    return np.concatenate(images)
