@@ -68,7 +68,11 @@ def tests(session: nox.Session, backend: str) -> None:
     """
     install(session, backend)
     env = environment(session, backend)
-    command = ["python", "-m", "pytest", "--durations=15"]
+    if backend == "jax" and not session.posargs:
+        env["KERAS_MEDAUG_GALLERY"] = "docs"  # which runs all scripts on JAX
+    if WORKERS[backend] and not session.posargs:
+        env["OMP_NUM_THREADS"] = "1"  # NumPy's threads would fight over the cores
+    command = ["python", "-m", "pytest", "--durations=25"]
     command += session.posargs or WORKERS[backend]
     session.run(*command, env=env)
     if not session.posargs:

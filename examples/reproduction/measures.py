@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
-from sklearn.metrics import roc_auc_score
-from sklearn.preprocessing import label_binarize
+
+from keras_medaug.study.scores import area
 
 
 def accuracy(labels: NDArray, probabilities: NDArray) -> float:
@@ -17,12 +17,8 @@ def accuracy(labels: NDArray, probabilities: NDArray) -> float:
 
 def auc(labels: NDArray, probabilities: NDArray) -> float | None:
     """Return the area under the ROC curve, as MedMNIST does: class 1, or the mean over classes."""
-    if len(np.unique(labels)) < probabilities.shape[1]:  # undefined without all classes
-        return None
-    scores = probabilities[:, 1] if probabilities.shape[1] == 2 else probabilities
-    classes = range(probabilities.shape[1])
-    truth = labels if len(classes) == 2 else label_binarize(labels, classes=classes)
-    return float(roc_auc_score(truth, scores))
+    every_class = len(np.unique(labels)) == probabilities.shape[1]
+    return area(labels, probabilities) if every_class else None
 
 
 def interval_of_share(share: float, count: int) -> tuple[float, float]:

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from keras_medaug._version import __version__
 from keras_medaug.cards.stages import Stages
-from keras_medaug.cards.subject import FEWEST, Subject
+from keras_medaug.cards.subject import FEWEST, MOST, Subject
 from keras_medaug.datasets import Dataset
 from keras_medaug.datasets.dataset import SPLITS, content_md5
 from keras_medaug.datasets.export import (
@@ -36,7 +36,6 @@ from keras_medaug.seeds import derive_seed
 from keras_medaug.study.environment import environment
 
 FORMAT = 1
-MOST_HELD_OUT = 2000  # images that the copy audit is calibrated with
 DUPLICATES = ("exact", "near", "with_another_label", "warning")
 SPLIT_NAMES = {"train": "training", "val": "validation", "test": "test"}
 NOTES = (
@@ -118,14 +117,15 @@ def _work(subject: Subject, steps: int) -> dict[str, float]:
     counts, made = subject.data.counts, len(subject.images)
     pixels = math.prod(subject.data.image_shape)
     train = counts["train"]
-    later = min(counts["val"] + counts["test"], MOST_HELD_OUT)
+    later = min(counts["val"] + counts["test"], MOST)
+    yardstick = min(counts["val"] or counts["test"], MOST)
     pairs = train * (train / 2 + counts["val"] + counts["test"])
     work = {
         "duplicates": 2 * pairs * pixels,
         "features": steps * 64 * pixels * 1e4,
-        "quality": 100 * train * (made + counts["val"]) * 128,
+        "quality": 100 * train * (made + yardstick) * 128,
         "copies": 10 * (made + 2 * later) * train * pixels,
-        "labels": (made + counts["val"]) * pixels * 5e3,
+        "labels": (made + yardstick) * pixels * 5e3,
     }
     return {name: each / 1e9 for name, each in work.items()}
 
@@ -168,8 +168,7 @@ def _quality(subject: Subject, spaces: Extractors) -> dict[str, Any] | None:
 
 
 def _audit(subject: Subject, classifier: ClassifierFeatures | None) -> dict[str, Any]:
-    _, held_out, _ = subject.joined(("val", "test"))
-    held_out = held_out[subject.drawn(len(held_out), MOST_HELD_OUT, "audit")]
+    _, held_out, _ = subject.held_out(("val", "test"))
     yardstick = held_out if len(held_out) else None
     return copy_audit(subject.images, subject.data.stored("train")[0], yardstick, classifier)
 
@@ -274,12 +273,12 @@ def _images(subject: Subject) -> dict[str, Any]:
 
 def _held_out(subject: Subject) -> dict[str, Any]:
     splits, images, _ = subject.yardstick()
-    audited, others, _ = subject.joined(("val", "test"))
+    audited, others, _ = subject.held_out(("val", "test"))
     return {
         "splits": list(splits),
         "count": len(images),
         "audit_splits": list(audited),
-        "audit_count": min(len(others), MOST_HELD_OUT),
+        "audit_count": len(others),
     }
 
 

@@ -54,8 +54,8 @@ def model_card(
 
     The features are those of `features.PixelFeatures` and, where there are two classes or more,
     `features.ClassifierFeatures`, both fitted to the training split. Held-out images, the yardstick
-    of all, are the validation split; where it has fewer than 20 images, the test split as well. The
-    copy audit takes both, up to 2,000 images.
+    of all, are the validation split; where it has fewer than 20 images, the test split as well; the
+    copy audit takes both. Of more than 2,000 so many are drawn.
 
     Whether the images help a classifier is another question: `study.run` answers it.
 

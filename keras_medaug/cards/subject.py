@@ -1,5 +1,6 @@
 """What a card is about."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ from keras_medaug.datasets import Dataset
 from keras_medaug.seeds import derive_seed
 
 FEWEST = 20  # held-out images, with which anything can be compared
+MOST = 2000  # that are taken, of more
 
 
 @dataclass(frozen=True)
@@ -43,30 +45,37 @@ class Subject:
     generated: bool
 
     def yardstick(self) -> tuple[tuple[str, ...], NDArray, NDArray]:
-        """Return names of splits, and their images and labels, that training has not seen.
+        """Return names of splits, and images and labels of them, that training has not seen.
 
         Returns:
-            The validation split; with fewer than 20 images in it, the test split as well.
+            Of the validation split; with fewer than 20 images in it, of the test split as well.
         """
         splits = ("val",) if self.data.counts["val"] >= FEWEST else ("val", "test")
-        return self.joined(splits)
+        return self.held_out(splits)
 
-    def joined(self, splits: tuple[str, ...]) -> tuple[tuple[str, ...], NDArray, NDArray]:
-        """Return which of some splits there are, and their images and labels as they are held.
+    def held_out(self, splits: tuple[str, ...]) -> tuple[tuple[str, ...], NDArray, NDArray]:
+        """Return which of some splits there are, and images and labels as they are held.
 
         Args:
             splits: Names.
 
         Returns:
-            Names, images and labels, none of these where there is no such split.
+            Names, images and labels: 2,000 drawn ones of more, none where there is no such split.
         """
         there = tuple(split for split in splits if self.data.counts[split])
         parts = [self.data.stored(split) for split in there]
         if not parts:
             empty = np.empty((0, *self.data.image_shape), np.uint8)
             return there, empty, np.empty(0, np.int32)
-        images = _joined([images for images, _ in parts])
-        return there, images, np.concatenate([labels for _, labels in parts])
+        chosen = self.drawn(sum(len(labels) for _, labels in parts), MOST, "held out", *there)
+        firsts = np.cumsum([0, *(len(labels) for _, labels in parts)])
+        own = [
+            chosen[(chosen >= low) & (chosen < high)] - low
+            for low, high in itertools.pairwise(firsts)
+        ]
+        images = [x[places] for (x, _), places in zip(parts, own, strict=True)]
+        labels = [y[places] for (_, y), places in zip(parts, own, strict=True)]
+        return there, _joined(images), np.concatenate(labels)
 
     def drawn(self, total: int, most: int, *purpose: object) -> NDArray[np.intp]:
         """Return places of images drawn without repetition, in ascending order.

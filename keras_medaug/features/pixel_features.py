@@ -1,5 +1,6 @@
 """Principal components of pixels."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,8 @@ from keras_medaug.checks import check_images, check_positive
 from keras_medaug.seeds import derive_seed, resolve_seed
 
 MOST_FITTED = 5000
-CHUNK = 1024
+MOST_VALUES = 2**27  # pixels fitted to: 1 GiB of them
+CHUNK = 2**21  # pixels at a time
 
 
 class PixelFeatures:
@@ -20,7 +22,7 @@ class PixelFeatures:
 
     Args:
         images: Training images, `(n, h, w, c)`, floats in [0, 1] or `uint8`; of more than 5,000,
-            so many are drawn.
+            so many are drawn, and fewer of large ones (891 of 224 by 224 pixels in colour).
         components: How many, at most; fewer where there are fewer images or pixels.
         seed: Integer seed of the draw.
 
@@ -45,12 +47,14 @@ class PixelFeatures:
         components = int(check_positive(components, "components", integer=True))
         seed = resolve_seed(seed)
         self.image_shape = checked.shape[1:]
-        if len(checked) > MOST_FITTED:
+        most = min(MOST_FITTED, MOST_VALUES // math.prod(self.image_shape))
+        if len(checked) > most:
             rng = np.random.default_rng(derive_seed(seed, "pixels"))
-            checked = checked[np.sort(rng.permutation(len(checked))[:MOST_FITTED])]
+            checked = checked[np.sort(rng.permutation(len(checked))[:most])]
         rows = _rows(checked)
         self._mean = rows.mean(axis=0)
-        self._axes, variance = _principal_axes(rows - self._mean, components)
+        rows -= self._mean
+        self._axes, variance = _principal_axes(rows, components)
         self.card: dict[str, Any] = {
             "kind": "principal components of pixels",
             "components": self._axes.shape[1],
@@ -72,14 +76,17 @@ class PixelFeatures:
             ValueError: If they are not as described.
         """
         checked = check_images(images, "images", self.image_shape)
-        starts = range(0, len(checked), CHUNK)
-        parts = [(_rows(checked[i : i + CHUNK]) - self._mean) @ self._axes for i in starts]
+        step = max(CHUNK // math.prod(self.image_shape), 1)
+        starts = range(0, len(checked), step)
+        parts = [(_rows(checked[i : i + step]) - self._mean) @ self._axes for i in starts]
         return np.concatenate(parts)
 
 
 def _rows(images: NDArray) -> NDArray[np.float64]:
     rows = images.reshape(len(images), -1).astype(np.float64)
-    return rows / 255 if images.dtype == np.uint8 else rows
+    if images.dtype == np.uint8:
+        rows /= 255
+    return rows
 
 
 def _principal_axes(centred: NDArray, components: int) -> tuple[NDArray, float]:

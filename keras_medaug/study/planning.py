@@ -6,13 +6,13 @@ from typing import Any
 
 from keras_medaug.datasets import Dataset
 from keras_medaug.layers import GeometricAugmentation
+from keras_medaug.metrics.guards import NEAR
 from keras_medaug.study.arm import Arm
 from keras_medaug.study.cell import Cell
 from keras_medaug.study.settings import Settings
 
 VERSION = 1  # of what is done with a configuration
 ROUNDS = 20  # looks at the validation split in a training
-NEAR = 0.02  # root mean square of the difference, below which two images are near-duplicates
 POLICY = ("rotation", "shift", "horizontal_flip", "vertical_flip", "zoom", "fill_mode")
 
 

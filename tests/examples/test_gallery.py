@@ -2,6 +2,7 @@
 
 import ast
 import io
+import os
 import runpy
 from pathlib import Path
 
@@ -38,6 +39,9 @@ def test_a_script_has_a_title_and_words(script):
     assert "".join(lines[2:]).strip()
 
 
+@pytest.mark.skipif(
+    os.environ.get("KERAS_MEDAUG_GALLERY") == "docs", reason="`nox -s docs` runs it on JAX"
+)
 @scripts
 def test_a_script_runs_and_leaves_nothing_but_figures(script, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
