@@ -81,9 +81,10 @@ class Framed:
 Framed()
 
 # %%
-# The same samples, as a figure: what a CVAE makes is smooth, and the card's numbers say by how much
-# that is too smooth. See :doc:`/how_to/publish` for what to do with a card, and
-# :doc:`/explanation/sample_quality` for what its numbers see and miss.
+# The same samples, as a figure. What a CVAE makes is smooth. In the space of pixels, which sees
+# little of that, hardly a real image is without a synthetic one near it; in that of the classifier,
+# which sees texture, most are. So two spaces are better than one. See :doc:`/how_to/publish` for
+# what to do with a card, and :doc:`/explanation/sample_quality` for what its numbers see and miss.
 samples_figure = kma.plotting.image_grid(
     model.generate(24, labels=[label for label in range(4) for _ in range(6)], seed=0),
     columns=6,

@@ -10,23 +10,27 @@ from numpy.typing import NDArray
 from keras_medaug import plotting
 from keras_medaug.cards.picture import Picture
 from keras_medaug.cards.subject import Subject, numbered
-from keras_medaug.metrics.quality import SHARES
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+# Of the numbers beside real images, those that are shares, and so have one scale.
+SHARES = ("precision", "recall", "coverage")
 SHOWN = 20  # images of a class, or of a kind
 COLUMNS = 10
 MOST_CLASSES = 20
 MOST_CURVES = 12
 
 
-def draw(subject: Subject, card: Mapping[str, Any]) -> dict[str, list[Picture]]:
+def draw(
+    subject: Subject, card: Mapping[str, Any], show_real: bool = True
+) -> dict[str, list[Picture]]:
     """Return the pictures of a card, by section.
 
     Args:
         subject: What it is about.
         card: What `measure` returned.
+        show_real: Whether training images may be seen.
 
     Returns:
         Pictures of `samples`, `quality`, `copies` and `training`.
@@ -46,9 +50,9 @@ def draw(subject: Subject, card: Mapping[str, Any]) -> dict[str, list[Picture]]:
     ['20 training images', '20 synthetic images']
     """
     return {
-        "samples": _samples(subject),
+        "samples": _samples(subject, show_real),
         "quality": _quality(card["quality"]),
-        "copies": [_pairs(subject, card["copy_audit"])],
+        "copies": [_pairs(subject, card["copy_audit"])] if show_real else [],
         "training": _curves(card["training"]),
     }
 
@@ -58,24 +62,22 @@ def _picture(figure: "Figure", text: str, caption: str) -> Picture:
     return Picture(f"data:image/png;base64,{content}", text, caption)
 
 
-def _samples(subject: Subject) -> list[Picture]:
+def _samples(subject: Subject, show_real: bool) -> list[Picture]:
     """Return real images and synthetic ones in turn, class by class where these are known."""
     real, real_labels = subject.data.stored("train")
-    names = numbered(subject.data.class_names)
-    if subject.labels is None:
-        groups = [("", np.arange(len(real)), np.arange(len(subject.images)))]
-    else:
+    made, labels = subject.images, subject.labels
+    groups = [("", np.arange(len(real)), np.arange(len(made)))]
+    if labels is not None:
         groups = [
-            (f"{name}: ", np.flatnonzero(real_labels == label), np.flatnonzero(made == label))
-            for label, name in enumerate(names[:MOST_CLASSES])
-            for made in [subject.labels]
+            (f"{name}: ", np.flatnonzero(real_labels == label), np.flatnonzero(labels == label))
+            for label, name in enumerate(numbered(subject.data.class_names[:MOST_CLASSES]))
         ]
     pictures = []
     for name, ours, theirs in groups:
-        for images, places, kind in (
-            (real, ours, "training"),
-            (subject.images, theirs, "synthetic"),
-        ):
+        kinds = [(made, theirs, "synthetic")]
+        if show_real:
+            kinds.insert(0, (real, ours, "training"))
+        for images, places, kind in kinds:
             if len(places):
                 chosen = places[subject.drawn(len(places), SHOWN, "shown", kind, name)]
                 pictures.append(_grid(images[chosen], f"{name}{len(chosen)} {kind} images"))
@@ -101,7 +103,8 @@ def _quality(quality: Mapping[str, Any] | None) -> list[Picture]:
             SHARES,
             {kind: [each["value"] for each in values] for kind, values in sets.items()},
             {kind: [tuple(each["ci95"]) for each in values] for kind, values in sets.items()},
-            ylabel=f"in the space {name!r}",
+            ylabel=f"share in the space {name!r}",
+            limits=(0, 1.12),
         )
         text = f"Bars with intervals, of the numbers in the table above for the space {name!r}."
         pictures.append(_picture(figure, text, f"{name}: more is better; lines: 95% intervals"))
@@ -118,18 +121,35 @@ def _pairs(subject: Subject, audit: Mapping[str, Any]) -> Picture:
     return _picture(figure, "Rows of three pictures each, most suspicious first.", caption)
 
 
+def curve_names(history: Mapping[str, Any]) -> list[str]:
+    """Return the names that have a picture of their own: values of validation go with others.
+
+    Args:
+        history: Values per epoch, by name.
+
+    Returns:
+        Names.
+
+    Example:
+
+    >>> from keras_medaug.cards.drawing import curve_names
+    >>> curve_names({"loss": [1.0], "val_loss": [2.0], "val_kl": [1.0]})
+    ['loss', 'val_kl']
+    """
+    return [
+        name
+        for name in history
+        if not (name.startswith("val_") and name.removeprefix("val_") in history)
+    ]
+
+
 def _curves(training: Mapping[str, Any] | None) -> list[Picture]:
     """Return a picture for each name, and its validation values with it."""
     if training is None:
         return []
     history = training["history"]
-    names = [
-        name
-        for name in history
-        if not (name.startswith("val_") and name.removeprefix("val_") in history)
-    ]
     pictures = []
-    for name in names[:MOST_CURVES]:
+    for name in curve_names(history)[:MOST_CURVES]:
         together = [each for each in (name, f"val_{name}") if each in history]
         figure = plotting.loss_curves({each: history[each] for each in together}, ylabel=name)
         pictures.append(_picture(figure, _course(history, together), name.replace("_", " ")))
@@ -139,7 +159,12 @@ def _curves(training: Mapping[str, Any] | None) -> list[Picture]:
 def _course(history: Mapping[str, Sequence[float | None]], names: Sequence[str]) -> str:
     """Return in words where curves begin and end."""
     ends = [
-        f"{name} from {history[name][0]} in the first epoch to {history[name][-1]} in the last"
+        f"{name} is {_value(history[name][0])} in the first epoch, {_value(history[name][-1])} in "
+        "the last"
         for name in names
     ]
     return f"Curve over epochs: {'; '.join(ends)}."
+
+
+def _value(value: float | None) -> str:
+    return "not finite" if value is None else f"{value:.4g}"

@@ -38,6 +38,12 @@ from keras_medaug.study.environment import environment
 FORMAT = 1
 DUPLICATES = ("exact", "near", "with_another_label", "warning")
 SPLIT_NAMES = {"train": "training", "val": "validation", "test": "test"}
+FAR_BELOW = {
+    "precision": "only {:.0%} of the synthetic images lie where training images do, of unseen real "
+    "images {:.0%}.",
+    "coverage": "only {:.0%} of the training images have a synthetic image near them, of unseen "
+    "real images as many come near {:.0%}.",
+}
 NOTES = (
     NOT_ANONYMOUS,
     "Synthetic images are for training. Test on real images that the generator never saw.",
@@ -150,9 +156,8 @@ def _spaces(
 
 def _extractor_card(extractor: Any) -> dict[str, Any]:
     card = getattr(extractor, "card", None)
-    if isinstance(card, dict):
-        return card
-    return {"kind": getattr(extractor, "__name__", type(extractor).__name__)}
+    kind = getattr(extractor, "__name__", type(extractor).__name__)
+    return {"kind": kind} | (card if isinstance(card, dict) else {})
 
 
 def _quality(subject: Subject, spaces: Extractors) -> dict[str, Any] | None:
@@ -231,7 +236,9 @@ def _duplicates(data: Dataset) -> dict[str, Any]:
 
 
 def _model(model: Any) -> dict[str, Any]:
-    networks = getattr(model, "players", None) or {}
+    networks = getattr(model, "players", None)
+    if not isinstance(networks, Mapping):
+        networks = {}
     return {
         "name": model.name,
         **describe_model(model),
@@ -307,9 +314,10 @@ def _warnings(card: Mapping[str, Any]) -> list[str]:
     guards, labels = card["guards"], card["labels"]
     fidelity = None if labels is None else labels["fidelity"]
     found = [
-        None if card["model"]["steps"] else UNTRAINED,
+        _untrained(card["model"]["steps"]),
         _compared(card),
-        *audit_warnings(card["copy_audit"]),
+        *audit_warnings(card["copy_audit"], 'those that come first are under "Copy audit"'),
+        *_far_below(card["quality"]),
         guards["diversity"]["warning"],
         None if fidelity is None else fidelity["warning"],
     ]
@@ -325,6 +333,27 @@ def _warnings(card: Mapping[str, Any]) -> list[str]:
     return [each for each in found if each]
 
 
+def _untrained(steps: int | None) -> str | None:
+    if steps is None:
+        return "The model is not compiled: for how many steps it was trained is not known."
+    return None if steps else UNTRAINED
+
+
+def _far_below(quality: Mapping[str, Any] | None) -> list[str]:
+    """Return where images are unlike real ones, or leave most of these out."""
+    if quality is None:
+        return []
+    found = []
+    for space, measured in quality["spaces"].items():
+        for share, text in FAR_BELOW.items():
+            value, floor = measured[share], measured[share]["floor"]
+            if value["ci95"][1] < floor["ci95"][0] / 2:
+                found.append(
+                    f"In the space {space!r}, {text.format(value['value'], floor['value'])}"
+                )
+    return found
+
+
 def _named(what: str, guard: Mapping[str, Any] | None) -> str | None:
     return f"{what}: {guard['warning']}" if guard is not None and guard["warning"] else None
 
@@ -338,5 +367,8 @@ def _compared(card: Mapping[str, Any]) -> str | None:
         "training": sum(card["data"]["counts"]["train"]),
         "held-out": card["held_out"]["count"],
     }
-    few = [f"{count} {name} images" for name, count in counts.items() if count < FEWEST]
-    return f"Not compared with real images: that takes {FEWEST} of each, and there are {few[0]}."
+    few = [f"{count} {name}" for name, count in counts.items() if count < FEWEST]
+    return (
+        f"Not compared with real images: that takes {FEWEST} synthetic, training and held-out "
+        f"images each, and of these there are {', '.join(few)}."
+    )

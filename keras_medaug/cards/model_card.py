@@ -1,5 +1,6 @@
 """A card of a generative model: what its images are, on one page."""
 
+import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -20,6 +21,7 @@ from keras_medaug.datasets import Dataset
 from keras_medaug.datasets.export import describe_model
 from keras_medaug.files import write_json_atomic, write_text_atomic
 from keras_medaug.labels import plan_labels
+from keras_medaug.metrics.space import compute_features
 from keras_medaug.seeds import resolve_seed
 
 FILES = ("model_card.html", "model_card.json")
@@ -40,6 +42,7 @@ def model_card(
     features: Mapping[str, Extractor] | None = None,
     about: Mapping[str, str] | None = None,
     classifier_steps: int = 500,
+    show_real: bool = True,
     verbose: bool = True,
 ) -> dict[str, Any]:
     """Write a card of a generative model: one HTML page and a JSON file.
@@ -57,7 +60,11 @@ def model_card(
     of all, are the validation split; where it has fewer than 20 images, the test split as well; the
     copy audit takes both. Of more than 2,000 so many are drawn.
 
-    Whether the images help a classifier is another question: `study.run` answers it.
+    **The page shows real images**, up to 20 training images of each class and those of the nearest
+    pairs, unless `show_real` is false. Whether the images help a classifier is another question:
+    `study.run` answers it.
+
+    All images are looked at as they are once saved, rounded to 8 bits.
 
     Args:
         model: The model, trained, as `models.VAEGAN`: a Keras model with `image_shape`,
@@ -78,19 +85,22 @@ def model_card(
         about: What a reader of the page should know that no number tells, by heading, such as
             `{"Intended use": "...", "Licence": "...", "Contact": "..."}`.
         classifier_steps: Training steps of the classifier.
+        show_real: Whether training images may be seen on the page, beside synthetic ones. Without
+            them a reader cannot judge either the samples or suspected copies.
         verbose: Whether to print how far it is, and how long the rest will take.
 
     Returns:
         The card, as in the JSON file: `made_by`, `format`, `about`, `model`, `data`, `images`,
         `features` (their cards), `held_out` (which images these are, and how many), `quality`,
         `copy_audit`, `labels`, `training`, `guards`, `warnings` (sentences), `notes` (more of
-        them) and `versions`. What could not be measured is `None`, and `warnings` says why.
+        them) and `versions`. What could not be measured, for want of images or classes, is `None`.
 
     Raises:
         ValueError: If an argument is not as described; before anything is made.
         FileExistsError: If one of the files is there already: nothing is ever overwritten.
         ImportError: If Matplotlib or SciPy is not installed.
         OSError: If the folder cannot be written to.
+        RuntimeError: If the model makes something else than the images that are asked for.
 
     Example:
 
@@ -114,30 +124,63 @@ def model_card(
     References:
         Mitchell et al., Model cards for model reporting, FAT* 2019.
     """
-    paths = [Path(out).expanduser() / name for name in FILES]
-    _refuse_existing(paths)
+    paths = _check_paths(out)
     _check_model(model, ds)
     seed = resolve_seed(seed)
     made, classes = _check_given(model, ds, images, labels, count)
     curves = _curves(model, history)
-    features = _check_extractors(features)
+    features = _check_extractors(features, ds)
     about = _check_about(about)
+    _check_names(ds)
     steps = int(check_positive(classifier_steps, "classifier_steps", integer=True))
-    _require_libraries()
+    show_real = check_flag(show_real, "show_real")
     stages = Stages(check_flag(verbose, "verbose"))
+    _require_libraries()
     if made is None:
         with stages.at("making images"):
-            wanted = _how_many(ds) if count is None else count
-            amount = wanted if classes is None else len(classes)
-            made = model.generate(amount, labels=classes, seed=seed)
-    subject = Subject(model, ds, made, classes, seed, images is None)
+            amount = (count or _how_many(ds)) if classes is None else len(classes)
+            made = _generated(model, amount, classes, seed, ds)
+    subject = Subject(model, ds, _in_8_bits(made), classes, seed, images is None)
     card = measure(subject, curves, features, about, steps, stages)
     with stages.at("drawing"):
-        page = render(card, draw(subject, card))
+        page = render(card, draw(subject, card, show_real), show_real)
     _refuse_existing(paths)  # it may have taken long
     _write(paths, page, card)
     stages.done(f"Model card: {paths[0]}")
     return card
+
+
+def _check_paths(out: str | os.PathLike) -> list[Path]:
+    """Return the paths of both files, in a folder that there is or can be made."""
+    try:
+        folder = Path(out).expanduser()
+    except (TypeError, RuntimeError) as error:
+        raise fail("out", repr(out), "a folder") from error
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise fail("out", f"{folder}, where {there} is a file", "a folder")
+    paths = [folder / name for name in FILES]
+    _refuse_existing(paths)
+    return paths
+
+
+def _generated(
+    model: keras.Model, count: int, classes: NDArray | None, seed: int, ds: Dataset
+) -> NDArray:
+    """Return what the model makes, if it is as many images as were asked for."""
+    try:
+        made = check_images(
+            model.generate(count, labels=classes, seed=seed), "model.generate", ds.image_shape
+        )
+        if len(made) != count:
+            raise fail("model.generate", f"{len(made)} images", str(count))
+    except (TypeError, ValueError) as error:
+        raise RuntimeError(f"the model does not make images as it should: {error}") from error
+    return made
+
+
+def _in_8_bits(images: NDArray) -> NDArray[np.uint8]:
+    return images if images.dtype == np.uint8 else np.rint(images * 255).astype(np.uint8)
 
 
 def _refuse_existing(paths: Sequence[Path]) -> None:
@@ -155,7 +198,7 @@ def _check_model(model: keras.Model, ds: Dataset) -> None:
     describe_model(model)  # which refuses a model whose settings cannot be written down
     if not isinstance(ds, Dataset):
         raise fail("ds", f"a {type(ds).__name__}", "a Dataset (see `datasets.from_arrays`)")
-    shape = tuple(getattr(model, "image_shape", ds.image_shape))
+    shape = tuple(getattr(model, "image_shape", None) or ds.image_shape)
     if shape != ds.image_shape:
         raise fail("ds", f"images of shape {ds.image_shape}", f"the model's, {shape}")
     classes = getattr(model, "num_classes", None)
@@ -218,14 +261,27 @@ def _curves(
     return {name: each for name, each in curves.items() if each}
 
 
-def _check_extractors(features: Mapping[str, Extractor] | None) -> dict[str, Extractor]:
+def _check_extractors(
+    features: Mapping[str, Extractor] | None, ds: Dataset
+) -> dict[str, Extractor]:
+    """Return further extractors, each of which has been tried on two images."""
     given = {} if features is None else features
-    named = isinstance(given, Mapping) and all(isinstance(name, str) for name in given)
+    named = isinstance(given, Mapping) and all(isinstance(name, str) and name for name in given)
     if not named or not all(callable(each) for each in given.values()):
         raise fail("features", repr(features), "functions from images to features, by name")
     taken = sorted({"pixels", "classifier"} & set(given))
     if taken:
         raise fail("features", f"the name {taken[0]!r}", "other names than the card's own")
+    few = ds.stored("train")[0][:2]
+    for name, each in given.items():
+        _check_text(name, "features")
+        try:
+            compute_features(each, [few], len(few))
+            json.dumps(getattr(each, "card", {}), allow_nan=False)
+        except (TypeError, ValueError) as error:
+            expected = "a function from images to features, whose `card`, if any, JSON can hold"
+            got = f"one that fails on two images ({error})"
+            raise fail(f"features[{name!r}]", got, expected) from error
     return dict(given)
 
 
@@ -235,7 +291,22 @@ def _check_about(about: Mapping[str, str] | None) -> dict[str, str]:
         isinstance(part, str) and part for pair in given.items() for part in pair
     ):
         raise fail("about", repr(about), "texts by heading")
+    for name, text in given.items():
+        _check_text(name + text, "about")
     return dict(given)
+
+
+def _check_names(ds: Dataset) -> None:
+    for name in (ds.name, *ds.class_names):
+        _check_text(name, "ds")
+
+
+def _check_text(text: str, argument: str) -> None:
+    """Refuse what no file can hold, as half of a character of two parts."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise fail(argument, repr(text), "text that UTF-8 can hold") from error
 
 
 def _require_libraries() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from xml.etree import ElementTree as ET
 
+from keras_medaug.cards.drawing import MOST_CLASSES, MOST_CURVES, curve_names
 from keras_medaug.cards.picture import Picture
 from keras_medaug.cards.subject import numbered
 
@@ -30,11 +31,15 @@ MEANINGS = {
     "blur and images that are all alike need not.",
     "recall, coverage": "Whether there is a synthetic image near each real one. Whatever is "
     "missing lowers them.",
+    "relative distance": "That of an image to its nearest training image, over the mean of those "
+    "to the next ten: near 0 where one training image stands out, near 1 where none does.",
     "suspected copy": "An image that is much nearer to one training image than to its next ten, in "
-    "pixels, after turns, mirrors, brightness and contrast, or in features.",
+    "pixels, after turns, mirrors, brightness and contrast, or in features: whose relative "
+    "distance is below the limit in the table.",
     "authentic": "The share of images that are farther from their nearest training image than that "
-    "one is from its nearest other. About a half for new images of the same kind.",
+    "one is from its nearest other. Compare it with that of unseen real images.",
 }
+ARROWS = {"less": "\u2193", "more": "\u2191"}
 READINGS = {
     "same": "no difference seen",
     "worse": "worse than unseen real images",
@@ -48,31 +53,37 @@ STYLE = """
 @media (prefers-color-scheme: dark) {
   :root { --line: #666; --soft: #2a2a2a; --warn: #3d2c08; --edge: #ffb454 }
 }
-body { font: 1rem/1.5 system-ui, sans-serif; max-width: 62rem; margin: 0 auto; padding: 1rem }
+body {
+  font: 1rem/1.5 system-ui, sans-serif; max-width: 62rem; margin: 0 auto; padding: 1rem;
+  overflow-wrap: anywhere
+}
 h1 { line-height: 1.2; margin-bottom: 0 }
 h2 { border-bottom: 1px solid var(--line); margin-top: 2.5rem }
 .table { overflow-x: auto }
 table { border-collapse: collapse; margin: 1rem 0 }
 caption { text-align: left; font-weight: 600; padding-bottom: .3rem }
 th, td { border: 1px solid var(--line); padding: .25rem .6rem; text-align: left }
-td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
+td { min-width: 3rem }
+td.number { text-align: right; font-variant-numeric: tabular-nums }
+@media (min-width: 45rem) { td.number { white-space: nowrap } }
 thead th { background: var(--soft) }
 .warnings { background: var(--warn); border-left: .35rem solid var(--edge); padding: .1rem 1rem }
 .pictures { display: flex; flex-wrap: wrap; gap: 1rem; align-items: end }
-figure { margin: 0; flex: 0 1 auto; max-width: 100% }
+figure { margin: 0; flex: 0 1 auto; min-width: 0; max-width: 100% }
 .training figure { max-width: 20rem }
 .copies figure { max-width: 40rem }
 .samples figure, .quality figure { max-width: 30rem }
 figcaption { font-size: .9rem }
 img { background: white; max-width: 100%; height: auto; display: block }
 pre { overflow-x: auto; background: var(--soft); padding: .6rem; font-size: .85rem }
-code { overflow-wrap: anywhere }
 dt { font-weight: 600 }
 @media print { figure, tr { break-inside: avoid } body { max-width: none } }
 """
 
 
-def render(card: Mapping[str, Any], pictures: Mapping[str, Sequence[Picture]]) -> str:
+def render(
+    card: Mapping[str, Any], pictures: Mapping[str, Sequence[Picture]], show_real: bool = True
+) -> str:
     """Return a card as an HTML page.
 
     Whatever comes from data or users is text on the page, never markup, and the page forbids
@@ -81,6 +92,7 @@ def render(card: Mapping[str, Any], pictures: Mapping[str, Sequence[Picture]]) -
     Args:
         card: What `measure` returned.
         pictures: What `draw` returned.
+        show_real: Whether training images are among them.
 
     Returns:
         The page.
@@ -100,13 +112,14 @@ def render(card: Mapping[str, Any], pictures: Mapping[str, Sequence[Picture]]) -
     (True, False)
     """
     title = f"Model card: {_kind(card)} trained on {card['data']['name']}"
-    root = _element("html", _head(title), _body(title, card, pictures), lang="en")
+    root = _element("html", _head(title), _body(title, card, pictures, show_real), lang="en")
     return "<!DOCTYPE html>\n" + ET.tostring(root, encoding="unicode", method="html") + "\n"
 
 
 def _head(title: str) -> ET.Element:
     digest = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode("ascii")
-    policy = f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'"
+    policy = f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; "
+    policy += "base-uri 'none'; form-action 'none'"
     return _element(
         "head",
         _element("meta", charset="utf-8"),
@@ -118,7 +131,10 @@ def _head(title: str) -> ET.Element:
 
 
 def _body(
-    title: str, card: Mapping[str, Any], pictures: Mapping[str, Sequence[Picture]]
+    title: str,
+    card: Mapping[str, Any],
+    pictures: Mapping[str, Sequence[Picture]],
+    show_real: bool,
 ) -> ET.Element:
     images = card["images"]
     version = card["versions"]["keras_medaug"]
@@ -132,7 +148,7 @@ def _body(
         ),
         _element(
             "main",
-            _first(card),
+            _first(card, show_real),
             *_about(card["about"]),
             _samples(card, pictures.get("samples", ())),
             _quality(card, pictures.get("quality", ())),
@@ -149,20 +165,23 @@ def _body(
 # ---- sections -------------------------------------------------------------------------------
 
 
-def _first(card: Mapping[str, Any]) -> ET.Element:
+def _first(card: Mapping[str, Any], show_real: bool) -> ET.Element:
     """Return what is to be known before anything else."""
     found = card["warnings"]
-    parts: list[ET.Element] = []
     if found:
         count = "One warning" if len(found) == 1 else f"{len(found)} warnings"
-        parts.append(
-            _element(
-                "div", _element("p", _element("strong", count)), _list(found), **_class("warnings")
-            )
-        )
+        headline = _element("p", _element("strong", count))
+        warnings = _element("div", headline, _list(found), _class("warnings"))
     else:
-        parts.append(_element("p", "No warning: no guard found what it looks for."))
-    return _section("Read this first", "first", *parts, _list(card["notes"]))
+        text = "No guard found what it looks for. That does not say that the images are good."
+        warnings = _element("p", text)
+    notes = [] if card["quality"] is None else [_summary(card["quality"])]
+    if show_real:
+        notes.append(
+            "This page shows real images, those called training images: give it only to those who "
+            "may see them."
+        )
+    return _section("Read this first", "first", warnings, _list([*notes, *card["notes"]]))
 
 
 def _about(about: Mapping[str, str]) -> list[ET.Element]:
@@ -173,12 +192,13 @@ def _about(about: Mapping[str, str]) -> list[ET.Element]:
 
 
 def _samples(card: Mapping[str, Any], pictures: Sequence[Picture]) -> ET.Element:
-    shown = len([each for each in pictures if "synthetic" in each.caption])
-    classes = len(card["data"]["class_names"])
-    some = card["images"]["counts"] is not None and shown < classes
-    text = "Real images and synthetic ones, drawn at random, none picked by hand."
-    if some:
-        text += f" {shown} of {classes} classes are shown: the first ones that have images."
+    counts, names = card["images"]["counts"], numbered(card["data"]["class_names"])
+    text = "Drawn at random, none picked by hand."
+    if counts is not None and len(counts) > MOST_CLASSES:
+        text += f" Of {len(counts)} classes, the first {MOST_CLASSES} are shown."
+    lacking = [name for name, count in zip(names, counts or [], strict=False) if not count]
+    if lacking:
+        text += f" There is no synthetic image of: {'; '.join(lacking)}."
     return _section("Samples", "samples", _element("p", text), _pictures(pictures))
 
 
@@ -190,7 +210,7 @@ def _quality(card: Mapping[str, Any], pictures: Sequence[Picture]) -> ET.Element
     text = (
         f"{quality['count']} synthetic images against {quality['training_count']} training images. "
         f"The floor is what as many real images of the {splits} split get, which training never "
-        f"saw. In brackets, 95% intervals. {_summary(quality)}"
+        "saw. In brackets, 95% intervals. \u2193 less is better, \u2191 more is better."
     )
     tables = [
         _quality_table(name, measured, card["features"][name])
@@ -209,7 +229,7 @@ def _quality_table(
     for key, (title, better) in MEASURES.items():
         value = measured[key]
         rows.append([
-            f"{title}: {better} is better", _with_interval(value), _with_interval(value["floor"]),
+            f"{title} {ARROWS[better]}", _with_interval(value), _with_interval(value["floor"]),
             READINGS[_reading(value, better)],
         ])  # fmt: skip
     return _table(
@@ -236,9 +256,11 @@ def _summary(quality: Mapping[str, Any]) -> str:
         for measured in quality["spaces"].values()
         for key, (_, better) in MEASURES.items()
     ]
-    worse, same = found.count("worse"), found.count("same")
-    text = f"Of {len(found)} numbers, {worse} are worse than those of unseen real images"
-    return f"{text}, and of {same} no difference is seen."
+    return (
+        f"Of {len(found)} numbers that compare them with real images, {found.count('worse')} are "
+        f"worse than those of unseen real images, {found.count('same')} do not differ, and "
+        f"{found.count('better')} are better."
+    )
 
 
 def _by_class(quality: Mapping[str, Any], names: Sequence[str]) -> list[ET.Element]:
@@ -284,9 +306,11 @@ def _copies(audit: Mapping[str, Any], pictures: Sequence[Picture]) -> ET.Element
     heads = [
         "space", "median distance to the nearest training image", "the same of unseen real images",
         "nearer than 99% of these (1% expected)", "least relative distance",
-        "suspect below", "authentic", "the same of unseen real images",
+        "limit, below which an image is suspect", "authentic", "the same of unseen real images",
     ]  # fmt: skip
     table = _table("Distances to training images", heads, rows, numbers=set(range(1, len(heads))))
+    if not pictures:
+        text += " The pairs are not shown, since the page is to show no real image."
     return _section("Copy audit", "copies", _element("p", text), table, _pictures(pictures))
 
 
@@ -295,10 +319,13 @@ def _labels(card: Mapping[str, Any]) -> list[ET.Element]:
     if labels is None:
         return []
     text = (
-        "A classifier fitted to the training split is sure of its answer, on average, with a "
-        f"probability of {_share(labels['confidence'])}; of unseen real images, "
-        f"{_share(labels['held_out_confidence'])}. This says nothing of images being good."
+        "A classifier fitted to the training split gives its answer a probability of "
+        f"{_share(labels['confidence'])}, on average over the synthetic images"
     )
+    if labels["held_out_confidence"] is not None:
+        text += f", and of {_share(labels['held_out_confidence'])} over unseen real ones"
+    text += ". That says nothing of images being good."
+    apart = card["guards"]["diversity"]["by_class"]
     counts, fidelity = card["images"]["counts"], labels["fidelity"]
     rows = []
     for number, name in enumerate(numbered(card["data"]["class_names"])):
@@ -308,12 +335,14 @@ def _labels(card: Mapping[str, Any]) -> list[ET.Element]:
             str(labels["seen"][number]),
             NONE if fidelity is None else _share(fidelity["by_class"][number]),
             NONE if fidelity is None else _share(fidelity["held_out_by_class"][number]),
+            NONE if apart is None else _number(apart[number] if number < len(apart) else None),
         ])  # fmt: skip
     heads = [
-        "class", "images said to be of it", "images that the classifier takes for it",
-        "said so and taken for it", "the same of unseen real images",
+        "class", "synthetic images", "images that the classifier takes for it",
+        "of its images, recognised", "of its unseen real images, recognised",
+        "distance between two images, over that between two real ones",
     ]  # fmt: skip
-    table = _table("Classes", heads, rows, numbers={1, 2, 3, 4})
+    table = _table("Classes", heads, rows, numbers={1, 2, 3, 4, 5})
     return [_section("Labels", "labels", _element("p", text), table)]
 
 
@@ -321,9 +350,8 @@ def _training(training: Mapping[str, Any] | None, pictures: Sequence[Picture]) -
     if training is None:
         text = "No history of the training was given."
         return _section("Training", "training", _element("p", text))
-    left_out = len(training["history"]) > sum(max(1, p.text.count(" from ")) for p in pictures)
     text = f"{training['epochs']} epochs."
-    if left_out:
+    if len(curve_names(training["history"])) > MOST_CURVES:
         text += " Not all curves are drawn; the JSON file has the others."
     return _section("Training", "training", _element("p", text), _pictures(pictures))
 
@@ -344,7 +372,7 @@ def _data(card: Mapping[str, Any]) -> ET.Element:
         for split, each in guards["duplicates"].items()
     ]
     heads = ["split", "exact", "exact or nearly so", "with another label"]
-    caption = "Images that are in the training split as well (of that: that come a second time)"
+    caption = "Images that are in the training split as well; in it, those that come a second time"
     duplicates = _table(caption, heads, found, numbers={1, 2, 3})
     shifts = [
         [SPLITS[split], names[each["class"]],
@@ -363,14 +391,15 @@ def _made(card: Mapping[str, Any]) -> ET.Element:
     model, images = card["model"], card["images"]
     origin = "given to the card by its author"
     if images["generated"]:
-        origin = f"made for this card by `generate` with seed {images['seed']}"
+        origin = f"made for this card with seed {images['seed']}"
     diversity = card["guards"]["diversity"]["overall"]
     pairs = {
         "Model": f"{model['class']}, {model['name']}",
         "Parameters": f"{model['parameters']:,}" if model["parameters"] is not None else NONE,
         "of these, by network": ", ".join(f"{k} {n:,}" for k, n in model["networks"].items()),
-        "Steps of training": str(model["steps"]),
-        "Images": f"{images['count']}, {origin}; MD5 {images['md5']}",
+        "Steps of training": "not known" if model["steps"] is None else str(model["steps"]),
+        "Images": f"{images['count']}, {origin}",
+        "MD5 of images and labels, in 8 bits": images["md5"],
         "Distance between two images, over that between two real ones": _number(diversity),
         "Versions": ", ".join(f"{name} {value}" for name, value in card["versions"].items()),
     }
@@ -453,7 +482,8 @@ def _table(
     table = _element(
         "table", _element("caption", caption), _element("thead", top), _element("tbody", *body)
     )
-    return _element("div", table, _class("table"))
+    scrolled = {"class": "table", "tabindex": "0", "role": "region", "aria-label": caption}
+    return _element("div", table, scrolled)
 
 
 def _inside(found: Mapping[str, Any] | None, key: str) -> Any:

@@ -22,7 +22,7 @@ class Subject:
     Attributes:
         model: The model.
         data: What it was trained on.
-        images: Its images, floats in [0, 1] or `uint8`.
+        images: Its images, `uint8`, as they are once saved.
         labels: Their classes, or `None`.
         seed: Integer seed of all that is drawn.
         generated: Whether they were made for the card, from this seed.

@@ -21,6 +21,7 @@ ORIGINS = ("synthetic", "real")
 FORMAT = 1
 DECIMALS = 6
 FEW = 10  # images of a class, below which the card warns
+DRAWN = "the copy audit lists them, and `plotting.nearest_pairs` draws them"
 UNTRAINED = "The model has taken no step of training, as far as its optimizer knows."
 NOT_ANONYMOUS = "A synthetic set is no anonymisation: it can give away what it was made from."
 SCOPE = (
@@ -267,8 +268,8 @@ def audit_notes(audit: dict[str, Any]) -> list[str]:
     return [*audit_warnings(audit), *audit_remarks(audit)]
 
 
-def audit_warnings(audit: dict[str, Any]) -> list[str]:
-    """Return what a copy audit found that should not be, in sentences."""
+def audit_warnings(audit: dict[str, Any], where: str = DRAWN) -> list[str]:
+    """Return what a copy audit found that should not be, in sentences; `where` it can be seen."""
     count, total = audit["suspect_count"], audit["count"]
     found = []
     if audit["exact_copies"]:
@@ -278,8 +279,7 @@ def audit_warnings(audit: dict[str, Any]) -> list[str]:
     if count:
         found.append(
             f"Suspected copies: {count} of {total} images, each much nearer to one training image "
-            "than to the next ones. Look at them: the copy audit lists them, and "
-            "`plotting.nearest_pairs` draws them."
+            f"than to the next ones. Look at them: {where}."
         )
     return found
 

@@ -111,15 +111,24 @@ def _mean_distance(images: NDArray, seed: int) -> float | None:
 
 
 def _collapse_message(overall: float | None, by_class: list[float | None]) -> str | None:
-    named = [("Images", overall)]
-    named += [(f"Images of class {label}", ratio) for label, ratio in enumerate(by_class)]
-    known = [(ratio, name) for name, ratio in named if ratio is not None]
-    ratio, name = min(known, default=(1.0, ""))
-    if ratio >= FEW_APART:
+    few = [
+        (label, ratio)
+        for label, ratio in enumerate(by_class)
+        if ratio is not None and ratio < FEW_APART
+    ]
+    ratios = [ratio for _, ratio in few]
+    if few:
+        labels = [label for label, _ in few]
+        named = f"class {labels[0]}" if len(labels) == 1 else f"classes {listed(labels)}"
+        what = f"Images of {named}"
+    elif overall is not None and overall < FEW_APART:
+        what, ratios = "Images", [overall]
+    else:
         return None
+    times = " to ".join(dict.fromkeys(f"{each:.2f}" for each in (min(ratios), max(ratios))))
     return (
-        f"{name} are only {ratio:.2f} times as far apart as real ones: they may be one image over "
-        "and over, or merely blurred. Look at them."
+        f"{what} are only {times} times as far apart as real ones: they may be one image over and "
+        "over, or merely blurred. Look at them."
     )
 
 
@@ -366,7 +375,8 @@ def collapsed_classifier(labels: ArrayLike, probabilities: ArrayLike) -> dict[st
         - `p`: the probability of as many right answers, were each right with probability
           `majority` (an exact binomial test);
         - `never`: the classes, of those in `labels`, that are never its answer;
-        - `warning`: a sentence where there are such classes or `p` is 0.05 or more; or `None`.
+        - `warning`: a sentence where there are such classes, or `p` is 0.05 or more, be it for want
+          of images or of classes; or `None`.
 
     Raises:
         ValueError: If an argument is not as described.
@@ -399,8 +409,11 @@ def collapsed_classifier(labels: ArrayLike, probabilities: ArrayLike) -> dict[st
     numbers = f"its accuracy is {accuracy:.3f}, and the commonest class is {majority:.3f} of images"
     warning = None
     if never:
-        named = f"Class {never[0]} is" if len(never) == 1 else f"Classes {_listed(never)} are"
+        named = f"Class {never[0]} is" if len(never) == 1 else f"Classes {listed(never)} are"
         warning = f"{named} never the classifier's answer: {numbers}."
+    elif majority ** len(truth) >= LEVEL:
+        what = "one class" if majority == 1 else f"{len(truth)} images"
+        warning = f"With {what} nobody can tell whether the classifier always gives one answer."
     elif p >= LEVEL:
         warning = f"The classifier may as well always give one answer: {numbers} (p = {p:.2g})."
     return {
@@ -408,7 +421,21 @@ def collapsed_classifier(labels: ArrayLike, probabilities: ArrayLike) -> dict[st
     }  # fmt: skip
 
 
-def _listed(numbers: list[int]) -> str:
+def listed(numbers: list[int]) -> str:
+    """Return two numbers or more in words.
+
+    Args:
+        numbers: The numbers.
+
+    Returns:
+        Them, with commas, and "and" before the last.
+
+    Example:
+
+    >>> from keras_medaug.metrics.guards import listed
+    >>> listed([0, 2, 3])
+    '0, 2 and 3'
+    """
     return f"{', '.join(map(str, numbers[:-1]))} and {numbers[-1]}"
 
 

@@ -32,7 +32,10 @@ def browser(tmp_path_factory):
     """Return a browser that notes its messages and all that it asks for."""
     binary = next(filter(None, map(shutil.which, BROWSERS)), None) or absent("Chromium or Chrome")
     driver = shutil.which("chromedriver") or absent("chromedriver")
-    webdriver = pytest.importorskip("selenium.webdriver")
+    try:
+        from selenium import webdriver
+    except ImportError:
+        absent("selenium")
     options = webdriver.ChromeOptions()
     options.binary_location = binary
     for option in (*OPTIONS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
@@ -115,9 +118,20 @@ def test_a_script_would_not_run(opened):
 
 @pytest.mark.parametrize("width", [1280, 500])
 def test_it_fits_a_wide_and_a_narrow_window(opened, width):
+    """With a name of 300 letters, too."""
     opened.set_window_size(width, 900)
     assert ask(opened, "innerWidth") == width
     assert ask(opened, "document.documentElement.scrollWidth <= innerWidth")
+    opened.execute_script(
+        "for (const kind of ['h1', 'dt', 'dd', 'figcaption', 'li', 'th'])"
+        "  document.querySelector(kind).append('x'.repeat(300))"
+    )
+    try:
+        assert ask(opened, "document.documentElement.scrollWidth <= innerWidth")
+        wide = "[...document.querySelectorAll('figure')].filter(f => f.scrollWidth > f.offsetWidth)"
+        assert ask(opened, f"{wide}.length") == 0
+    finally:
+        opened.refresh()
 
 
 def test_all_settings_unfold(opened):

@@ -1,6 +1,7 @@
 """The model card: what it says, what it refuses, and that its page needs nothing else."""
 
 import base64
+import functools
 import hashlib
 import io
 import re
@@ -13,29 +14,50 @@ import pytest
 from PIL import Image
 
 import keras_medaug as kma
-from keras_medaug.datasets.dataset import content_md5
+from keras_medaug.cards.measuring import DUPLICATES
+from keras_medaug.cards.subject import numbered
 
+SHARES = ("shares", "other_shares")
+COUNTS = [35, 20, 25, 22]
+LABELS = np.repeat(np.arange(4, dtype="int32"), COUNTS)
 LOADING = {"script", "link", "iframe", "object", "embed", "form", "base", "a"}
 
 
 class Page(HTMLParser):
-    """Collects the elements of a page, and the text in each kind."""
+    """Collects the elements of a page, the text in each kind, and tables by their captions."""
 
     def __init__(self, text):
         super().__init__()
         self.elements, self.texts, self._open = [], {}, []
+        self.tables, self._rows = {}, []
         self.feed(text)
 
     def handle_starttag(self, tag, attrs):
         self.elements.append((tag, dict(attrs)))
         if tag not in {"meta", "img"}:
             self._open.append(tag)
+        if tag == "table":
+            self._rows = []
+        elif tag == "tr":
+            self._rows.append([])
+        elif tag in {"td", "th"}:
+            self._rows[-1].append("")
 
     def handle_endtag(self, tag):
         assert self._open.pop() == tag
 
     def handle_data(self, data):
-        self.texts.setdefault(self._open[-1] if self._open else "", []).append(data)
+        tag = self._open[-1] if self._open else ""
+        self.texts.setdefault(tag, []).append(data)
+        if tag == "caption":
+            self.tables[data] = self._rows
+        elif tag in {"td", "th"}:
+            self._rows[-1][-1] += data
+
+    def table(self, caption):
+        """Return the rows of the table whose caption begins so, without the first."""
+        (rows,) = (rows for text, rows in self.tables.items() if text.startswith(caption))
+        return rows[1:]
 
     def of(self, tag):
         return [attributes for name, attributes in self.elements if name == tag]
@@ -59,10 +81,10 @@ def test_the_json_file_holds_the_card(written, stored):
 
 
 def test_the_card_tells_what_the_images_are(stored, model, data):
-    images = model.generate(80, np.repeat(range(4), 20), seed=0)
-    assert stored["images"]["counts"] == [20, 20, 20, 20]
-    md5 = content_md5({"train": (images, np.repeat(range(4), 20).astype("int32"))})
-    assert stored["images"]["md5"] == md5
+    images = model.generate(len(LABELS), LABELS, seed=0)
+    assert stored["images"]["counts"] == COUNTS
+    saved = kma.datasets.from_arrays(np.rint(images * 255).astype("uint8"), LABELS)
+    assert stored["images"]["md5"] == saved.md5
     assert stored["model"]["class"] == "keras_medaug>CVAE"
     assert stored["model"]["config"]["latent_dim"] == 4
     assert stored["model"]["parameters"] == model.count_params()
@@ -75,25 +97,38 @@ def test_the_card_tells_what_the_images_are(stored, model, data):
 
 def test_numbers_are_those_of_the_functions(stored, model, data):
     """What the card repeats is what a user gets who calls the functions."""
-    images, labels = model.generate(80, np.repeat(range(4), 20), seed=0), np.repeat(range(4), 20)
+    images, labels = (
+        np.rint(model.generate(len(LABELS), LABELS, seed=0) * 255).astype("uint8"),
+        LABELS,
+    )
     train, val, test = (data.stored(split) for split in ("train", "val", "test"))
-    audit = kma.metrics.copy_audit(images, train[0], np.concatenate([val[0], test[0]]))
-    for space in ("pixels", "aligned"):
-        assert stored["copy_audit"]["spaces"][space] == audit["spaces"][space]
-    means = stored["quality"]["spaces"]["means"]
-    seed = kma.seeds.derive_seed(0, "quality")
-    quality = kma.metrics.sample_quality(
-        images, train[0], val[0], {"means": lambda x: x.mean(axis=(1, 2))},
-        labels, train[1], val[1], seed=seed,
-    )  # fmt: skip
-    assert means == quality["spaces"]["means"]
-    assert set(stored["quality"]["classes"]) == {"0", "1", "2", "3"}
-    shift = kma.metrics.prior_shift(train[1], test[1], 4)
-    assert stored["guards"]["prior_shift"]["test"] == shift
-    assert stored["guards"]["duplicates"]["test"]["exact"] == 0
-    fidelity = stored["labels"]["fidelity"]
-    assert sum(stored["labels"]["seen"]) == 80
-    assert fidelity["held_out"] == pytest.approx(np.mean(fidelity["held_out_by_class"]))
+    seed = functools.partial(kma.seeds.derive_seed, 0)
+    classifier = kma.features.ClassifierFeatures(*train, steps=5, seed=seed("classifier"))
+    spaces = {
+        "classifier": classifier,
+        "pixels": kma.features.PixelFeatures(train[0], seed=seed("pixels")),
+        "means": lambda images: np.asarray(images).mean(axis=(1, 2)),
+    }
+    held_out = np.concatenate([val[0], test[0]])
+    assert stored["copy_audit"] == kma.metrics.copy_audit(images, train[0], held_out, classifier)
+    assert stored["quality"] == kma.metrics.sample_quality(
+        images, train[0], val[0], spaces, labels, train[1], val[1], seed=seed("quality")
+    )
+    assert stored["features"]["classifier"] == classifier.card
+    judge = classifier.classifier
+    assert stored["labels"]["fidelity"] == kma.metrics.label_fidelity(judge, images, labels, *val)
+    confidence = [kma.metrics.mean_confidence(judge, each) for each in (images, val[0])]
+    assert [stored["labels"][name] for name in ("confidence", "held_out_confidence")] == confidence
+    guards = stored["guards"]
+    assert guards["diversity"] == kma.metrics.diversity(
+        images, train[0], labels, train[1], seed("diversity")
+    )
+    answers = judge.predict(val[0] / np.float32(255), verbose=0)
+    assert guards["classifier"] == kma.metrics.collapsed_classifier(val[1], answers)
+    for split, (x, y) in (("val", val), ("test", test)):
+        assert guards["prior_shift"][split] == kma.metrics.prior_shift(train[1], y, 4)
+        found = kma.metrics.near_duplicates(x, train[0], y, train[1])
+        assert guards["duplicates"][split].items() <= found.items()
 
 
 def test_the_training_is_that_of_the_last_fit(stored, model):
@@ -170,8 +205,11 @@ def test_where_there_is_little_to_measure_the_card_says_so(data, tmp_path, uncon
     assert card["labels"] is None
     assert card["guards"]["classifier"] is None
     assert set(card["features"]) == {"pixels"}
-    assert any("there are 7 synthetic images" in text for text in card["warnings"])
+    assert any("there are 7 synthetic, 0 held-out" in text for text in card["warnings"])
     assert any("no held-out images" in text for text in card["notes"])
+    html = (tmp_path / "model_card.html").read_text(encoding="utf-8")
+    assert "Not measured; see above." in html
+    assert "Labels" not in Page(html).texts["h2"]
 
 
 def test_a_small_validation_split_is_joined_by_the_test_split(plain, tmp_path, unconditional):
@@ -179,7 +217,7 @@ def test_a_small_validation_split_is_joined_by_the_test_split(plain, tmp_path, u
     few = kma.datasets.Dataset("few", plain.stored("train"), (x[:12], y[:12]), plain.stored("test"))
     card = made(unconditional, few, tmp_path)
     assert card["held_out"] == {
-        "splits": ["val", "test"], "count": 52, "audit_splits": ["val", "test"], "audit_count": 52,
+        "splits": ["val", "test"], "count": 44, "audit_splits": ["val", "test"], "audit_count": 44,
     }  # fmt: skip
     assert card["quality"]["count"] == 40
 
@@ -208,9 +246,13 @@ def test_leaks_are_counted_in_the_split_where_they_are(plain, tmp_path, uncondit
 
 def test_how_many_images_are_made(data, plain, tmp_path, model, unconditional):
     """As many as training images, but not fewer than 100; and of each class its share."""
-    assert made(unconditional, plain, tmp_path / "a", count=None)["images"]["count"] == 100
+    x, y = plain.stored("train")
+    few, many = kma.datasets.from_arrays(x[:30], y[:30]), plain
+    for name, each, count in (("a", few, 100), ("b", many, 130)):
+        card = made(unconditional, each, tmp_path / name, count=None)
+        assert card["images"]["count"] == count
     labels = np.int32([0] * 15 + [2] * 15)
-    card = made(model, data, tmp_path / "b", count=None, labels=labels)
+    card = made(model, data, tmp_path / "c", count=None, labels=labels)
     assert card["images"]["counts"] == [15, 0, 15, 0]
     assert [found["count"] if found else 0 for found in card["quality"]["classes"].values()] == [
         0, 0, 0, 0,
@@ -235,6 +277,75 @@ def test_progress_is_printed_with_the_time_left(plain, tmp_path, unconditional, 
     assert str(tmp_path / "model_card.html") in printed
 
 
+def test_real_images_can_be_left_out(data, tmp_path, model, monkeypatch):
+    """Nothing of them is on the page, neither beside the samples nor as pairs."""
+    from keras_medaug.cards import drawing
+
+    drawn = []
+    grid = kma.plotting.image_grid
+    monkeypatch.setattr(
+        drawing.plotting, "image_grid", lambda x, *a: (drawn.append(x), grid(x, *a))[1]
+    )
+    monkeypatch.setattr(drawing.plotting, "nearest_pairs", None)
+    made(model, data, tmp_path, show_real=False)
+    images = model.generate(40, np.repeat(range(4), [12, 9, 8, 11]), seed=0)
+    known = {image.tobytes() for image in np.rint(images * 255).astype("uint8")}
+    assert {image.tobytes() for each in drawn for image in each} <= known
+    parsed = Page((tmp_path / "model_card.html").read_text(encoding="utf-8"))
+    assert "training images" not in " ".join(parsed.texts["figcaption"])
+    assert not any("This page shows real images" in text for text in parsed.texts["li"])
+
+
+def test_a_page_with_real_images_says_so(page):
+    assert any("This page shows real images" in text for text in Page(page).texts["li"])
+
+
+def test_images_unlike_real_ones_are_warned_of(plain, tmp_path, unconditional):
+    """Noise: no guard of copies or collapse finds fault with it."""
+    noise = np.random.default_rng(0).random((60, 8, 8, 1))
+    card = made(unconditional, plain, tmp_path, images=noise, count=None)
+    assert any("have a synthetic image near them" in w for w in card["warnings"])
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "warned"),
+    [
+        ("precision", [0.1, 0.2], True), ("precision", [0.1, 0.3], False),
+        ("coverage", [0.0, 0.2], True), ("recall", [0.0, 0.1], False),
+    ],
+)  # fmt: skip
+def test_a_share_is_far_below_its_floor_by_the_intervals(name, value, warned):
+    from keras_medaug.cards.measuring import _far_below
+
+    floor = {"value": 0.7, "ci95": [0.5, 0.9]}
+    good = {"value": 0.7, "ci95": [0.5, 0.9], "floor": floor}
+    measured = dict.fromkeys(("precision", "recall", "coverage"), good)
+    measured[name] = {"value": sum(value) / 2, "ci95": value, "floor": floor}
+    assert len(_far_below({"spaces": {"pixels": measured}})) == warned
+
+
+def test_real_images_are_not(plain, tmp_path, unconditional):
+    """Images that training has not seen: what the best of generators would make."""
+    x, y = plain.stored("val")
+    data = kma.datasets.Dataset("x", plain.stored("train"), (x[:48], y[:48]))
+    card = made(unconditional, data, tmp_path, images=x[48:], count=None)
+    assert [text for text in card["warnings"] if "no step" not in text] == []
+
+
+def test_the_steps_of_a_model_that_is_not_compiled_are_not_known(plain, tmp_path, unconditional):
+    model = type(unconditional).from_config(unconditional.get_config())
+    assert made(model, plain, tmp_path)["warnings"][0].startswith("The model is not compiled")
+
+
+def test_classes_without_images_are_named(data, tmp_path, untrained):
+    labels = np.int32([0] * 20 + [2] * 20)
+    made(untrained, data, tmp_path, labels=labels, count=None)
+    html = (tmp_path / "model_card.html").read_text(encoding="utf-8")
+    names = numbered(data.class_names)
+    text = f"There is no synthetic image of: {names[1]}; {names[3]}."
+    assert any(text in each for each in Page(html).texts["p"])
+
+
 # ---- the page -------------------------------------------------------------------------------
 
 
@@ -251,7 +362,8 @@ def test_the_page_forbids_scripts_and_connections(page):
     policies = [each["content"] for each in parsed.of("meta") if "http-equiv" in each]
     style = parsed.texts["style"][0].encode()
     digest = base64.b64encode(hashlib.sha256(style).digest()).decode()
-    assert policies == [f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'"]
+    expected = f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; "
+    assert policies == [f"{expected}base-uri 'none'; form-action 'none'"]
 
 
 def test_names_are_text_and_never_markup(page, stored):
@@ -276,15 +388,140 @@ def test_pictures_are_whole_and_described(page):
     assert len(pictures) == 8 + 3 + 1 + 3
 
 
-def test_numbers_on_the_page_are_those_of_the_card(page, stored):
-    cells = Page(page).texts["td"]
-    for measured in stored["quality"]["spaces"].values():
-        for value in measured.values():
-            shown = f"{value['value']:.3g} [{value['ci95'][0]:.3g}, {value['ci95'][1]:.3g}]"
-            assert shown in cells
-            assert any(cell.startswith(f"{value['floor']['value']:.3g} [") for cell in cells)
+def number(value):
+    return "-" if value is None else f"{value:.3g}"
+
+
+def share(value):
+    return "-" if value is None else f"{value:.1%}"
+
+
+def interval(value):
+    low, high = value["ci95"]
+    return f"{number(value['value'])} [{number(low)}, {number(high)}]"
+
+
+def test_the_tables_beside_real_images_are_those_of_the_card(page, stored):
+    parsed = Page(page)
+    for space, measured in stored["quality"]["spaces"].items():
+        rows = parsed.table(f"In the space {space!r}")
+        assert [row[1] for row in rows] == [interval(each) for each in measured.values()]
+        assert [row[2] for row in rows] == [interval(each["floor"]) for each in measured.values()]
+        words = dict(zip(measured, (row[0].split()[0].lower() for row in rows), strict=True))
+        assert words == {name: name.replace("frechet", "fréchet") for name in measured}
+    expected = []
+    for label, name in enumerate(numbered(stored["data"]["class_names"])):
+        found = stored["quality"]["classes"][str(label)]
+        expected += [[name, "", *["too few images"] * 3]] if found is None else [
+            [
+                name, space,
+                *(
+                    f"{number(each[key]['value'])} ({number(each[key]['floor']['value'])})"
+                    for key in ("kernel", "precision", "coverage")
+                ),
+            ]
+            for space, each in found["spaces"].items()
+        ]  # fmt: skip
+    assert parsed.table("By class") == expected
+
+
+def test_the_table_of_distances_is_that_of_the_card(page, stored):
+    assert Page(page).table("Distances to training images") == [
+        [
+            name,
+            number(found["nearest"]["median"]),
+            number(found["held_out"]["median"]),
+            share(found["nearer_than_held_out_01"]),
+            number(found["relative"]["min"]),
+            number(found["relative"]["limit"]),
+            share(found["authentic"]),
+            share(found["held_out"]["authentic"]),
+        ]
+        for name, found in stored["copy_audit"]["spaces"].items()
+    ]
+
+
+def test_the_tables_of_classes_are_those_of_the_card(page, stored):
+    parsed, data, guards = Page(page), stored["data"], stored["guards"]
+    names, fidelity = numbered(data["class_names"]), stored["labels"]["fidelity"]
+    assert parsed.table("Classes") == [
+        [
+            name, str(COUNTS[k]), str(stored["labels"]["seen"][k]), share(fidelity["by_class"][k]),
+            share(fidelity["held_out_by_class"][k]), number(guards["diversity"]["by_class"][k]),
+        ]
+        for k, name in enumerate(names)
+    ]  # fmt: skip
+    splits = ("train", "val", "test")
+    counts = [[name, *(str(data["counts"][s][k]) for s in splits)] for k, name in enumerate(names)]
+    total = ["all", *(str(sum(data["counts"][split])) for split in splits)]
+    assert parsed.table("Images by class and split") == [*counts, total]
+    assert parsed.table("Images that are in the training split as well") == [
+        [word, *(str(guards["duplicates"][split][key]) for key in DUPLICATES[:3])]
+        for split, word in zip(splits, ("training", "validation", "test"), strict=True)
+    ]
+    shifts = guards["prior_shift"]
+    assert parsed.table("How common classes are") == [
+        [
+            word, names[shifts[split]["class"]],
+            *(share(shifts[split][key][shifts[split]["class"]]) for key in SHARES),
+        ]
+        for split, word in (("val", "validation"), ("test", "test"))
+    ]  # fmt: skip
+
+
+def test_warnings_and_notes_are_on_the_page(page, stored):
     for text in (*stored["warnings"], *stored["notes"]):
         assert text in Page(page).texts["li"]
+
+
+def test_the_summary_counts_what_differs():
+    from keras_medaug.cards.page import MEASURES, _summary
+
+    floor = {"ci95": [0.4, 0.6]}
+    worse = {"ci95": [0.1, 0.2], "floor": floor}, {"ci95": [0.8, 0.9], "floor": floor}
+    measured = {name: worse[better == "less"] for name, (_, better) in MEASURES.items()}
+    other = measured | {
+        "coverage": {"ci95": [0.5, 0.7], "floor": floor},
+        "recall": {"ci95": [0.7, 0.8], "floor": floor},
+    }
+    assert _summary({"spaces": {"a": measured, "b": other}}) == (
+        "Of 12 numbers that compare them with real images, 10 are worse than those of unseen real "
+        "images, 1 do not differ, and 1 are better."
+    )
+
+
+def test_the_charts_are_of_the_images_and_of_the_floor(stored, monkeypatch):
+    from keras_medaug.cards import drawing
+
+    drawn = []
+    monkeypatch.setattr(drawing.plotting, "bars_with_intervals", lambda *a, **_: drawn.append(a))
+    monkeypatch.setattr(drawing, "_picture", lambda *_: None)
+    drawing._quality(stored["quality"])
+    for (groups, series, _), measured in zip(
+        drawn, stored["quality"]["spaces"].values(), strict=True
+    ):
+        ours, floor = series.values()
+        assert ours == [measured[name]["value"] for name in groups]
+        assert floor == [measured[name]["floor"]["value"] for name in groups]
+
+
+def test_samples_are_of_the_class_that_the_caption_names(data, untrained, monkeypatch):
+    """Images that are as bright as their class tells."""
+    from keras_medaug.cards import drawing
+    from keras_medaug.cards.subject import Subject
+
+    shades = np.arange(4, dtype="uint8") * 60
+    x, y = data.stored("train")
+    real = kma.datasets.from_arrays(shades[y][:, None, None, None] + x * 0, y)
+    images = shades[LABELS][:, None, None, None] * np.ones((1, 8, 8, 1), "uint8")
+    subject = Subject(untrained, real, images, LABELS, 0, True)
+    monkeypatch.setattr(drawing, "_grid", lambda images, caption: (images, caption))
+    drawn = drawing._samples(subject, show_real=True)
+    assert [caption.partition(":")[0] for _, caption in drawn] == [*"00112233"]
+    assert [caption.split()[-2] for _, caption in drawn] == ["training", "synthetic"] * 4
+    for number, (shown, _) in enumerate(drawn):
+        assert set(np.unique(shown)) == {shades[number // 2]}
+        assert len(shown) == 20
 
 
 @pytest.mark.parametrize(
@@ -311,6 +548,46 @@ class Silent(kma.models.CVAE):
 
     def generate(self, *args, **kwargs):
         raise AssertionError("made images before all was checked")
+
+
+class Carded:
+    """An extractor with something on its card."""
+
+    def __init__(self, value):
+        self.card = {"value": value}
+
+    def __call__(self, images):
+        return images.mean(axis=(1, 2))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda count: np.zeros((count, 8, 8)),
+        lambda count: np.full((count, 8, 8, 1), -1.0),
+        lambda count: np.full((count, 8, 8, 1), np.nan),
+        lambda count: np.zeros((count // 2, 8, 8, 1)),
+        lambda count: np.zeros((count, 9, 8, 1)),
+        lambda count: [None] * count,
+    ],
+)
+def test_what_the_model_makes_is_checked_before_anything_else(wrong, data, tmp_path):
+    model = type("Wrong", (Silent,), {"generate": lambda self, n, labels, seed: wrong(n)})
+    silent = model((8, 8, 1), num_classes=4, latent_dim=4, decoder_filters=2, encoder_filters=2)
+    with pytest.raises(RuntimeError, match=r"does not make images as it should: `model\.generate`"):
+        kma.model_card(silent, data, tmp_path, verbose=False)
+
+
+def test_an_extractor_needs_no_kind_on_its_card(plain, tmp_path, unconditional):
+    card = made(unconditional, plain, tmp_path, features={"mine": Carded(3)})
+    assert card["features"]["mine"] == {"kind": "Carded", "value": 3}
+
+
+def test_a_name_that_no_file_can_hold_is_refused(silent, data, tmp_path):
+    x, y = data.stored("train")
+    odd = kma.datasets.from_arrays(x, y, class_names=["a", "b", "c", "\ud800"])
+    with pytest.raises(ValueError, match=r"^`ds`: got .*UTF-8"):
+        kma.model_card(silent, odd, tmp_path)
 
 
 @pytest.fixture(scope="module")
@@ -340,8 +617,16 @@ def silent():
         ({"about": "mine"}, "about"),
         ({"classifier_steps": 0}, "classifier_steps"),
         ({"verbose": 1}, "verbose"),
+        ({"show_real": 1}, "show_real"),
+        ({"out": None}, "out"),
+        ({"out": __file__}, "out"),
+        ({"out": f"{__file__}/card"}, "out"),
+        ({"about": {"Licence": "\ud800"}}, "about"),
+        ({"features": {"\ud800": np.ravel}}, "features"),
+        ({"features": {"flat": np.ravel}}, r"features\['flat'\]"),
+        ({"features": {"mine": Carded(np.nan)}}, r"features\['mine'\]"),
     ],
-    ids=lambda value: value if isinstance(value, str) else "-".join(value),
+    ids=lambda value: value.partition("[")[0] if isinstance(value, str) else "-".join(value),
 )
 def test_wrong_arguments_are_named_before_anything_is_made(
     arguments, named, silent, data, tmp_path

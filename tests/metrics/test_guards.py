@@ -102,6 +102,14 @@ def test_a_class_that_has_collapsed_is_named():
     assert "Images of class 1 are only 0.00 times" in found["warning"]
 
 
+def test_all_classes_that_have_collapsed_are_named():
+    images = np.concatenate([REAL[REAL_LABELS == 0][:1].repeat(9, 0), REAL[:1].repeat(9, 0)])
+    labels = np.repeat([0, 1], 9)
+    real_labels = np.arange(len(REAL)) % 2
+    warning = diversity(images, REAL, labels, real_labels)["warning"]
+    assert warning.startswith("Images of classes 0 and 1 are only 0.00 times as far apart")
+
+
 def test_honest_images_have_not_collapsed():
     found = plain(diversity(make(40, seed=3), REAL, REAL_LABELS, REAL_LABELS))
     assert found["warning"] is None
@@ -292,6 +300,15 @@ def test_equal_shares_have_p_1():
 
 
 # ---- collapsed classifier -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("labels", "named"), [([0, 0, 1, 1], "With 4 images nobody"), ([1] * 30, "With one class")]
+)
+def test_too_little_to_tell_is_not_called_a_collapse(labels, named):
+    found = plain(collapsed_classifier(labels, answers(np.array(labels), 2)))
+    assert found["accuracy"] == 1
+    assert found["warning"].startswith(named)
 
 
 def answers(classes, num_classes):
