@@ -63,7 +63,7 @@ h2 { border-bottom: 1px solid var(--line); margin-top: 2.5rem }
 table { border-collapse: collapse; margin: 1rem 0 }
 caption { text-align: left; font-weight: 600; padding-bottom: .3rem }
 th, td { border: 1px solid var(--line); padding: .25rem .6rem; text-align: left }
-td { min-width: 3rem }
+th, td { overflow-wrap: break-word }
 td.number { text-align: right; font-variant-numeric: tabular-nums }
 @media (min-width: 45rem) { td.number { white-space: nowrap } }
 thead th { background: var(--soft) }

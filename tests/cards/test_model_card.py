@@ -1,6 +1,7 @@
 """The model card: what it says, what it refuses, and that its page needs nothing else."""
 
 import base64
+import copy
 import functools
 import hashlib
 import io
@@ -166,6 +167,22 @@ def test_planted_faults_come_first(data, tmp_path, untrained):
     assert html.index("no step of training") < html.index("Samples")
     assert card["images"]["generated"] is False
     assert card["images"]["seed"] is None
+
+
+def test_what_any_guard_says_is_among_the_warnings(stored):
+    from keras_medaug.cards.measuring import _warnings
+
+    card = copy.deepcopy(stored)
+    guards = card["guards"]
+    places = [
+        guards["diversity"], guards["classifier"], card["labels"]["fidelity"],
+        *guards["duplicates"].values(), *guards["prior_shift"].values(),
+    ]  # fmt: skip
+    for number, each in enumerate(places):
+        each["warning"] = f"warning {number}."
+    found = " ".join(_warnings(card))
+    assert len(places) == 8
+    assert all(f"warning {number}." in found for number in range(8))
 
 
 def test_labels_that_are_wrong_are_seen(data, tmp_path, untrained):
