@@ -69,23 +69,11 @@ def measures(train: NDArray) -> Callable[[NDArray], dict[str, float]]:
     of such deviations; 0 without a grid. `spectrum`: the mean difference between the logarithms of
     the two mean power spectra, regardless of sign: large for images that are too soft or too rough.
     """
-    flat = train.reshape(len(train), -1).astype("float64")
-    centre = flat.mean(axis=0)
-    axes = np.linalg.svd(flat - centre, full_matrices=False)[2][:COMPONENTS]
-
-    def gaussian(images: NDArray) -> tuple[NDArray, NDArray]:
-        features = (images.reshape(len(images), -1) - centre) @ axes.T
-        return features.mean(axis=0), np.cov(features.T)
-
-    mean, covariance = gaussian(flat)
-    spectrum = log_spectrum(train)
-    values, vectors = np.linalg.eigh(covariance)
-    root = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
+    components = kma.features.PixelFeatures(train, COMPONENTS)
+    real, spectrum = components(train), log_spectrum(train)
 
     def measure(images: NDArray) -> dict[str, float]:
-        other_mean, other = gaussian(images.astype("float64"))
-        cross = np.sqrt(np.maximum(np.linalg.eigvalsh(root @ other @ root), 0)).sum()
-        distance = ((mean - other_mean) ** 2).sum() + np.trace(covariance + other) - 2 * cross
+        distance = kma.metrics.frechet_distance(real, components(images), resamples=1)["value"]
         apart = np.abs(log_spectrum(images) - spectrum).mean()
         found = {"frechet": distance, "grid": grid(images), "spectrum": apart}
         return {name: round(float(value), 3) for name, value in found.items()}

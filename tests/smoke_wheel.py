@@ -211,7 +211,7 @@ def plot(_):
 
 
 def study(_):
-    """Run a study, with nothing in it but what the extra brings."""
+    """Run a study and write a card, with nothing in them but what the extra brings."""
     import keras_medaug as kma
 
     data = kma.datasets.load("phantom", size=8, train=40, val=20, test=20)
@@ -219,6 +219,9 @@ def study(_):
     results = kma.study.run(data, ["none", "oversample"], seeds=2, out="study", **tiny)
     assert results["comparisons"][0]["verdict"] == "INCONCLUSIVE"
     assert Path("study/differences.png").read_bytes().startswith(b"\x89PNG")
+    model = kma.models.CVAE((8, 8, 1), latent_dim=4, encoder_filters=4, decoder_filters=4)
+    kma.model_card(model, data, "card", count=30, classifier_steps=2, verbose=False)
+    assert Path("card/model_card.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
 
 
 def images(_):
