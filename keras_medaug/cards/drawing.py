@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from keras_medaug import plotting
 from keras_medaug.cards.picture import Picture
 from keras_medaug.cards.subject import Subject, numbered
+from keras_medaug.metrics.equality import equal_images
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -45,7 +46,8 @@ def draw(
     >>> data = kma.datasets.load("phantom", size=8)
     >>> model = kma.models.CVAE((8, 8, 1), latent_dim=4)
     >>> subject = Subject(model, data, data.val[0], None, 0, True)
-    >>> pictures = draw(subject, measure(subject, {}, {}, {}, 5, Stages(verbose=False)))
+    >>> card = measure(subject, ({}, False), {}, {}, 5, True, Stages(verbose=False))
+    >>> pictures = draw(subject, card)
     >>> [picture.caption for picture in pictures["samples"]]
     ['20 training images', '20 synthetic images']
     """
@@ -64,12 +66,19 @@ def _picture(figure: "Figure", text: str, caption: str) -> Picture:
 
 def _samples(subject: Subject, show_real: bool) -> list[Picture]:
     """Return real images and synthetic ones in turn, class by class where these are known."""
-    real, real_labels = subject.data.stored("train")
+    real, real_labels = subject.splits["train"]
     made, labels = subject.images, subject.labels
-    groups = [("", np.arange(len(real)), np.arange(len(made)))]
+    shown = np.ones(len(made), bool)
+    if not show_real:
+        shown = ~equal_images(made, real)
+    groups = [("", np.arange(len(real)), np.flatnonzero(shown))]
     if labels is not None:
         groups = [
-            (f"{name}: ", np.flatnonzero(real_labels == label), np.flatnonzero(labels == label))
+            (
+                f"{name}: ",
+                np.flatnonzero(real_labels == label),
+                np.flatnonzero(shown & (labels == label)),
+            )
             for label, name in enumerate(numbered(subject.data.class_names[:MOST_CLASSES]))
         ]
     pictures = []
@@ -112,11 +121,11 @@ def _quality(quality: Mapping[str, Any] | None) -> list[Picture]:
 
 
 def _pairs(subject: Subject, audit: Mapping[str, Any]) -> Picture:
-    figure = plotting.nearest_pairs(subject.images, subject.data.stored("train")[0], audit)
+    figure = plotting.nearest_pairs(subject.images, subject.splits["train"][0], audit)
     count = max(len(audit["suspects"]), len(audit["pairs"]))
     caption = (
-        f"The {count} images that come first, suspect or not: the image, its nearest training "
-        "image, and their difference, gray where they are equal"
+        f"The {count} images that come first: the image, its nearest training image, and their "
+        "difference, gray where they are equal"
     )
     return _picture(figure, "Rows of three pictures each, most suspicious first.", caption)
 

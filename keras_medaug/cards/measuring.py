@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from keras_medaug._version import __version__
 from keras_medaug.cards.stages import Stages
-from keras_medaug.cards.subject import FEWEST, MOST, Subject
+from keras_medaug.cards.subject import MOST, SPLIT_NAMES, Subject
 from keras_medaug.datasets import Dataset
 from keras_medaug.datasets.dataset import SPLITS, content_md5
 from keras_medaug.datasets.export import (
@@ -32,22 +32,22 @@ from keras_medaug.metrics import (
     sample_quality,
 )
 from keras_medaug.metrics.guards import as_floats, predicted
+from keras_medaug.metrics.quality import FEWEST
 from keras_medaug.seeds import derive_seed
 from keras_medaug.study.environment import environment
 
 FORMAT = 1
 DUPLICATES = ("exact", "near", "with_another_label", "warning")
-SPLIT_NAMES = {"train": "training", "val": "validation", "test": "test"}
 FAR_BELOW = {
-    "precision": "only {:.0%} of the synthetic images lie where training images do, of unseen real "
-    "images {:.0%}.",
-    "coverage": "only {:.0%} of the training images have a synthetic image near them, of unseen "
-    "real images as many come near {:.0%}.",
+    "precision": "only {:.0%} of the synthetic images lie where training images do; of unseen real "
+    "images it is {:.0%}.",
+    "coverage": "only {:.0%} of the training images have a synthetic image near them; with as many "
+    "unseen real images it is {:.0%}.",
 }
 NOTES = (
     NOT_ANONYMOUS,
     "Synthetic images are for training. Test on real images that the generator never saw.",
-    "Whether they help a classifier is not said here: that takes a study with and without them.",
+    "Whether synthetic images help a classifier is not said here: that takes a study.",
 )
 
 Extractors = dict[str, Callable[[NDArray], ArrayLike]]
@@ -55,20 +55,23 @@ Extractors = dict[str, Callable[[NDArray], ArrayLike]]
 
 def measure(
     subject: Subject,
-    curves: Mapping[str, list[float]],
+    curves: tuple[Mapping[str, list[float]], bool],
     features: Extractors,
     about: Mapping[str, str],
     classifier_steps: int,
+    show_real: bool,
     stages: Stages,
 ) -> dict[str, Any]:
     """Return all that a card says.
 
     Args:
         subject: What it is about.
-        curves: Values per epoch of the training, by name.
+        curves: Values per epoch of a training, by name; and whether a user said that they are those
+            of the whole training.
         features: Extractors beside the card's own.
         about: The user's own words.
         classifier_steps: Training steps of the classifier.
+        show_real: Whether the page shows real images.
         stages: Says how far it is.
 
     Returns:
@@ -83,12 +86,12 @@ def measure(
     >>> data = kma.datasets.load("phantom", size=8)
     >>> model = kma.models.CVAE((8, 8, 1), latent_dim=4)
     >>> subject = Subject(model, data, data.val[0], None, 0, True)
-    >>> measure(subject, {}, {}, {}, 5, Stages(verbose=False))["held_out"]["splits"]
+    >>> measure(subject, ({}, False), {}, {}, 5, True, Stages(verbose=False))["held_out"]["splits"]
     ['val']
     """
     stages.plan(_work(subject, classifier_steps))
     with stages.at("duplicates", "looking for duplicates between the splits"):
-        duplicates = _duplicates(subject.data)
+        duplicates = _duplicates(subject)
     with stages.at("features", "fitting the features"):
         spaces, cards = _spaces(subject, features, classifier_steps)
     with stages.at("quality", "comparing with real images"):
@@ -97,6 +100,7 @@ def measure(
         audit = _audit(subject, spaces.get("classifier"))
     with stages.at("labels", "asking the classifier"):
         labels = _labels(subject, spaces.get("classifier"))
+        guards = _guards(subject, duplicates, spaces.get("classifier"))
     card: dict[str, Any] = {
         "made_by": "keras_medaug",
         "format": FORMAT,
@@ -109,11 +113,11 @@ def measure(
         "quality": quality,
         "copy_audit": audit,
         "labels": labels,
-        "training": _training(curves),
-        "guards": _guards(subject, duplicates, spaces.get("classifier")),
+        "training": _training(*curves),
+        "guards": guards,
         "versions": _versions(),
     }
-    card["warnings"] = _warnings(card)
+    card["warnings"] = _warnings(card, show_real)
     card["notes"] = [*NOTES, SCOPE, *audit_remarks(audit)]
     return card
 
@@ -143,7 +147,7 @@ def _spaces(
     subject: Subject, features: Extractors, steps: int
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return extractors and, by the same names, what is to be recorded of them."""
-    images, labels = subject.data.stored("train")
+    images, labels = subject.splits["train"]
     spaces: dict[str, Any] = {}
     if subject.data.num_classes > 1:
         seed = derive_seed(subject.seed, "classifier")
@@ -161,7 +165,7 @@ def _extractor_card(extractor: Any) -> dict[str, Any]:
 
 
 def _quality(subject: Subject, spaces: Extractors) -> dict[str, Any] | None:
-    training, training_labels = subject.data.stored("train")
+    training, training_labels = subject.splits["train"]
     _, held_out, held_out_labels = subject.yardstick()
     if min(len(training), len(held_out), len(subject.images)) < FEWEST:
         return None
@@ -175,7 +179,7 @@ def _quality(subject: Subject, spaces: Extractors) -> dict[str, Any] | None:
 def _audit(subject: Subject, classifier: ClassifierFeatures | None) -> dict[str, Any]:
     _, held_out, _ = subject.held_out(("val", "test"))
     yardstick = held_out if len(held_out) else None
-    return copy_audit(subject.images, subject.data.stored("train")[0], yardstick, classifier)
+    return copy_audit(subject.images, subject.splits["train"][0], yardstick, classifier)
 
 
 def _labels(subject: Subject, features: ClassifierFeatures | None) -> dict[str, Any] | None:
@@ -186,8 +190,8 @@ def _labels(subject: Subject, features: ClassifierFeatures | None) -> dict[str, 
     answers = predicted(classifier, as_floats(subject.images)).argmax(axis=1)
     _, held_out, held_out_labels = subject.yardstick()
     fidelity = None
-    known = subject.labels
-    if known is not None and len(set(known.tolist()) & set(held_out_labels.tolist())) > 1:
+    known, seen = subject.labels, set(held_out_labels.tolist())
+    if known is not None and len(seen) > 1 and seen & set(known.tolist()):
         fidelity = label_fidelity(classifier, subject.images, known, held_out, held_out_labels)
     return {
         "seen": np.bincount(answers, minlength=classes).tolist(),
@@ -201,7 +205,7 @@ def _guards(
     subject: Subject, duplicates: dict[str, Any], features: ClassifierFeatures | None
 ) -> dict[str, Any]:
     data = subject.data
-    training, training_labels = data.stored("train")
+    training, training_labels = subject.splits["train"]
     known = None if subject.labels is None else training_labels
     seed = derive_seed(subject.seed, "diversity")
     _, held_out, held_out_labels = subject.yardstick()
@@ -213,22 +217,23 @@ def _guards(
         "diversity": diversity(subject.images, training, subject.labels, known, seed),
         "duplicates": duplicates,
         "prior_shift": {
-            split: prior_shift(training_labels, data.stored(split)[1], data.num_classes)
-            for split in SPLITS[1:]
-            if data.counts[split]
+            split: prior_shift(training_labels, labels, data.num_classes)
+            for split, (_, labels) in subject.splits.items()
+            if split != "train"
         },
         "classifier": collapsed,
     }
 
 
-def _duplicates(data: Dataset) -> dict[str, Any]:
+def _duplicates(subject: Subject) -> dict[str, Any]:
     """Return how many images of each split are in the training split, or in it before."""
-    images, labels = data.stored("train")
-    found = {"train": near_duplicates(images, labels=labels)}
-    for split in SPLITS[1:]:
-        if data.counts[split]:
-            x, y = data.stored(split)
-            found[split] = near_duplicates(x, images, y, labels)
+    images, labels = subject.splits["train"]
+    found = {
+        split: near_duplicates(x, labels=y)
+        if split == "train"
+        else near_duplicates(x, images, y, labels)
+        for split, (x, y) in subject.splits.items()
+    }
     return {split: {key: each[key] for key in DUPLICATES} for split, each in found.items()}
 
 
@@ -289,10 +294,11 @@ def _held_out(subject: Subject) -> dict[str, Any]:
     }
 
 
-def _training(curves: Mapping[str, list[float]]) -> dict[str, Any] | None:
+def _training(curves: Mapping[str, list[float]], given: bool) -> dict[str, Any] | None:
     if not curves:
         return None
     return {
+        "of": "the training" if given else "the last fit",
         "epochs": max(len(values) for values in curves.values()),
         "history": {
             name: [value if math.isfinite(value) else None for value in values]
@@ -310,16 +316,17 @@ def _versions() -> dict[str, Any]:
 # ---- what to know first ---------------------------------------------------------------------
 
 
-def _warnings(card: Mapping[str, Any]) -> list[str]:
-    guards, labels = card["guards"], card["labels"]
-    fidelity = None if labels is None else labels["fidelity"]
+def _warnings(card: Mapping[str, Any], show_real: bool) -> list[str]:
+    guards = card["guards"]
+    pairs = 'those that come first are under "Copy audit"'
+    where = pairs if show_real else "the JSON file lists them"
     found = [
         _untrained(card["model"]["steps"]),
         _compared(card),
-        *audit_warnings(card["copy_audit"], 'those that come first are under "Copy audit"'),
+        *audit_warnings(card["copy_audit"], where),
         *_far_below(card["quality"]),
         guards["diversity"]["warning"],
-        None if fidelity is None else fidelity["warning"],
+        _labels_warning(card),
     ]
     found += [
         _named(f"{SPLIT_NAMES[split].capitalize()} split", each)
@@ -352,6 +359,18 @@ def _far_below(quality: Mapping[str, Any] | None) -> list[str]:
                     f"In the space {space!r}, {text.format(value['value'], floor['value'])}"
                 )
     return found
+
+
+def _labels_warning(card: Mapping[str, Any]) -> str | None:
+    labels = card["labels"]
+    if labels is None or card["images"]["counts"] is None:
+        return None
+    if labels["fidelity"] is not None:
+        return labels["fidelity"]["warning"]
+    return (
+        "Whether images show their classes was not looked at: that takes held-out images of two "
+        "classes or more, and of those of the synthetic ones."
+    )
 
 
 def _named(what: str, guard: Mapping[str, Any] | None) -> str | None:

@@ -15,7 +15,7 @@ from keras_medaug.cards.drawing import draw
 from keras_medaug.cards.measuring import measure
 from keras_medaug.cards.page import render
 from keras_medaug.cards.stages import Stages
-from keras_medaug.cards.subject import Subject
+from keras_medaug.cards.subject import Subject, in_8_bits
 from keras_medaug.checks import check_flag, check_images, check_labels, check_positive, fail
 from keras_medaug.datasets import Dataset
 from keras_medaug.datasets.export import describe_model
@@ -79,8 +79,9 @@ def model_card(
         count: How many images it makes, instead of `labels`; by default as many as there are
             training images, but 100 or more, and 1,000 or fewer.
         seed: Integer seed of the images, of the features, and of what is drawn at random.
-        history: What `fit` returned, or a dictionary from name to one value per epoch, for the
-            curves. By default that of the model's last `fit` in this process, if any.
+        history: What `fit` returned, a dictionary from name to one value per epoch, or the
+            `history` of `callbacks.ResumeTraining`, for the curves. By default that of the model's
+            last `fit` in this process, if any, without values that not every epoch has.
         features: Further extractors by name; see `metrics.sample_quality`.
         about: What a reader of the page should know that no number tells, by heading, such as
             `{"Intended use": "...", "Licence": "...", "Contact": "..."}`.
@@ -140,8 +141,8 @@ def model_card(
         with stages.at("making images"):
             amount = (count or _how_many(ds)) if classes is None else len(classes)
             made = _generated(model, amount, classes, seed, ds)
-    subject = Subject(model, ds, _in_8_bits(made), classes, seed, images is None)
-    card = measure(subject, curves, features, about, steps, stages)
+    subject = Subject(model, ds, in_8_bits(made), classes, seed, images is None)
+    card = measure(subject, curves, features, about, steps, show_real, stages)
     with stages.at("drawing"):
         page = render(card, draw(subject, card, show_real), show_real)
     _refuse_existing(paths)  # it may have taken long
@@ -159,6 +160,8 @@ def _check_paths(out: str | os.PathLike) -> list[Path]:
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not there.is_dir():
         raise fail("out", f"{folder}, where {there} is a file", "a folder")
+    if not os.access(there, os.W_OK):
+        raise fail("out", f"{folder}, where {there} may not be written to", "a folder to write to")
     paths = [folder / name for name in FILES]
     _refuse_existing(paths)
     return paths
@@ -177,10 +180,6 @@ def _generated(
     except (TypeError, ValueError) as error:
         raise RuntimeError(f"the model does not make images as it should: {error}") from error
     return made
-
-
-def _in_8_bits(images: NDArray) -> NDArray[np.uint8]:
-    return images if images.dtype == np.uint8 else np.rint(images * 255).astype(np.uint8)
 
 
 def _refuse_existing(paths: Sequence[Path]) -> None:
@@ -241,22 +240,34 @@ def _how_many(ds: Dataset) -> int:
     return min(max(ds.counts["train"], LEAST), MOST)
 
 
-def _curves(
-    model: keras.Model, history: Mapping[str, Sequence[float]] | keras.callbacks.History | None
-) -> dict[str, list[float]]:
-    """Return one value per epoch, by name; nothing where nothing is known."""
-    given = getattr(model, "history", None) if history is None else history
-    values = getattr(given, "history", given)
-    if values is None:
-        return {}
+def _curves(model: keras.Model, history: Any) -> tuple[dict[str, list[float]], bool]:
+    """Return one value per epoch, by name, if any is known; and whether they were given."""
+    if history is None:
+        last = getattr(getattr(model, "history", None), "history", None)
+        curves = _checked_curves(last) if last else {}
+        epochs = max(map(len, curves.values()), default=0)
+        return {name: each for name, each in curves.items() if len(each) == epochs}, False
+    curves = _checked_curves(getattr(history, "history", history))
+    lengths = {name: len(each) for name, each in curves.items()}
+    if len(set(lengths.values())) > 1:
+        raise fail("history", f"so many values: {lengths}", "one for each epoch, of each name")
+    return curves, True
+
+
+def _checked_curves(values: Any) -> dict[str, list[float]]:
+    if isinstance(values, list) and all(isinstance(row, Mapping) for row in values):
+        names = dict.fromkeys(name for row in values for name in row)
+        values = {name: [row[name] for row in values if name in row] for name in names}
     if not isinstance(values, Mapping):
         raise fail("history", f"a {type(values).__name__}", "what `fit` returned, or a dictionary")
     curves = {}
     for name, each in values.items():
         array = np.asarray(each, dtype=object)
-        numbers = [isinstance(value, int | float | np.number) for value in array.ravel()]
+        kinds = (int, float, np.integer, np.floating)
+        numbers = [isinstance(value, kinds) for value in array.ravel()]
         if not isinstance(name, str) or array.ndim != 1 or not all(numbers):
             raise fail("history", f"{name!r}: {each!r}", "one number per epoch, by name")
+        _check_text(name, "history")
         curves[name] = [float(value) for value in array]
     return {name: each for name, each in curves.items() if each}
 
@@ -277,11 +288,14 @@ def _check_extractors(
         _check_text(name, "features")
         try:
             compute_features(each, [few], len(few))
+        except Exception as error:  # a function of another's making may fail in any way
+            got = f"one that fails on two images ({error})"
+            raise fail(f"features[{name!r}]", got, "a function from images to features") from error
+        try:
             json.dumps(getattr(each, "card", {}), allow_nan=False)
         except (TypeError, ValueError) as error:
-            expected = "a function from images to features, whose `card`, if any, JSON can hold"
-            got = f"one that fails on two images ({error})"
-            raise fail(f"features[{name!r}]", got, expected) from error
+            got = f"one with a `card` that JSON cannot hold ({error})"
+            raise fail(f"features[{name!r}]", got, "a `card` of plain values, or none") from error
     return dict(given)
 
 

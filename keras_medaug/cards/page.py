@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 
 from keras_medaug.cards.drawing import MOST_CLASSES, MOST_CURVES, curve_names
 from keras_medaug.cards.picture import Picture
-from keras_medaug.cards.subject import numbered
+from keras_medaug.cards.subject import SPLIT_NAMES, numbered
 
 # Of each number: how it is called, and whether less or more of it is better.
 MEASURES = {
@@ -33,9 +33,9 @@ MEANINGS = {
     "missing lowers them.",
     "relative distance": "That of an image to its nearest training image, over the mean of those "
     "to the next ten: near 0 where one training image stands out, near 1 where none does.",
-    "suspected copy": "An image that is much nearer to one training image than to its next ten, in "
-    "pixels, after turns, mirrors, brightness and contrast, or in features: whose relative "
-    "distance is below the limit in the table.",
+    "suspected copy": "An exact copy, or an image that is much nearer to one training image than "
+    "to its next ten, in pixels, after turns, mirrors, brightness and contrast, or in features: "
+    "whose relative distance is below the limit in the table.",
     "authentic": "The share of images that are farther from their nearest training image than that "
     "one is from its nearest other. Compare it with that of unseen real images.",
 }
@@ -45,7 +45,6 @@ READINGS = {
     "worse": "worse than unseen real images",
     "better": "better than unseen real images, which is no merit",
 }
-SPLITS = {"train": "training", "val": "validation", "test": "test"}
 NONE = "-"
 
 STYLE = """
@@ -107,7 +106,8 @@ def render(
     >>> data = kma.datasets.load("phantom", size=8)
     >>> model = kma.models.CVAE((8, 8, 1), latent_dim=4)
     >>> subject = Subject(model, data, data.val[0], None, 0, True)
-    >>> page = render(measure(subject, {}, {}, {}, 5, Stages(verbose=False)), {})
+    >>> card = measure(subject, ({}, False), {}, {}, 5, True, Stages(verbose=False))
+    >>> page = render(card, {})
     >>> page.startswith("<!DOCTYPE html>"), "://" in page
     (True, False)
     """
@@ -206,9 +206,10 @@ def _quality(card: Mapping[str, Any], pictures: Sequence[Picture]) -> ET.Element
     quality = card["quality"]
     if quality is None:
         return _section("Beside real images", "quality", _element("p", "Not measured; see above."))
-    splits = " and ".join(SPLITS[split] for split in card["held_out"]["splits"])
+    splits = " and ".join(SPLIT_NAMES[split] for split in card["held_out"]["splits"])
     text = (
-        f"{quality['count']} synthetic images against {quality['training_count']} training images. "
+        f"{quality['count']} synthetic images, no more than there are held-out ones, against "
+        f"{quality['training_count']} training images. "
         f"The floor is what as many real images of the {splits} split get, which training never "
         "saw. In brackets, 95% intervals. \u2193 less is better, \u2191 more is better."
     )
@@ -257,9 +258,9 @@ def _summary(quality: Mapping[str, Any]) -> str:
         for key, (_, better) in MEASURES.items()
     ]
     return (
-        f"Of {len(found)} numbers that compare them with real images, {found.count('worse')} are "
-        f"worse than those of unseen real images, {found.count('same')} do not differ, and "
-        f"{found.count('better')} are better."
+        f"Of {len(found)} numbers that compare synthetic images with real ones, worse than those "
+        f"of unseen real images: {found.count('worse')}; no different: {found.count('same')}; "
+        f"better: {found.count('better')}."
     )
 
 
@@ -288,7 +289,8 @@ def _by_class(quality: Mapping[str, Any], names: Sequence[str]) -> list[ET.Eleme
 def _copies(audit: Mapping[str, Any], pictures: Sequence[Picture]) -> ET.Element:
     text = (
         f"{audit['count']} synthetic images, each compared with {audit['training_count']} training "
-        f"images: {audit['exact_copies']} exact copies, {audit['suspect_count']} suspected copies."
+        f"images. Suspected copies: {audit['suspect_count']}, of these exact copies: "
+        f"{audit['exact_copies']}."
     )
     rows = [
         [
@@ -348,9 +350,11 @@ def _labels(card: Mapping[str, Any]) -> list[ET.Element]:
 
 def _training(training: Mapping[str, Any] | None, pictures: Sequence[Picture]) -> ET.Element:
     if training is None:
-        text = "No history of the training was given."
+        text = "No history of the training is known."
         return _section("Training", "training", _element("p", text))
     text = f"{training['epochs']} epochs."
+    if training["of"] == "the last fit":
+        text += " They are those of the last call of fit; there may have been others before."
     if len(curve_names(training["history"])) > MOST_CURVES:
         text += " Not all curves are drawn; the JSON file has the others."
     return _section("Training", "training", _element("p", text), _pictures(pictures))
@@ -365,17 +369,17 @@ def _data(card: Mapping[str, Any]) -> ET.Element:
         for number, name in enumerate(names)
     ]
     rows.append(["all", *(str(sum(data["counts"][split])) for split in present)])
-    heads = ["class", *(SPLITS[split] for split in present)]
+    heads = ["class", *(SPLIT_NAMES[split] for split in present)]
     counts = _table("Images by class and split", heads, rows, numbers={1, 2, 3})
     found = [
-        [SPLITS[split], str(each["exact"]), str(each["near"]), str(each["with_another_label"])]
+        [SPLIT_NAMES[split], str(each["exact"]), str(each["near"]), str(each["with_another_label"])]
         for split, each in guards["duplicates"].items()
     ]
     heads = ["split", "exact", "exact or nearly so", "with another label"]
-    caption = "Images that are in the training split as well; in it, those that come a second time"
+    caption = "Images that are in the training split as well, or come a second time in it"
     duplicates = _table(caption, heads, found, numbers={1, 2, 3})
     shifts = [
-        [SPLITS[split], names[each["class"]],
+        [SPLIT_NAMES[split], names[each["class"]],
          _share(each["shares"][each["class"]]), _share(each["other_shares"][each["class"]])]
         for split, each in guards["prior_shift"].items()
     ]  # fmt: skip

@@ -1,5 +1,6 @@
 """What a card is about."""
 
+import functools
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,20 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_medaug.datasets import Dataset
+from keras_medaug.metrics.quality import FEWEST
 from keras_medaug.seeds import derive_seed
 
-FEWEST = 20  # held-out images, with which anything can be compared
-MOST = 2000  # that are taken, of more
+MOST = 2000  # held-out images that are taken, of more
+SPLIT_NAMES = {"train": "training", "val": "validation", "test": "test"}
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A model, its data and its images.
+    """A model, its data and its images: all images as they are once saved, in 8 bits.
 
     Attributes:
         model: The model.
         data: What it was trained on.
-        images: Its images, `uint8`, as they are once saved.
+        images: Its images, `uint8`.
         labels: Their classes, or `None`.
         seed: Integer seed of all that is drawn.
         generated: Whether they were made for the card, from this seed.
@@ -44,6 +46,13 @@ class Subject:
     seed: int
     generated: bool
 
+    @functools.cached_property
+    def splits(self) -> dict[str, tuple[NDArray[np.uint8], NDArray[np.int32]]]:
+        """Images and labels of the splits that there are."""
+        there = [split for split, count in self.data.counts.items() if count]
+        stored = {split: self.data.stored(split) for split in there}
+        return {split: (in_8_bits(images), labels) for split, (images, labels) in stored.items()}
+
     def yardstick(self) -> tuple[tuple[str, ...], NDArray, NDArray]:
         """Return names of splits, and images and labels of them, that training has not seen.
 
@@ -62,8 +71,8 @@ class Subject:
         Returns:
             Names, images and labels: 2,000 drawn ones of more, none where there is no such split.
         """
-        there = tuple(split for split in splits if self.data.counts[split])
-        parts = [self.data.stored(split) for split in there]
+        there = tuple(split for split in splits if split in self.splits)
+        parts = [self.splits[split] for split in there]
         if not parts:
             empty = np.empty((0, *self.data.image_shape), np.uint8)
             return there, empty, np.empty(0, np.int32)
@@ -75,7 +84,7 @@ class Subject:
         ]
         images = [x[places] for (x, _), places in zip(parts, own, strict=True)]
         labels = [y[places] for (_, y), places in zip(parts, own, strict=True)]
-        return there, _joined(images), np.concatenate(labels)
+        return there, np.concatenate(images), np.concatenate(labels)
 
     def drawn(self, total: int, most: int, *purpose: object) -> NDArray[np.intp]:
         """Return places of images drawn without repetition, in ascending order.
@@ -112,11 +121,20 @@ def numbered(names: Sequence[str]) -> list[str]:
     ]
 
 
-def _joined(images: list[NDArray]) -> NDArray:
-    """Return all images, as floats where they are not all of one type."""
-    if len({each.dtype for each in images}) > 1:
-        images = [
-            each.astype(np.float32) / np.float32(255) if each.dtype == np.uint8 else each
-            for each in images
-        ]
-    return np.concatenate(images)
+def in_8_bits(images: NDArray) -> NDArray[np.uint8]:
+    """Return images as they are once saved.
+
+    Args:
+        images: Floats in [0, 1], or `uint8`.
+
+    Returns:
+        `uint8`; the same array if it is so already.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_medaug.cards.subject import in_8_bits
+    >>> in_8_bits(np.array([0.0, 0.5, 1.0])).tolist()
+    [0, 128, 255]
+    """
+    return images if images.dtype == np.uint8 else np.rint(images * 255).astype(np.uint8)

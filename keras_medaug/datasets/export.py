@@ -291,18 +291,19 @@ def audit_remarks(audit: dict[str, Any]) -> list[str]:
         notes.append("No image is so near to one training image that it stands out as a copy.")
     pixels = audit["spaces"]["pixels"]
     if pixels["held_out"] is None:
-        notes.append("The source has no held-out images: how near is too near is not known.")
+        notes.append("There are no held-out images: how near is too near is not known.")
         return notes
     count = pixels["held_out"]["count"]
-    near = max(s["relative"]["held_out"]["near_copies"] for s in audit["spaces"].values())
+    found = [each["relative"]["held_out"]["near_copies"] for each in audit["spaces"].values()]
+    near = max(each for each in found if each is not None)
     if near:
         notes.append(
-            f"{near} of {count} held-out images of the source are near copies of training images: "
-            "the distances that they set are too short."
+            f"{near} of {count} held-out images are near copies of training images: shares that "
+            "are measured by them come out too low."
         )
     if count < FEW_HELD_OUT:
         notes.append(
-            f"The source has only {count} held-out images: how near is too near is hardly known."
+            f"There are only {count} held-out images: how near is too near is hardly known."
         )
         return notes
     notes.append(

@@ -10,6 +10,7 @@ from keras_medaug.checks import check_images, check_positive, fail
 from keras_medaug.metrics.equality import digests, equal_images, first_of_equals
 from keras_medaug.metrics.neighbours import Neighbours, find_neighbours
 from keras_medaug.metrics.space import (
+    ROUNDING,
     Space,
     aligned,
     compute_features,
@@ -19,10 +20,11 @@ from keras_medaug.metrics.space import (
 
 QUANTILE = 0.01
 # Relative distances below which an image is a near copy, whatever others are, and above which no
-# limit is: blur alone would make suspects. Features have fewer dimensions than pixels, and chance
-# alone brings a new image much nearer to one training image than to the next.
+# limit is: blur alone would make suspects.
 NEAR_COPY, FARTHEST_LIMIT = 0.5, 0.7
-NEAR_COPY_IN_FEATURES, FARTHEST_LIMIT_IN_FEATURES = 0.25, 0.3
+# Features have fewer dimensions than pixels, and chance alone brings a new image much nearer to one
+# training image than to the next.
+NEAR_IN_FEATURES, FARTHEST_LIMIT_IN_FEATURES = 0.25, 0.3
 MOST_SUSPECTS = 20  # that are listed
 PAIRS = 8
 
@@ -62,9 +64,13 @@ def copy_audit(
     those below 0.5 are near copies themselves, are counted (`near_copies`) and left out. Nor is the
     limit ever above 0.7, as blur alone, which lowers relative distances a little, brings images of
     the phantom down to that. With few held-out images the limit may be too high for some honest
-    ones. In `"features"`, where relative distances spread more, 0.25 and 0.3 stand for 0.5 and 0.7:
+    ones.
+
+    In `"features"` relative distances spread more, the more so the fewer dimensions there are. The
+    limit is the quantile 0.01 of the held-out images there, but 0.3 at most, and 0.25 without any:
     in the features of a classifier, new images of the phantom and of PneumoniaMNIST have 0.4 or
-    more, copies 0, and copies with 3% noise mostly less than 0.3.
+    more, and copies with 3% noise mostly less than 0.3. With fewer than about six dimensions and no
+    held-out images, chance alone makes suspects.
 
     What this sees: copies in place, under noise, mirrored, turned by quarters, of another
     brightness or contrast, and several of these at once; with less certainty, and depending on the
@@ -102,7 +108,7 @@ def copy_audit(
           - `nearer_than_held_out_01`: the share of images that are nearer than that quantile:
             about 0.01 where images are as new as the held-out ones; or `None`;
           - `relative`: the same of relative distances: `min`, `median`, `held_out` (`min`,
-            `median`, `quantile_01` and `near_copies`, how many are below 0.5, or 0.25 in
+            `median`, `quantile_01` and `near_copies`, how many are below 0.5, `None` in
             `"features"`; or `None`) and `nearer_than_held_out_01`; and `limit`, below which an
             image is suspect;
 
@@ -151,10 +157,8 @@ def copy_audit(
     sets = [checked, reference] + ([] if unseen is None else [unseen])
     spaces, found = {}, {}
     for name, space, members in _spaces(sets, features, batch_size):
-        bounds = NEAR_COPY, FARTHEST_LIMIT
-        if name == "features":
-            bounds = NEAR_COPY_IN_FEATURES, FARTHEST_LIMIT_IN_FEATURES
-        spaces[name], found[name] = _measure(space, members, batch_size, bounds)
+        in_features = name == "features"
+        spaces[name], found[name] = _measure(space, members, batch_size, in_features)
     first, where, suspects = _rank(spaces, found, copies)
     listed = [
         _pair(image, name, found[name], distinct) for image, name in zip(first, where, strict=True)
@@ -237,7 +241,7 @@ def _measure(
     space: Callable[[NDArray, NDArray], Space],
     sets: list[NDArray],
     batch_size: int,
-    bounds: tuple[float, float],
+    in_features: bool,
 ) -> tuple[dict[str, Any], Neighbours]:
     """Return what the audit says of a space, and the neighbours of the images in it."""
     images, training, *held_out = sets
@@ -247,7 +251,7 @@ def _measure(
     ]
     shares = _authentic(nearest, training, space(training, training), batch_size)
     found = nearest[0]
-    record = {
+    record: dict[str, Any] = {
         "nearest": _summary(found.distances),
         "authentic": shares[0],
         "held_out": None,
@@ -256,20 +260,17 @@ def _measure(
             **_summary(found.relative),
             "held_out": None,
             "nearer_than_held_out_01": None,
-            "limit": bounds[0],
+            "limit": NEAR_IN_FEATURES if in_features else NEAR_COPY,
         },
     }
     if held_out:
-        _calibrate(record, found, nearest[1], shares[1], bounds)
+        _calibrate(record, found, nearest[1], shares[1])
+        _set_limit(record["relative"], nearest[1].relative, in_features)
     return record, found
 
 
 def _calibrate(
-    record: dict[str, Any],
-    found: Neighbours,
-    expected: Neighbours,
-    authentic: float | None,
-    bounds: tuple[float, float],
+    record: dict[str, Any], found: Neighbours, expected: Neighbours, authentic: float | None
 ) -> None:
     """Add to a space's record what held-out images say."""
     relative = record["relative"]
@@ -281,11 +282,19 @@ def _calibrate(
         part["held_out"] = {**_summary(theirs), "quantile_01": quantile}
         part["nearer_than_held_out_01"] = float((ours < quantile).mean())
     record["held_out"] |= {"count": len(expected.distances), "authentic": authentic}
-    near, farthest = bounds
-    honest = expected.relative[expected.relative >= near]
-    relative["held_out"]["near_copies"] = len(expected.relative) - len(honest)
+
+
+def _set_limit(relative: dict[str, Any], expected: NDArray, in_features: bool) -> None:
+    """Set the relative distance below which an image is suspect, by those of held-out images."""
+    if in_features:
+        relative["held_out"]["near_copies"] = None
+        quantile = max(relative["held_out"]["quantile_01"], ROUNDING)  # which is 0 among copies
+        relative["limit"] = min(quantile, FARTHEST_LIMIT_IN_FEATURES)
+        return
+    honest = expected[expected >= NEAR_COPY]
+    relative["held_out"]["near_copies"] = len(expected) - len(honest)
     if len(honest):
-        relative["limit"] = min(float(honest.min()), farthest)
+        relative["limit"] = min(float(honest.min()), FARTHEST_LIMIT)
 
 
 def _authentic(

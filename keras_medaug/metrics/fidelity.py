@@ -15,6 +15,7 @@ from keras_medaug.metrics.guards import (
     lost_share,
     predicted,
     recalls,
+    statistics,
 )
 
 
@@ -47,19 +48,19 @@ def label_fidelity(
         - `by_class`: for each class the share of its synthetic images of which it is the likeliest
           class, and `held_out_by_class`, the same of real ones; `None` of a class without images;
         - `made`, `held_out`: the mean of either over the classes that both have;
-        - `chance`: what an answer that does not depend on the image gets of them;
+        - `chance`: the most that an answer which does not depend on the image gets of these;
         - `lost`: by what share of what is above chance `made` is below `held_out`, negative where
           it is above; `None` where `held_out` is not above chance;
         - `wrong`: the classes of whose synthetic images it recognises less than half the share that
-          it does of real ones;
-        - `warning`: a sentence where there are such classes, `lost` is above 0.25, or real images
-          are not recognised better than by chance; or `None`.
-
-        Differences count where chance hardly makes them: one in twenty times, or less, by the
-        normal approximation.
+          it does of real ones, and clearly fewer (Fisher's exact test, Bonferroni's correction);
+        - `warning`: a sentence where there are such classes, or `lost` is above 0.25 and the two
+          means clearly differ, which chance alone brings about in one case of twenty at most; or
+          where real images are not recognised clearly better than by chance; or `None`.
 
     Raises:
-        ValueError: If an argument is not as described, or fewer than two classes are in both.
+        ValueError: If an argument is not as described, `held_out` is of one class, or no class is
+            in both.
+        ImportError: If SciPy is not installed.
 
     Example:
 
@@ -84,71 +85,80 @@ def label_fidelity(
     real_labels = check_labels(held_out_labels, "held_out_labels", len(real))
     if not (callable(predict) or hasattr(predict, "predict")):
         raise fail("predict", f"a {type(predict).__name__}", "a function, or a model")
-    classes = len(set(made_labels.tolist()) & set(real_labels.tolist()))
-    if classes < 2:
-        raise fail("labels", f"{classes} of the classes of `held_out_labels`", "two or more")
-    ours_by_image = predicted(predict, as_floats(made))
-    theirs_by_image = predicted(predict, as_floats(real))
-    check_labels(real_labels, "held_out_labels", num_classes=theirs_by_image.shape[1])
-    ours, theirs = recalls(made_labels, ours_by_image), recalls(real_labels, theirs_by_image)
+    if len(set(real_labels.tolist())) < 2:
+        raise fail("held_out_labels", "one class", "two or more")
+    if not set(made_labels.tolist()) & set(real_labels.tolist()):
+        raise fail("labels", "no class of `held_out_labels`", "one or more of them")
+    probabilities = [predicted(predict, as_floats(each)) for each in (made, real)]
+    check_labels(real_labels, "held_out_labels", num_classes=probabilities[1].shape[1])
+    ours = recalls(made_labels, probabilities[0])
+    theirs = recalls(real_labels, probabilities[1])
     counts = [np.bincount(each, minlength=len(ours)) for each in (made_labels, real_labels)]
     both = np.flatnonzero((counts[0] > 0) & (counts[1] > 0))
-    shares = np.array([[each[label] for label in both] for each in (ours, theirs)], float)
-    errors = _variances(shares, np.array([each[both] for each in counts]))
-    mean, real_mean = (float(each) for each in shares.mean(axis=1))
-    lost = lost_share(real_mean, mean, classes)
-    wrong = both[_less_than_half(shares, errors)].tolist()
-    spread = np.sqrt(errors.sum(axis=1)) / classes  # of the two means
-    known = real_mean - 1 / classes > _times(1) * spread[1]
-    clear = real_mean - mean > _times(1) * float(np.hypot(*spread))
+    synthetic, unseen = _Recalls(ours, counts[0], both), _Recalls(theirs, counts[1], both)
+    lost = lost_share(unseen.mean, synthetic.mean, len(both))
+    wrong = both[_less_than_half(synthetic, unseen)].tolist()
+    error = float(np.hypot(synthetic.error, unseen.error))
+    clear = unseen.mean - synthetic.mean > _times(2) * error
     fallen = clear and lost is not None and lost > LOST
+    everywhere = _Recalls(theirs, counts[1], np.flatnonzero(counts[1]))
+    known = everywhere.mean - 1 / len(everywhere.shares) > _times(1) * everywhere.error
     return {
-        "made": mean,
-        "held_out": real_mean,
+        "made": synthetic.mean,
+        "held_out": unseen.mean,
         "by_class": ours,
         "held_out_by_class": theirs,
-        "chance": 1 / classes,
+        "chance": 1 / len(both),
         "lost": lost,
         "wrong": wrong,
-        "warning": _message(mean, real_mean, 1 / classes, known, wrong, fallen),
+        "warning": _message(synthetic, unseen, known, wrong, fallen),
     }
 
 
-def _variances(shares: NDArray, counts: NDArray) -> NDArray:
-    """Return the squared errors of shares; those of 0 and 1 have one, too (Agresti and Coull)."""
-    drawn = (shares * counts + 2) / (counts + 4)
-    return drawn * (1 - drawn) / (counts + 4)
+class _Recalls:
+    """The share recognised of each of some classes, their mean, and its standard error."""
+
+    def __init__(self, shares: list[float | None], counts: NDArray, classes: NDArray) -> None:
+        self.shares = np.array([shares[label] for label in classes], float)
+        self.counts = counts[classes]
+        self.mean = float(self.shares.mean())
+        # Shares of 0 and 1 have an error, too (Agresti and Coull).
+        likely = (self.shares * self.counts + 2) / (self.counts + 4)
+        self.error = float(np.sqrt(np.sum(likely * (1 - likely) / self.counts)) / len(classes))
 
 
-def _less_than_half(shares: NDArray, variances: NDArray) -> NDArray[np.bool_]:
-    """Tell in which classes the first share is below half the second, and clearly below all of it.
-
-    Over all classes together, chance does so in one case of twenty at most (Bonferroni).
-    """
-    below = shares[1] - shares[0] > _times(shares.shape[1]) * np.sqrt(variances.sum(axis=0))
-    return below & (shares[0] < shares[1] / 2)
+def _less_than_half(made: _Recalls, real: _Recalls) -> NDArray[np.bool_]:
+    """Tell in which classes the first share is below half the second, and not by chance."""
+    right = [np.rint(each.shares * each.counts).astype(int) for each in (made, real)]
+    tables = [
+        [[hits, count - hits] for hits, count in zip(*each, strict=True)]
+        for each in zip(right, (made.counts, real.counts), strict=True)
+    ]
+    test = statistics().fisher_exact
+    p = [test(table, alternative="less").pvalue for table in zip(*tables, strict=True)]
+    return (np.array(p) < LEVEL / 2 / len(p)) & (made.shares < real.shares / 2)
 
 
 def _times(tests: int) -> float:
-    """Return how many standard errors a difference is to be above 0, of so many differences."""
+    """Return how many standard errors a difference is to be above 0, of so many tests."""
     return NormalDist().inv_cdf(1 - LEVEL / tests)
 
 
 def _message(
-    made: float, held_out: float, chance: float, known: bool, wrong: list[int], fallen: bool
+    made: _Recalls, held_out: _Recalls, known: bool, wrong: list[int], fallen: bool
 ) -> str | None:
     if not known:
         return (
-            f"On unseen real images the classifier's balanced accuracy is {held_out:.3f}, hardly "
-            f"above chance ({chance:.3f}): it cannot tell whether labels are right."
+            "The classifier does not recognise unseen real images clearly better than by chance: "
+            "it cannot tell whether labels are right."
         )
     if not wrong and not fallen:
         return None
     what = (
-        f"A classifier sees the class of synthetic images with a balanced accuracy of {made:.3f}, "
-        f"that of unseen real ones with {held_out:.3f} (chance: {chance:.3f})"
+        f"A classifier recognises the class of {made.mean:.1%} of the synthetic images, and of "
+        f"{held_out.mean:.1%} of unseen real ones, on average over classes"
     )
     if wrong:
         named = f"class {wrong[0]}" if len(wrong) == 1 else f"classes {listed(wrong)}"
-        what += f", and of {named} it recognises less than half as many"
+        what += f"; of {named} it recognises less than half as many"
     return f"{what}: labels may be wrong, or images unlike real ones. Look at them."

@@ -345,10 +345,24 @@ def prior_shift(
 def _homogeneity(counts: NDArray) -> float:
     """Return the p value of equal shares in both rows."""
     counts = counts[:, counts.any(axis=0)]
-    return float(_statistics().chi2_contingency(counts, correction=False).pvalue)
+    return float(statistics().chi2_contingency(counts, correction=False).pvalue)
 
 
-def _statistics() -> Any:
+def statistics() -> Any:
+    """Return SciPy's statistics.
+
+    Returns:
+        The module.
+
+    Raises:
+        ImportError: If SciPy is not installed.
+
+    Example:
+
+    >>> from keras_medaug.metrics.guards import statistics
+    >>> float(statistics().norm.cdf(0))
+    0.5
+    """
     try:
         from scipy import stats
     except ImportError as error:
@@ -404,7 +418,7 @@ def collapsed_classifier(labels: ArrayLike, probabilities: ArrayLike) -> dict[st
     given = np.bincount(answers, minlength=len(counts))
     accuracy, majority = right / len(truth), float(counts.max() / len(truth))
     never = np.flatnonzero((given == 0) & (counts > 0)).tolist()
-    tested = _statistics().binomtest(right, len(truth), majority, alternative="greater")
+    tested = statistics().binomtest(right, len(truth), majority, alternative="greater")
     p = float(tested.pvalue)
     numbers = f"its accuracy is {accuracy:.3f}, and the commonest class is {majority:.3f} of images"
     warning = None

@@ -180,7 +180,7 @@ def test_what_any_guard_says_is_among_the_warnings(stored):
     ]  # fmt: skip
     for number, each in enumerate(places):
         each["warning"] = f"warning {number}."
-    found = " ".join(_warnings(card))
+    found = " ".join(_warnings(card, show_real=True))
     assert len(places) == 8
     assert all(f"warning {number}." in found for number in range(8))
 
@@ -207,6 +207,7 @@ def test_a_model_without_classes(data, tmp_path, unconditional):
     assert card["images"]["counts"] is None
     assert card["quality"]["classes"] is None
     assert card["labels"]["fidelity"] is None
+    assert not any("show their classes" in text for text in card["warnings"])
     assert sum(card["labels"]["seen"]) == 40
     assert card["training"] is None
     html = (tmp_path / "model_card.html").read_text(encoding="utf-8")
@@ -271,9 +272,7 @@ def test_how_many_images_are_made(data, plain, tmp_path, model, unconditional):
     labels = np.int32([0] * 15 + [2] * 15)
     card = made(model, data, tmp_path / "c", count=None, labels=labels)
     assert card["images"]["counts"] == [15, 0, 15, 0]
-    assert [found["count"] if found else 0 for found in card["quality"]["classes"].values()] == [
-        0, 0, 0, 0,
-    ]  # fmt: skip
+    assert list(card["quality"]["classes"].values()) == [None] * 4
 
 
 @pytest.mark.parametrize(
@@ -281,10 +280,32 @@ def test_how_many_images_are_made(data, plain, tmp_path, model, unconditional):
     [
         ({"loss": [1, 2.5]}, {"loss": [1.0, 2.5]}),
         ({"loss": [np.float32(0.5), float("nan")], "none": []}, {"loss": [0.5, None]}),
+        ([{"loss": 2.0, "kl": 1}, {"loss": 1.5, "kl": 2}], {"loss": [2.0, 1.5], "kl": [1.0, 2.0]}),
     ],
 )
 def test_a_history_may_be_given(given, expected, plain, tmp_path, unconditional):
     assert made(unconditional, plain, tmp_path, history=given)["training"]["history"] == expected
+
+
+def test_values_that_not_every_epoch_has_are_left_out(plain, tmp_path, unconditional):
+    """As those of validation, where it is not after every epoch. The page says whose they are."""
+    model = type(unconditional).from_config(unconditional.get_config())
+    model.compile()
+    x = plain.train[0]
+    model.fit(x, epochs=2, verbose=0, validation_data=(plain.val[0],), validation_freq=2)
+    training = made(model, plain, tmp_path)["training"]
+    assert {len(values) for values in training["history"].values()} == {2}
+    assert not any(name.startswith("val_") for name in training["history"])
+    html = (tmp_path / "model_card.html").read_text(encoding="utf-8")
+    assert "those of the last call of fit" in html
+
+
+def test_labels_that_cannot_be_checked_are_warned_of(data, tmp_path, untrained):
+    x, y = data.stored("val")
+    only = kma.datasets.Dataset("x", data.stored("train"), (x[y == 1], y[y == 1]))
+    card = made(untrained, only, tmp_path)
+    assert card["labels"]["fidelity"] is None
+    assert any("show their classes was not looked at" in text for text in card["warnings"])
 
 
 def test_progress_is_printed_with_the_time_left(plain, tmp_path, unconditional, capsys):
@@ -304,10 +325,17 @@ def test_real_images_can_be_left_out(data, tmp_path, model, monkeypatch):
         drawing.plotting, "image_grid", lambda x, *a: (drawn.append(x), grid(x, *a))[1]
     )
     monkeypatch.setattr(drawing.plotting, "nearest_pairs", None)
-    made(model, data, tmp_path, show_real=False)
-    images = model.generate(40, np.repeat(range(4), [12, 9, 8, 11]), seed=0)
-    known = {image.tobytes() for image in np.rint(images * 255).astype("uint8")}
-    assert {image.tobytes() for each in drawn for image in each} <= known
+    training = data.stored("train")[0]
+    images = np.rint(model.generate(40, np.repeat(range(4), 10), seed=0) * 255).astype("uint8")
+    images[::10] = training[:4]  # exact copies are real images as well
+    card = made(
+        model, data, tmp_path, images=images, labels=np.repeat(range(4), 10), count=None,
+        show_real=False,
+    )  # fmt: skip
+    shown = {image.tobytes() for each in drawn for image in each}
+    assert len(drawn) == 4
+    assert shown == {image.tobytes() for number, image in enumerate(images) if number % 10}
+    assert any("Look at them: the JSON file lists them" in text for text in card["warnings"])
     parsed = Page((tmp_path / "model_card.html").read_text(encoding="utf-8"))
     assert "training images" not in " ".join(parsed.texts["figcaption"])
     assert not any("This page shows real images" in text for text in parsed.texts["li"])
@@ -502,8 +530,8 @@ def test_the_summary_counts_what_differs():
         "recall": {"ci95": [0.7, 0.8], "floor": floor},
     }
     assert _summary({"spaces": {"a": measured, "b": other}}) == (
-        "Of 12 numbers that compare them with real images, 10 are worse than those of unseen real "
-        "images, 1 do not differ, and 1 are better."
+        "Of 12 numbers that compare synthetic images with real ones, worse than those of unseen "
+        "real images: 10; no different: 1; better: 1."
     )
 
 
@@ -628,6 +656,9 @@ def silent():
         ({"seed": -1}, "seed"),
         ({"history": 3}, "history"),
         ({"history": {"loss": ["low"]}}, "history"),
+        ({"history": {"loss": [1j]}}, "history"),
+        ({"history": {"loss": [1, 2], "val_loss": [1]}}, "history"),
+        ({"history": {"\ud800": [1]}}, "history"),
         ({"features": {"pixels": np.ravel}}, "features"),
         ({"features": {"mine": 3}}, "features"),
         ({"about": {"Licence": ""}}, "about"),
@@ -642,6 +673,7 @@ def silent():
         ({"features": {"\ud800": np.ravel}}, "features"),
         ({"features": {"flat": np.ravel}}, r"features\['flat'\]"),
         ({"features": {"mine": Carded(np.nan)}}, r"features\['mine'\]"),
+        ({"features": {"no": lambda x: x.nothing}}, r"features\['no'\]"),
     ],
     ids=lambda value: value.partition("[")[0] if isinstance(value, str) else "-".join(value),
 )

@@ -41,7 +41,7 @@ def test_splits_of_two_types_are_joined_in_their_order(subject):
     assert splits == ("val", "test")
     assert values(images) == [*range(60, 100), *range(120, 150)]
     assert labels.tolist() == [0, 1] * 35
-    assert images.dtype == np.float32
+    assert images.dtype == np.uint8  # floats as they are once saved
 
 
 def test_of_many_some_are_drawn_from_all_splits(subject, monkeypatch):

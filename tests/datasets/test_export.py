@@ -280,7 +280,7 @@ def test_notes_name_what_is_lacking(tmp_path):
     assert not has(notes, "% of the images are nearer")
     leaking = datasets.from_arrays(*SOURCE.train, SOURCE.train[0][:3], SOURCE.train[1][:3])
     notes = save(tmp_path / "c.npz", source=leaking)["notes"]
-    assert has(notes, "3 of 3 held-out images of the source are near copies")
+    assert has(notes, "3 of 3 held-out images are near copies")
 
 
 def test_notes_name_small_classes(tmp_path):

@@ -62,17 +62,43 @@ def test_two_classes_of_many_that_were_swapped_are_named():
 
 
 @pytest.mark.parametrize(
-    ("classes", "accuracy", "each"), [(2, 0.7, 10), (2, 0.65, 39), (4, 0.4, 30), (8, 0.6, 20)]
-)
-def test_honest_images_are_seldom_suspected(classes, accuracy, each):
+    ("classes", "accuracy", "made", "each"),
+    [
+        (2, 0.7, 100, 10), (2, 0.65, 100, 39), (4, 0.4, 100, 30), (8, 0.4, 20, 20),
+        (9, 0.5, 100, 3), (20, 0.4, 50, 2), (8, 0.6, 5, 3),
+    ],
+)  # fmt: skip
+def test_honest_images_are_seldom_suspected(classes, accuracy, made, each):
     """Of images that are as hard to tell as real ones, chance alone makes few look wrong."""
     rng = np.random.default_rng(classes)
-    said, real = np.repeat(range(classes), 100), np.repeat(range(classes), each)
+    said, real = np.repeat(range(classes), made), np.repeat(range(classes), each)
     false = 0
-    for _ in range(200):
+    for _ in range(150):
         taken, other = (answered(rng, labels, classes, accuracy) for labels in (said, real))
         false += "may be wrong" in (found(taken, said, other, real, classes)["warning"] or "")
-    assert false / 200 < 0.1
+    assert false / 150 < 0.07
+
+
+@pytest.mark.parametrize(("classes", "each"), [(2, 5), (4, 5), (2, 50)])
+def test_a_judge_by_chance_is_seldom_believed(classes, each):
+    rng = np.random.default_rng(classes)
+    real = np.repeat(range(classes), each)
+    believed = 0
+    for _ in range(150):
+        answers = rng.integers(classes, size=len(real))
+        warning = found(real, real, answers, real, classes)["warning"]
+        believed += warning is None or "cannot tell" not in warning
+    assert believed / 150 < 0.08
+
+
+def test_one_class_alone_is_judged_by_its_share():
+    """As where only the smallest class has been grown."""
+    real = np.arange(120) % 3
+    for taken, wrong in ((1, []), (2, [1])):
+        result = found(np.full(50, taken), np.full(50, 1), real, real, 3)
+        assert result["wrong"] == wrong
+        assert (result["warning"] is None) == (not wrong)
+        assert result["lost"] is None
 
 
 def test_a_classifier_that_tells_nothing_is_no_judge():
@@ -85,16 +111,17 @@ def test_a_classifier_that_tells_nothing_is_no_judge():
 @pytest.mark.parametrize(
     ("said", "real", "named"),
     [
-        ([0, 0], [1, 1], "labels"),
+        ([0, 0], [1, 2], "labels"),
+        ([0, 0], [1, 1], "held_out_labels"),
         ([0, 1, 1], [0, 1], "labels"),
         ([0, 9], [0, 1], "labels"),
         ([0, 1], [0, 1, 9], "held_out_labels"),
     ],
 )
 def test_wrong_arguments_are_named(said, real, named):
-    images, held_out = seen_as([0, 1], 2), seen_as([0] * len(real), 2)
+    images, held_out = seen_as([0, 1], 3), seen_as([0] * len(real), 3)
     with pytest.raises(ValueError, match=f"^`{named}`: got "):
-        label_fidelity(reader(2), images, said, held_out, real)
+        label_fidelity(reader(3), images, said, held_out, real)
 
 
 def test_another_predict_is_refused():
