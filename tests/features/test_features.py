@@ -81,6 +81,19 @@ def test_of_many_images_some_are_drawn(monkeypatch):
     assert not np.array_equal(one(x), other(x))
 
 
+def test_of_large_images_fewer_are_drawn(monkeypatch):
+    """As many as there is memory for: what counts is pixels."""
+    from keras_medaug.features import pixel_features
+
+    size = DATA.train[0][0].size
+    monkeypatch.setattr(pixel_features, "MOST_VALUES", 30 * size + size // 2)
+    monkeypatch.setattr(pixel_features, "CHUNK", 7 * size)  # parts that do not fit
+    features = kma.features.PixelFeatures(DATA.train[0])
+    assert features.card["images"] == 30
+    x = DATA.test[0]
+    np.testing.assert_allclose(features(x), [features(one[None])[0] for one in x], atol=1e-10)
+
+
 # ---- a model --------------------------------------------------------------------------------
 
 
