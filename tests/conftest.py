@@ -8,11 +8,38 @@ import keras
 import numpy as np
 import pytest
 
+import keras_medaug
+from backend_free import off_limits
+
+pytest.register_assert_rewrite("harness")
+
 REPOSITORY = Path(__file__).parents[1]
 
 
+# The parts of the package whose helpers know no backend; the examples in their docstrings run once.
+BACKEND_FREE = {"checks", "datasets", "files", "metrics", "plotting", "seeds"}
+
+
+def public_names():
+    """Return where all that users see is defined: `keras_medaug.models.cvae.CVAE`, and so on."""
+    shown = [getattr(keras_medaug, name) for name in keras_medaug.__all__]
+    inside = [getattr(each, name) for each in shown for name in getattr(each, "__all__", ())]
+    named = [value for value in [*shown, *inside] if callable(value)]
+    return {"keras_medaug"} | {f"{value.__module__}.{value.__qualname__}" for value in named}
+
+
+PUBLIC = public_names()
+
+
+def is_public(name):
+    """Tell whether a docstring is that of a public name, or of a method of one."""
+    return name in PUBLIC or name.rpartition(".")[0] in PUBLIC - {"keras_medaug"}
+
+
 def visible_gpus(backend):
-    """List the GPUs that the backend sees."""
+    """List the GPUs that the backend sees; NumPy, which Keras takes for one, sees none."""
+    if backend == "numpy":
+        return []
     module = importlib.import_module(backend)
     if backend == "jax":
         return [device for device in module.devices() if device.platform == "gpu"]
@@ -52,6 +79,19 @@ def pytest_collection_modifyitems(items):
     if marked and not visible_gpus(backend):
         for item in marked:
             item.add_marker(pytest.mark.skip(reason=f"{backend} sees no GPU"))
+    for item in items:
+        if isinstance(item, pytest.DoctestItem) and not is_public(item.name):
+            module = item.name.split(".")[1]
+            item.add_marker("backend_free" if module in BACKEND_FREE else "one_backend")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item):
+    """Keep Keras away from a test that is marked `backend_free`, and from its fixtures."""
+    if item.get_closest_marker("backend_free"):
+        with off_limits():
+            return (yield)
+    return (yield)
 
 
 def pytest_terminal_summary(terminalreporter):
@@ -74,6 +114,23 @@ def _fresh_state():
     """Start every test from the same seeds, layer names and dtype policy."""
     keras.utils.clear_session(free_memory=False)
     keras.utils.set_random_seed(0)
+
+
+@pytest.fixture
+def compiled_anew(monkeypatch):
+    """Keep what JAX has compiled before from this test, and from the processes that it starts."""
+    monkeypatch.setenv("JAX_ENABLE_COMPILATION_CACHE", "0")
+    if keras.config.backend() != "jax":
+        yield
+        return
+    jax = importlib.import_module("jax")
+    cache = importlib.import_module("jax.experimental.compilation_cache.compilation_cache")
+    before = jax.config.jax_enable_compilation_cache
+    for enabled in (False, before):
+        jax.config.update("jax_enable_compilation_cache", enabled)
+        cache.reset_cache()  # which asks the setting once
+        if not enabled:
+            yield
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.backend_free
+
 PACKAGE = Path(__file__).parents[1] / "keras_medaug"
 FILES = sorted(PACKAGE.rglob("*.py"))
 BACKENDS = {

@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 
 from keras_medaug import checks
 
+pytestmark = pytest.mark.backend_free
+
 
 def images(shape=(2, 8, 9, 1), value=0.5, dtype="float32"):
     return np.full(shape, value, dtype)

@@ -8,6 +8,8 @@ import pytest
 
 import keras_medaug as kma
 
+pytestmark = pytest.mark.backend_free
+
 HEADINGS = ("Args", "Attributes", "Example", "Raises", "References", "Returns", "Yields")
 # Methods of Keras that are called all the time, and whose arguments differ here.
 CALLED_BY_USERS = {"compile", "evaluate", "fit", "predict"}

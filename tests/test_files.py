@@ -12,6 +12,8 @@ import pytest
 
 from keras_medaug import files
 
+pytestmark = pytest.mark.backend_free
+
 
 def names(folder):
     return sorted(path.name for path in folder.iterdir())

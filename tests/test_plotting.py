@@ -10,6 +10,8 @@ import pytest
 import keras_medaug as kma
 from keras_medaug import plotting
 
+pytestmark = pytest.mark.backend_free
+
 FigureCanvasAgg = pytest.importorskip("matplotlib.backends.backend_agg").FigureCanvasAgg
 
 

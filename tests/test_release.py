@@ -20,6 +20,8 @@ FOLDERS = ("keras_medaug", "examples", "benchmarks", "docs", "tools")
 sys.path.insert(0, str(ROOT / "tools"))
 import release  # noqa: E402
 
+pytestmark = pytest.mark.backend_free
+
 
 def read(name, root=ROOT):
     return (root / name).read_text(encoding="utf-8")

@@ -5,6 +5,8 @@ import pytest
 
 from keras_medaug.seeds import derive_seed, resolve_seed
 
+pytestmark = pytest.mark.backend_free
+
 
 def test_a_derived_seed_never_changes():
     # Written down, so that saved results can be made again with any later version.

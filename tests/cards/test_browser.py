@@ -12,6 +12,8 @@ import pytest
 
 from keras_medaug.cards.subject import numbered
 
+pytestmark = pytest.mark.one_backend
+
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 OPTIONS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",

@@ -185,6 +185,7 @@ def test_what_any_guard_says_is_among_the_warnings(stored):
     assert all(f"warning {number}." in found for number in range(8))
 
 
+@pytest.mark.one_backend
 def test_labels_that_are_wrong_are_seen(data, tmp_path, untrained):
     """Real images under the labels of others, to a classifier that has learned the classes."""
     x, y = data.stored("train")

@@ -7,6 +7,8 @@ import keras_medaug as kma
 from keras_medaug.cards import subject as module
 from keras_medaug.cards.subject import Subject
 
+pytestmark = pytest.mark.backend_free
+
 
 @pytest.fixture
 def subject():

@@ -11,6 +11,8 @@ from hypothesis.extra import numpy as hnp
 
 from keras_medaug import datasets
 
+pytestmark = pytest.mark.backend_free
+
 X = np.arange(4 * 8 * 9, dtype="uint8").reshape(4, 8, 9, 1)
 Y = np.array([0, 1, 1, 0])
 

@@ -7,6 +7,8 @@ import pytest
 
 from keras_medaug import datasets
 
+pytestmark = pytest.mark.backend_free
+
 Image = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
 
 

@@ -17,6 +17,8 @@ from keras_medaug import datasets
 from keras_medaug.datasets import MEDMNIST, MedMNISTInfo, download, locking
 from keras_medaug.datasets.progress import Progress
 
+pytestmark = pytest.mark.backend_free
+
 DATA = np.random.default_rng(0).integers(0, 256, 600_000, "uint8").tobytes()
 MD5 = hashlib.md5(DATA).hexdigest()
 

@@ -13,6 +13,8 @@ from keras_medaug import datasets
 from keras_medaug.datasets import MEDMNIST
 from keras_medaug.datasets import medmnist as ours
 
+pytestmark = pytest.mark.backend_free
+
 SINGLE_LABEL = [name for name in MEDMNIST if name != "chestmnist"]
 
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import tracemalloc
 import zipfile
 from pathlib import Path
 from unittest import mock
@@ -12,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import keras_medaug as kma
 from keras_medaug import datasets
 from keras_medaug.datasets import npz
+
+pytestmark = pytest.mark.backend_free
 
 MEDNIST = Path(__file__).parents[3] / "shared/data/mednist"
 
@@ -113,24 +113,6 @@ def test_an_absent_split_in_a_file_that_is_mapped(tmp_path):
     arrays = layout() | {f"val_{kind}": empty for kind, empty in EMPTY.items()}
     np.savez(tmp_path / "short.npz", **arrays)
     assert datasets.from_npz(tmp_path / "short.npz").counts == {"train": 4, "val": 0, "test": 4}
-
-
-def test_a_large_set_never_becomes_floats(tmp_path):
-    images = np.zeros((100_000, 28, 28), "uint8")
-    images[::2, 3:9] = 200
-    labels = (np.arange(100_000) % 2).astype("uint8")
-    arrays = {f"{s}_images": images[:n] for s, n in (("train", None), ("val", 2), ("test", 2))}
-    arrays |= {f"{s}_labels": labels[:n] for s, n in (("train", None), ("val", 2), ("test", 2))}
-    np.savez(tmp_path / "large.npz", **arrays)
-    del arrays, images
-    model = kma.models.Classifier((28, 28, 1), num_classes=2, filters=2, seed=0)
-    model.compile()
-    tracemalloc.start()
-    ds = datasets.from_npz(tmp_path / "large.npz")
-    model.fit(*ds.stored("train"), batch_size=50, epochs=2, steps_per_epoch=2, verbose=0)
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert peak < 30e6  # as floats they are 314 MB, as they stand in the file 78
 
 
 def test_there_is_no_such_file(tmp_path):

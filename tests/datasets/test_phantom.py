@@ -9,6 +9,8 @@ from keras_medaug import datasets
 from keras_medaug.datasets import phantom
 from keras_medaug.datasets.draws import Draws
 
+pytestmark = pytest.mark.backend_free
+
 
 def small(**changes):
     return datasets.load("phantom", **({"train": 20, "val": 5, "test": 10} | changes))

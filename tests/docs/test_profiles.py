@@ -4,6 +4,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.backend_free
+
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 DUMPED = """
 %fused_computation (a: f32[8]) -> f32[8] {{

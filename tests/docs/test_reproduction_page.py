@@ -23,6 +23,8 @@ from reproduction_page import (  # noqa: E402
     write_tables,
 )
 
+pytestmark = pytest.mark.backend_free
+
 TABLES = [counts_table, accuracy_table, confidence_table, variety_table]
 
 

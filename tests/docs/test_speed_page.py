@@ -26,6 +26,8 @@ from speed_page import (  # noqa: E402
 )
 from targets import Row, rows  # noqa: E402
 
+pytestmark = pytest.mark.backend_free
+
 RESULTS = REPOSITORY / "docs" / "results"
 
 

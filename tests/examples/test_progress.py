@@ -5,6 +5,8 @@ import types
 import pytest
 from reproduction import progress
 
+pytestmark = pytest.mark.backend_free
+
 
 @pytest.fixture
 def clock(monkeypatch):

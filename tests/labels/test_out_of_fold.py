@@ -36,6 +36,7 @@ def test_right_labels_are_agreed_with_and_wrong_ones_are_not(judge):
     assert judge.real_agreement > 0.9
 
 
+@pytest.mark.one_backend
 def test_labels_learned_by_heart_do_not_count():
     """Of random labels each classifier knows those of its own images, and no others."""
     x, _ = separable(60)

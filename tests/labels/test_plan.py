@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 
 from keras_medaug.labels import plan_labels
 
+pytestmark = pytest.mark.backend_free
+
 Y = np.repeat([0, 1, 2], [50, 20, 5])
 
 

@@ -1,10 +1,11 @@
 """The paper's confidence: the mean of the largest class probability."""
 
-import keras
 import numpy as np
 import pytest
 
 import keras_medaug as kma
+
+pytestmark = pytest.mark.backend_free
 
 
 class Stub:
@@ -34,18 +35,6 @@ def test_batch_size_is_handed_on():
     assert stub.batches == [2, 3]
 
 
-def test_uint8_and_float_images_agree():
-    classifier = kma.models.Classifier((8, 8, 1), num_classes=3, filters=2, seed=0)
-    bytes_ = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 1), dtype="uint8")
-    result = kma.metrics.mean_confidence(classifier, bytes_)
-    assert type(result) is float
-    assert result == pytest.approx(
-        kma.metrics.mean_confidence(classifier, bytes_.astype("float32") / 255), abs=1e-6
-    )
-    expected = classifier.predict(bytes_, verbose=0).max(axis=1).mean()
-    assert result == pytest.approx(float(expected), abs=1e-6)
-
-
 @pytest.mark.parametrize(
     ("answers", "expected"),
     [
@@ -66,12 +55,3 @@ def test_bad_images():
         kma.metrics.mean_confidence(Stub([[0.5, 0.5]]), IMAGES[0])
     with pytest.raises(ValueError, match="`images`"):
         kma.metrics.mean_confidence(Stub([[0.5, 0.5]]), IMAGES + 2)
-
-
-def test_uint8_images_are_scaled_for_any_classifier():
-    stock = keras.Sequential(
-        [keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(2, "softmax")]
-    )
-    bytes_ = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 1), dtype="uint8")
-    expected = kma.metrics.mean_confidence(stock, bytes_ / 255)
-    assert kma.metrics.mean_confidence(stock, bytes_) == pytest.approx(expected, abs=1e-6)

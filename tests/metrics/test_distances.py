@@ -8,6 +8,8 @@ import keras_medaug as kma
 from keras_medaug.metrics import frechet as frechet_module
 from keras_medaug.metrics import kernel as kernel_module
 
+pytestmark = pytest.mark.backend_free
+
 frechet_distance = kma.metrics.frechet_distance
 kernel_distance = kma.metrics.kernel_distance
 

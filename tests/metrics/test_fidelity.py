@@ -5,6 +5,8 @@ import pytest
 
 from keras_medaug.metrics import label_fidelity
 
+pytestmark = pytest.mark.backend_free
+
 
 def seen_as(labels, classes):
     """Return images that `read` takes for these classes."""

@@ -1,16 +1,13 @@
 """The guards: planted faults are found, honest data pass, official files give their counts."""
 
-import json
 import sys
 import tracemalloc
 
-import keras
 import numpy as np
 import pytest
 from scipy import stats
 
-import keras_medaug as kma
-from keras_medaug.layers import GeometricAugmentation
+from helpers.halves import by_halves, flip_horizontally, flip_vertically, halves, plain
 from keras_medaug.metrics.guards import (
     collapsed_classifier,
     diversity,
@@ -20,6 +17,8 @@ from keras_medaug.metrics.guards import (
     prior_shift,
 )
 
+pytestmark = pytest.mark.backend_free
+
 
 def make(count, seed, shape=(8, 9, 3)):
     return np.random.default_rng(seed).integers(0, 256, (count, *shape), dtype="uint8")
@@ -27,13 +26,6 @@ def make(count, seed, shape=(8, 9, 3)):
 
 def as_floats(images):
     return images.astype("float32") / np.float32(255)
-
-
-def plain(found):
-    """Return what was found, which JSON must hold as it is."""
-    assert json.loads(json.dumps(found, allow_nan=False)) == found
-    assert found["warning"] is None or found["warning"].endswith(".")
-    return found
 
 
 @pytest.fixture
@@ -376,27 +368,6 @@ def test_p_is_that_of_the_exact_binomial_test(count):
 # ---- label-unsafe geometry ------------------------------------------------------------------
 
 
-def halves(count=40):
-    """Return images that are bright on the left, of class 0, or on the right, of class 1."""
-    images, labels = make(count, seed=13, shape=(8, 8, 1)) // 4, np.arange(count) % 2
-    images[labels == 0, :, :4] += 100
-    images[labels == 1, :, 4:] += 100
-    return images, labels
-
-
-def by_halves(images):
-    right = images[:, :, 4:].mean(axis=(1, 2, 3)) > images[:, :, :4].mean(axis=(1, 2, 3))
-    return answers(right.astype(int), 2)
-
-
-def flip_vertically(images):
-    return images[:, ::-1]
-
-
-def flip_horizontally(images):
-    return images[:, :, ::-1]
-
-
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])
 def test_a_transform_that_keeps_labels(dtype):
     images, labels = halves()
@@ -443,36 +414,6 @@ def test_a_classifier_at_chance_cannot_tell():
     found = plain(label_agreement(constant, images, labels, flip_horizontally))
     assert (found["plain"], found["lost"]) == (0.5, None)
     assert "no better than chance" in found["warning"]
-
-
-def test_a_layer_that_does_nothing_outside_training_is_told_of():
-    images, labels = halves()
-    layer = GeometricAugmentation(rotation=0, shift=0, horizontal_flip=True, seed=0)
-    idle = plain(label_agreement(by_halves, images, labels, layer))
-    assert (idle["changed"], idle["lost"]) == (0.0, 0.0)
-    assert "changed 0 images" in idle["warning"]
-    at_work = plain(label_agreement(by_halves, images, labels, lambda x: layer(x, training=True)))
-    assert at_work["lost"] > 0.25
-
-
-def test_functions_get_floats_and_models_batches():
-    seen = []
-
-    class Model:
-        def predict(self, images, batch_size, verbose):
-            seen.append((images.dtype.name, float(images.max()) <= 1, batch_size, verbose))
-            return keras.ops.convert_to_tensor(by_halves(images))
-
-    images, labels = halves()
-    found = label_agreement(Model(), images, labels, lambda x: flip_vertically(x) + 1e-5 - 1e-5)
-    assert found["lost"] == 0
-    assert seen == [("float32", True, 40, 0)] * 2
-
-
-def test_a_classifier_of_the_package():
-    classifier = kma.models.Classifier((8, 8, 1), num_classes=2, filters=4, seed=0)
-    found = plain(label_agreement(classifier, *halves(), flip_horizontally))
-    assert 0 <= found["plain"] <= 1
 
 
 def test_what_rounding_leaves_of_the_range_is_let_through():

@@ -7,6 +7,8 @@ import pytest
 from keras_medaug.metrics import manifold as manifold_module
 from keras_medaug.metrics import manifold_scores
 
+pytestmark = pytest.mark.backend_free
+
 NAMES = ("precision", "recall", "density", "coverage")
 
 

@@ -8,6 +8,8 @@ import pytest
 import keras_medaug as kma
 from keras_medaug.metrics import sample_quality
 
+pytestmark = pytest.mark.backend_free
+
 DATA = kma.datasets.load("phantom", size=16)
 TRAIN, VAL, TEST = DATA.train, DATA.val, DATA.test
 PIXELS = kma.features.PixelFeatures(TRAIN[0], components=12)

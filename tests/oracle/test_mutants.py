@@ -6,6 +6,8 @@ import pytest
 
 from gradient_oracle.mutants import MUTANTS, ROOT, mutated
 
+pytestmark = pytest.mark.backend_free
+
 
 @pytest.mark.parametrize("name", MUTANTS)
 def test_a_mutant_is_another_program(name):

@@ -4,7 +4,6 @@ import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
 from scipy import stats
@@ -15,10 +14,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
 from study_statistics import WORLDS, TestSet, World, coverage, false_alarms, power
 
-# Simulations that take half a minute, and NumPy and SciPy alone.
-pytestmark = pytest.mark.skipif(
-    keras.config.backend() != "torch", reason="knows no backend, and runs with PyTorch"
-)
+pytestmark = pytest.mark.backend_free
 
 
 def cells(gain, seeds=10, images=300, key=0, **parts):

@@ -9,6 +9,9 @@ import own_arms
 
 pytest.importorskip("distributed")
 
+# What is tested is what Dask does; that processes give equal results, each backend tests elsewhere.
+pytestmark = pytest.mark.one_backend
+
 OPTIONS = {
     "steps": 6, "batch_size": 32, "classifier": {"filters": 4}, "seeds": 3, "verbose": False,
 }  # fmt: skip

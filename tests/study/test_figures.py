@@ -1,9 +1,12 @@
 """Figures of a study."""
 
 import numpy as np
+import pytest
 
 from keras_medaug.plotting import save
 from keras_medaug.study.figures import learning_curves, paired_differences
+
+pytestmark = pytest.mark.backend_free
 
 
 def study(fraction, means):

@@ -6,6 +6,8 @@ from sklearn.metrics import roc_auc_score
 
 from keras_medaug.study.influence import auc_influence
 
+pytestmark = pytest.mark.backend_free
+
 
 def predictions(classes, count, decimals=None):
     rng = np.random.default_rng(classes)

@@ -21,6 +21,8 @@ from keras_medaug.study.runner import _policies
 from keras_medaug.study.scores import area, scores
 from keras_medaug.study.settings import Settings
 
+pytestmark = pytest.mark.one_backend
+
 SEEDS = 10
 STUDIES = Path(__file__).parents[2] / "docs/results/studies"
 GAINS = {"none": 1.0, "geometric-safe": 1.0, "oversample": 2.2, "cvae": 0.5}

@@ -224,6 +224,7 @@ def test_the_weights_with_the_best_validation_score_count(study, data):
         assert found == pytest.approx(max(result["val_auc"]), abs=1e-5)
 
 
+@pytest.mark.usefixtures("compiled_anew")
 def test_workers_give_the_same_file_and_a_lost_one_costs_one_cell(
     data, tmp_path, monkeypatch, has_gpu
 ):

@@ -7,6 +7,8 @@ import pytest
 from keras_medaug.study import scheduling
 from keras_medaug.study.cell import Cell
 
+pytestmark = pytest.mark.backend_free
+
 
 @pytest.fixture
 def clock(monkeypatch):

@@ -12,6 +12,8 @@ import pytest
 
 from keras_medaug.study import Workers
 
+pytestmark = pytest.mark.backend_free
+
 
 @pytest.fixture(scope="module")
 def workers():

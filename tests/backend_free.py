@@ -1,0 +1,43 @@
+"""Keeps Keras away from tests that are marked `backend_free`, which run once."""
+
+import contextlib
+import types
+from unittest import mock
+
+import keras
+
+# What asks and computes nothing: it tells a tensor from an array.
+HARMLESS = {"is_tensor"}
+MODULES = (keras.ops, keras.random)
+METHODS = ((keras.Variable, "__init__"), (keras.layers.Layer, "__call__"))
+
+
+class Stray(AssertionError):
+    """A test that is marked `backend_free` touched Keras."""
+
+
+def _refusing(name):
+    def refuse(*_, **__):
+        raise Stray(
+            f"{name}: a test that is marked backend_free runs on no backend; expected NumPy alone. "
+            "Take the mark away, and the test runs on each backend."
+        )
+
+    return refuse
+
+
+@contextlib.contextmanager
+def off_limits():
+    """Refuse, for as long as it lasts, all by which a backend computes."""
+    with contextlib.ExitStack() as stack:
+        for module in MODULES:
+            functions = {
+                name: _refusing(f"{module.__name__}.{name}")
+                for name, value in vars(module).items()
+                if isinstance(value, types.FunctionType) and name not in HARMLESS
+            }
+            stack.enter_context(mock.patch.multiple(module, **functions))
+        for owner, name in METHODS:
+            refuse = _refusing(f"keras.{owner.__name__}")
+            stack.enter_context(mock.patch.object(owner, name, refuse))
+        yield
