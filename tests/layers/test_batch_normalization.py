@@ -110,11 +110,6 @@ def test_frozen_it_uses_the_running_statistics():
         np.testing.assert_array_equal(found, expected)
 
 
-def test_it_is_saved_as_itself():
-    config = keras.saving.serialize_keras_object(BatchNormalization())
-    assert type(keras.saving.deserialize_keras_object(config)) is BatchNormalization
-
-
 def penalty_gradient(layer, x):
     """Return the gradient, by the inputs, of the squared norm of a gradient by the inputs."""
 

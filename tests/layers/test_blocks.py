@@ -1,7 +1,5 @@
 """The blocks of figures 6 to 8: shapes, parts, configurations, and what they compute."""
 
-import json
-
 import keras
 import numpy as np
 import pytest
@@ -77,31 +75,6 @@ def test_seeds(name):
         kernels.append(numpy(block.convolution.kernel))
     np.testing.assert_array_equal(kernels[0], kernels[1])
     assert not np.allclose(kernels[0], kernels[2])
-
-
-@pytest.mark.parametrize("name", BLOCKS)
-def test_config(name):
-    arguments = {"kernel_size": 3, "strides": 1, "batch_normalization": True, "seed": 5}
-    if name != "EncoderBlock":
-        arguments["negative_slope"] = 0.1
-    if name == "DiscriminatorBlock":
-        arguments.update(dropout=0.25, return_convolution=True)
-    block = make(name, 4, name="block", **arguments)
-    config = json.loads(json.dumps(block.get_config()))
-    assert arguments.items() <= config.items()
-    twin = type(block).from_config(config)
-    assert twin.get_config() == block.get_config()
-    for one, other in zip(
-        keras.tree.flatten(twin(images())), keras.tree.flatten(block(images())), strict=True
-    ):
-        np.testing.assert_array_equal(numpy(one), numpy(other))
-
-
-@pytest.mark.parametrize("name", BLOCKS)
-def test_mixed_precision(name):
-    block = make(name, 4, dtype="mixed_bfloat16", seed=0)
-    assert keras.backend.standardize_dtype(block(images()).dtype) == "bfloat16"
-    assert block.convolution.kernel.dtype == "float32"
 
 
 def test_raw_convolution_of_the_discriminator():

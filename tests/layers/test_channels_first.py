@@ -55,7 +55,7 @@ def parts(layer):
     return [layer, *layer._flatten_layers(include_self=False)]
 
 
-@pytest.mark.parametrize("name", ["CVAE", "DCGAN", "VAEGAN", "Classifier"])
+@pytest.mark.parametrize("name", models.__all__)
 def test_the_models_are_made_of_our_convolutions(name):
     classes = {"num_classes": 2} if name == "Classifier" else {}
     model = getattr(models, name)((28, 28, 1), seed=0, **classes)

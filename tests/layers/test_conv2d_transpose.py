@@ -211,13 +211,6 @@ def test_mixed_precision(policy):
         np.testing.assert_allclose(a.astype("float32"), b, atol=0.02 * np.abs(b).max())
 
 
-def test_weights_have_the_names_and_shapes_of_the_stock_layer():
-    ours, stock = pair(images(1, 4, 4, 3), 2, (5, 4), strides=2, name="up")
-    assert [w.name for w in ours.weights] == [w.name for w in stock.weights]
-    assert [w.path for w in ours.weights] == [w.path for w in stock.weights]
-    assert [w.shape for w in ours.weights] == [w.shape for w in stock.weights]
-
-
 def test_weight_files_load_both_ways(tmp_path):
     def model(layer):
         return keras.Sequential(
@@ -233,31 +226,6 @@ def test_weight_files_load_both_ways(tmp_path):
         np.testing.assert_allclose(
             target.predict(x, verbose=0), source.predict(x, verbose=0), atol=1e-5
         )
-
-
-def test_configuration_round_trip():
-    layer = Conv2DTranspose(3, (5, 4), strides=(2, 1), padding="same", activation="relu")
-    config = keras.saving.serialize_keras_object(layer)
-    assert config["registered_name"] == "keras_medaug>Conv2DTranspose"
-    clone = keras.saving.deserialize_keras_object(config)
-    assert type(clone) is Conv2DTranspose
-    assert clone.get_config() == layer.get_config() == Stock(**layer.get_config()).get_config()
-
-
-def test_saved_model_round_trip(tmp_path):
-    model = keras.Sequential(
-        [
-            keras.Input((4, 5, 2)),
-            Conv2DTranspose(4, 5, strides=2, padding="same", activation="relu"),
-            Conv2DTranspose(1, 4, strides=1, padding="valid"),
-        ]
-    )
-    path = tmp_path / "model.keras"
-    model.save(path)
-    loaded = keras.saving.load_model(path)
-    assert type(loaded.layers[0]) is Conv2DTranspose
-    x = images(2, 4, 5, 2)
-    np.testing.assert_array_equal(loaded.predict(x, verbose=0), model.predict(x, verbose=0))
 
 
 def test_trains_compiled_like_the_stock_layer():
@@ -290,18 +258,3 @@ def test_compiles():
     else:
         got = ours(x)
     np.testing.assert_allclose(ops.convert_to_numpy(got), expected, atol=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ((0, 3), "filters"),
-        ((2, 0), "kernel_size"),
-        ((2, 3, 0), "strides"),
-        ((2, 3, 1, "causal"), "padding"),
-    ],
-)
-def test_refuses_what_the_stock_layer_refuses(arguments, message):
-    for layer in (Stock, Conv2DTranspose):
-        with pytest.raises(ValueError, match=message):
-            layer(*arguments)

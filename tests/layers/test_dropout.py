@@ -83,15 +83,6 @@ def test_the_stock_layer_runs_where_axes_share_their_draw():
     assert all(len(set(row)) == 1 for row in outputs.tolist())
 
 
-def test_it_is_off_outside_training_and_saved_as_itself():
-    layer = Dropout(0.5, seed=8)
-    x = ops.ones((4, 4))
+def test_it_is_off_outside_training():
+    layer, x = Dropout(0.5, seed=8), ops.ones((4, 4))
     np.testing.assert_array_equal(ops.convert_to_numpy(layer(x, training=False)), np.ones((4, 4)))
-    config = keras.saving.serialize_keras_object(layer)
-    assert type(keras.saving.deserialize_keras_object(config)) is Dropout
-
-
-@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
-def test_types_stay(dtype):
-    outputs = Dropout(0.5, seed=9, dtype=dtype)(ops.ones((4, 4), dtype), training=True)
-    assert keras.backend.standardize_dtype(outputs.dtype) == dtype

@@ -29,11 +29,6 @@ def test_a_label_of_no_class_gives_zeros():
     assert found.any(axis=1).tolist() == [False, False, True]
 
 
-def test_it_is_saved_as_itself():
-    config = keras.saving.serialize_keras_object(LabelEmbedding(4, 5))
-    assert type(keras.saving.deserialize_keras_object(config)) is LabelEmbedding
-
-
 def test_a_class_that_occurs_often_moves_the_second_moment_by_the_square_of_its_sum():
     """Not, as after a lookup on TensorFlow, by the sum of the squares."""
     model = keras.Sequential([keras.Input((), dtype="int32"), LabelEmbedding(3, 2)])

@@ -2,7 +2,6 @@
 
 import keras
 import numpy as np
-import pytest
 
 import keras_medaug as kma
 
@@ -43,35 +42,3 @@ def test_without_a_seed_keras_governs():
         draws.append(draw(kma.layers.Sampling(), zeros, zeros))
     np.testing.assert_array_equal(draws[0], draws[1])
     assert not np.allclose(draws[0], draws[2])
-
-
-def test_config():
-    layer = kma.layers.Sampling(seed=3, name="draw")
-    twin = kma.layers.Sampling.from_config(layer.get_config())
-    zeros = np.zeros((2, 3), "float32")
-    assert twin.get_config() == layer.get_config()
-    np.testing.assert_array_equal(draw(twin, zeros, zeros), draw(layer, zeros, zeros))
-
-
-def test_saved_inside_a_model(tmp_path):
-    pair = [keras.Input((3,)), keras.Input((3,))]
-    model = keras.Model(pair, kma.layers.Sampling(seed=3)(pair))
-    model.save(tmp_path / "m.keras")
-    zeros = np.zeros((2, 3), "float32")
-    loaded = keras.saving.load_model(tmp_path / "m.keras")
-    np.testing.assert_array_equal(loaded.predict([zeros, zeros], verbose=0).shape, (2, 3))
-    assert isinstance(loaded.layers[-1], kma.layers.Sampling)
-    assert loaded.layers[-1].seed == 3
-
-
-def test_shape_and_dtype():
-    layer = kma.layers.Sampling(seed=0, dtype="mixed_bfloat16")
-    assert layer.compute_output_shape([(None, 3), (None, 3)]) == (None, 3)
-    z = layer([np.zeros((2, 3), "float32")] * 2)
-    assert keras.backend.standardize_dtype(z.dtype) == "bfloat16"
-
-
-@pytest.mark.parametrize("seed", [-1, 0.5])
-def test_bad_seed(seed):
-    with pytest.raises(ValueError, match="`seed`"):
-        kma.layers.Sampling(seed=seed)

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from keras import ops
 
+from harness import MODELS
 from keras_medaug.callbacks import ResumeTraining
 from keras_medaug.models.finite_guard import FiniteGuard
 
-MODELS = ["CVAE", "DCGAN", "VAEGAN", "Classifier"]
 # Whose loss the numbers spoil that a generator, decoder or classifier makes of spoiled weights.
 NETWORKS = {
     "CVAE": "decoder",

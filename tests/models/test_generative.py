@@ -6,19 +6,22 @@ import keras
 import numpy as np
 import pytest
 
-NAMES = ["CVAE", "DCGAN", "VAEGAN"]
+from harness import GENERATIVE, MODELS
+
 AUTOENCODERS = ["CVAE", "VAEGAN"]
 
 
 @pytest.fixture(scope="module")
 def models(build):
     """Return an unconditional and a conditional model of each kind, uncompiled."""
-    made = {(name, False): build(name, compiled=False) for name in NAMES}
-    made.update({(name, True): build(name, compiled=False, num_classes=2) for name in NAMES})
+    made = {(name, False): build(name, compiled=False) for name in GENERATIVE}
+    made.update({(name, True): build(name, compiled=False, num_classes=2) for name in GENERATIVE})
     return made
 
 
-@pytest.fixture(params=[(name, conditional) for name in NAMES for conditional in (False, True)])
+@pytest.fixture(
+    params=[(name, conditional) for name in GENERATIVE for conditional in (False, True)]
+)
 def model(request, models):
     return models[request.param]
 
@@ -75,7 +78,7 @@ def test_many_images_take_no_more_memory_than_few_beside_themselves(models):
     assert many - few < 0.2 * 16384 * 8 * 8 * 4
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", GENERATIVE)
 def test_every_image_stands_in_its_place(models, name):
     """Also where there are more than are held at a time."""
     model = models[name, True]
@@ -103,7 +106,7 @@ def test_every_batch_that_is_made_has_the_same_size(models, monkeypatch):
     assert len({image.tobytes() for image in images}) == 50
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", GENERATIVE)
 def test_labels_change_the_image_and_only_its_own(models, name):
     model = models[name, True]
     zeros, mixed = np.zeros(4, int), np.array([0, 1, 0, 1])
@@ -145,7 +148,7 @@ def test_reconstruction(models, x, y, name, conditional):
 
 # Keras warns of every generator that ends.
 @pytest.mark.filterwarnings("ignore:Your input ran out of data:UserWarning")
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", GENERATIVE)
 def test_images_and_labels_in_a_list_or_a_tuple(models, x, y, name):
     """One batch, several, by arrays or by an iterable of batches: the same."""
     model = models[name, True]
@@ -233,7 +236,7 @@ def test_networks_are_plain_keras_models(model):
             assert type(network).__module__.startswith("keras")
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", GENERATIVE)
 def test_uint8_images(build, models, name):
     pixels = np.random.default_rng(0).integers(0, 256, (8, 8, 8, 1), dtype="uint8")
     floats = pixels.astype("float32") / 255
@@ -263,7 +266,7 @@ SUMS = {
 }
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", GENERATIVE)
 def test_losses_add_up_with_a_short_last_batch(build, x, name):
     extra = {} if name == "DCGAN" else {"beta": 2.5}
     if name == "VAEGAN":
@@ -287,7 +290,7 @@ def test_losses_add_up_with_a_short_last_batch(build, x, name):
         )
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", GENERATIVE)
 def test_an_epochs_value_is_the_mean_over_images(build, x, name):
     x = x.copy()
     x[4:] *= 0.01
@@ -347,7 +350,7 @@ def test_dropout_is_off_outside_training(build, x, name):
     assert logs[0.6, "training"][key] != pytest.approx(logs[0.0, "training"][key], rel=1e-3)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", GENERATIVE)
 def test_one_argument_normalises_the_decoder_and_the_discriminator(build, name):
     for wanted in (True, False):
         model = build(name, compiled=False, batch_normalization=wanted)
@@ -358,16 +361,9 @@ def test_one_argument_normalises_the_decoder_and_the_discriminator(build, name):
                 assert found == (wanted and player != "encoder"), player
 
 
-KERNELS = {
-    "CVAE": ("encoder", "decoder"),
-    "DCGAN": ("generator", "discriminator"),
-    "VAEGAN": ("encoder", "decoder", "discriminator"),
-}
-
-
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", GENERATIVE)
 def test_each_kernel_size_is_its_own_networks(build, name):
-    sizes = {player: size for size, player in enumerate(KERNELS[name], start=5)}
+    sizes = {player: size for size, player in enumerate(MODELS[name].networks, start=5)}
     arguments = {f"{player}_kernel_size": size for player, size in sizes.items()}
     model = build(name, compiled=False, **arguments)
     for player, size in sizes.items():
@@ -376,7 +372,7 @@ def test_each_kernel_size_is_its_own_networks(build, name):
         assert {tuple(v.shape[:2]) for v in kernels} == {(size, size)}, player
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", GENERATIVE)
 def test_only_training_moves_statistics(build, x, name):
     model = build(name)
 

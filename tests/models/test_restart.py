@@ -4,18 +4,12 @@ import keras
 import numpy as np
 import pytest
 
-from keras_medaug.players import Gate
+from harness import MODELS
 
-KINDS = {
-    "CVAE": {},
-    "DCGAN": {"dropout": 0.3},
-    "VAEGAN": {"dropout": 0.3, "gate": Gate(0.6, 0.1), "num_classes": 2},
-    "Classifier": {"dropout": 0.3},
-}
 COMPILED = keras.config.backend() != "torch"
 
 
-@pytest.fixture(params=list(KINDS))
+@pytest.fixture(params=list(MODELS))
 def name(request):
     return request.param
 
@@ -25,13 +19,13 @@ def data_for(model, x, y):
 
 
 def losses(model, data):
-    return model.fit(*data, batch_size=6, epochs=2, verbose=0).history["loss"]
+    return model.fit(*data, batch_size=4, epochs=2, verbose=0).history["loss"]
 
 
 def test_it_trains_as_a_new_model_of_that_seed_does(build, x, y, name, all_state, same):
-    fresh = build(name, seed=5, **KINDS[name])
+    fresh = build(name, seed=5, **MODELS[name].rich)
     data = data_for(fresh, x, y)
-    used = build(name, seed=1, **KINDS[name])
+    used = build(name, seed=1, **MODELS[name].rich)
     losses(used, data)
     for optimizer in getattr(used.optimizer, "optimizers", [used.optimizer]):
         optimizer.learning_rate = 0.7
@@ -45,7 +39,7 @@ def test_it_trains_as_a_new_model_of_that_seed_does(build, x, y, name, all_state
 
 
 def test_other_seeds_differ_and_keras_governs_where_there_is_none(build, name, same):
-    model, other = (build(name, seed=1, **KINDS[name]) for _ in range(2))
+    model, other = (build(name, seed=1, **MODELS[name].rich) for _ in range(2))
     assert same(model, other)
     model.restart(2)
     assert not same(model, other)
@@ -56,21 +50,21 @@ def test_other_seeds_differ_and_keras_governs_where_there_is_none(build, name, s
 
 
 def test_it_need_not_be_compiled(build, name):
-    model = build(name, compiled=False, seed=1, **KINDS[name])
+    model = build(name, compiled=False, seed=1, **MODELS[name].rich)
     model.restart(2)
-    expected = build(name, compiled=False, seed=2, **KINDS[name]).get_weights()
+    expected = build(name, compiled=False, seed=2, **MODELS[name].rich).get_weights()
     for found, weight in zip(model.get_weights(), expected, strict=True):
         np.testing.assert_array_equal(found, weight)
 
 
 def test_a_bad_seed_is_refused(build, name):
     with pytest.raises(ValueError, match="seed"):
-        build(name, seed=1, **KINDS[name]).restart("five")
+        build(name, seed=1, **MODELS[name].rich).restart("five")
 
 
 def test_it_can_be_done_again_and_with_a_schedule(build, name, same):
     def scheduled(seed):
-        model = build(name, compiled=False, seed=seed, **KINDS[name])
+        model = build(name, compiled=False, seed=seed, **MODELS[name].rich)
         schedule = keras.optimizers.schedules.ExponentialDecay(0.1, 5, 0.9)
         model.compile(keras.optimizers.SGD(schedule, momentum=0.5), run_eagerly=True)
         return model
@@ -106,7 +100,7 @@ def test_what_cannot_be_made_anew_trains_and_is_left_as_it_is(build, x, y, all_s
 
 @pytest.mark.skipif(not COMPILED, reason="PyTorch compiles nothing, so that every step is Python's")
 def test_nothing_is_traced_again_after_the_first_epoch(build, x, y, name, monkeypatch):
-    model = build(name, seed=1, **KINDS[name])
+    model = build(name, seed=1, **MODELS[name].rich)
     model.compile()
     data, traces = data_for(model, x, y), []
     compute_loss = model.compute_loss

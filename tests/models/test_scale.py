@@ -1,4 +1,4 @@
-"""Precision, accumulation, several steps an execution, schedules, several devices."""
+"""Loss scaling, accumulation, several steps an execution, schedules, several devices."""
 
 import itertools
 import os
@@ -10,14 +10,10 @@ import keras
 import numpy as np
 import pytest
 
+from harness import MODELS
+from harness.state import numpy
 from keras_medaug.models import parallel
 from keras_medaug.models.parallel import check_parallelism
-
-MODELS = ["CVAE", "DCGAN", "VAEGAN", "Classifier"]
-
-
-def numpy(variable):
-    return np.array(keras.ops.convert_to_numpy(variable.value))
 
 
 def fit(model, x, y, **arguments):
@@ -29,27 +25,6 @@ def optimizers(model):
     """Return the optimizers that step, by the name of their network."""
     optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
     return getattr(optimizer, "by_network", {"model": optimizer})
-
-
-@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
-@pytest.mark.parametrize("name", MODELS)
-def test_mixed_precision(build, x, y, name, policy):
-    model = build(name, dtype=policy)
-    if policy == "mixed_float16":
-        model.optimizer.dynamic_scale.assign(256.0)  # from which no step of so few overflows
-    before = [numpy(v) for v in model.trainable_variables]
-    history = fit(model, x, y, epochs=2).history
-    assert all(np.isfinite(values).all() for values in history.values())
-    scaled = isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
-    assert scaled == (policy == "mixed_float16")
-    assert {int(each.iterations) for each in optimizers(model).values()} == {4}
-    assert not any(
-        np.array_equal(a, numpy(v)) for a, v in zip(before, model.trainable_variables, strict=True)
-    )
-    assert keras.config.dtype_policy().name == "float32"
-    assert policy in {layer.dtype_policy.name for layer in model._flatten_layers()}
-    if name != "Classifier":
-        assert model.generate(4, seed=0).dtype == np.float32
 
 
 def test_loss_scaling_changes_no_step(build, x):
@@ -159,7 +134,9 @@ def train(path):
     found = {}
     for name in models:
         model, labels = made(name)
-        model.fit(x, labels, batch_size=4, epochs=2, verbose=0)
+        count = 10 if name == "CVAE" else 8  # whose last batch is shorter: one more to compile
+        labels = None if labels is None else labels[:count]
+        model.fit(x[:count], labels, batch_size=4, epochs=2, verbose=0)
         found |= {f"{name} {k}": v for k, v in enumerate(model.get_weights())}
         found[f"{name} devices"] = len(model.trainable_variables[0].value.sharding.device_set)
         if name == "CVAE":
@@ -193,7 +170,7 @@ assert np.isfinite(model.fit(x, batch_size=4, verbose=0).history["loss"]).all()
 
 
 def test_two_devices_do_what_one_does(backend, tmp_path):
-    """The last batch, of two images, is shorter than the others."""
+    """The last batch of the CVAE, of two images, is shorter than the others."""
     if backend != "jax":
         pytest.skip("keras.distribution.DataParallel with JAX")
     paths = tmp_path / "one.npz", tmp_path / "two.npz"

@@ -5,20 +5,15 @@ import numpy as np
 import pytest
 
 import keras_medaug as kma
+from harness import GENERATIVE, MODELS
+from harness.state import numpy
 from keras_medaug.models.image_model import ImageModel
-
-GENERATIVE = ["CVAE", "DCGAN", "VAEGAN"]
-MODELS = [*GENERATIVE, "Classifier"]
 
 
 def fit(model, x, y=None, **arguments):
     y = y if model.num_classes else None
     arguments = {"batch_size": 4, "verbose": 0, **arguments}
     return model.fit(x, y, **arguments)
-
-
-def numpy(variable):
-    return np.array(keras.ops.convert_to_numpy(variable.value))
 
 
 # ---- optimizers --------------------------------------------------------------------------------
@@ -284,26 +279,3 @@ def test_callbacks_see_the_losses(build, x):
     stop = keras.callbacks.EarlyStopping("loss", patience=0, min_delta=1e6)
     history = fit(build("DCGAN"), x, epochs=5, callbacks=[stop]).history
     assert len(history["loss"]) == 2
-
-
-# ---- compiled steps, several precisions --------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", MODELS)
-def test_compilation_is_never_turned_off(build, backend, name):
-    model = build(name, compiled=False)
-    model.compile()
-    assert model.supports_jit
-    # On TensorFlow Keras's "auto" leaves XLA off; on torch there is nothing to turn on.
-    assert bool(model.jit_compile) is (backend == "jax")
-
-
-def test_a_compiled_step_does_what_an_eager_one_does(build, x):
-    logs = []
-    for eager in (True, False):
-        model = build("VAEGAN", compiled=False, gate=kma.players.Gate())
-        model.compile(run_eagerly=eager)
-        logs.append(fit(model, x, epochs=2).history)
-        assert int(model.optimizer.by_network["encoder"].iterations) == 4
-    for key, values in logs[0].items():
-        np.testing.assert_allclose(logs[1][key], values, rtol=2e-3, err_msg=key)

@@ -1,12 +1,12 @@
 """Gradients by the backend's own automatic differentiation, and tiny models to take them of."""
 
+import functools
+
 import numpy as np
 import pytest
 
-import keras_medaug as kma
+import harness
 from gradient_oracle import autodiff
-
-LATENT = 3
 
 
 @pytest.fixture
@@ -23,16 +23,8 @@ def value():
 
 @pytest.fixture
 def build():
-    """Return a function that makes a tiny model by the name of its class."""
-
-    def call(name, **arguments):
-        filters = {"decoder_filters": 2, "encoder_filters": 2, "discriminator_filters": 2}
-        if name == "DCGAN":
-            filters = {"generator_filters": 2, "discriminator_filters": 2}
-        arguments = {"latent_dim": LATENT, "seed": 0, **filters, **arguments}
-        return getattr(kma.models, name)((8, 8, 1), **arguments)
-
-    return call
+    """Return a function that makes a tiny model by the name of its class, not compiled yet."""
+    return functools.partial(harness.build, compiled=False)
 
 
 @pytest.fixture

@@ -8,14 +8,10 @@ import keras_medaug as kma
 from gradient_oracle.noise import Noise
 from gradient_oracle.objectives import OF
 from gradient_oracle.recorder import Recorder, received
+from harness import MODELS
 from keras_medaug.players import Gate
 
 COUNT = 4
-TINY = {
-    "CVAE": {"encoder_filters": 2, "decoder_filters": 2},
-    "DCGAN": {"generator_filters": 2, "discriminator_filters": 2},
-    "VAEGAN": {"encoder_filters": 2, "decoder_filters": 2, "discriminator_filters": 2},
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,8 +30,7 @@ class Case:
         given = {"seed": 0, **self.arguments, **more}
         if self.as_shipped:
             return getattr(kma.models, self.name)((28, 28, 1), **given)
-        given = {"latent_dim": 3, **TINY[self.name], **given}
-        return getattr(kma.models, self.name)((8, 8, 1), **given)
+        return getattr(kma.models, self.name)((8, 8, 1), **{**MODELS[self.name].small, **given})
 
     def batch(self, number=0):
         """Return images, those given or random ones, and labels where the model takes them."""

@@ -1,0 +1,411 @@
+"""The models, and `run_model_test`: what each of them has to do, whatever it learns."""
+
+import dataclasses
+import json
+import zipfile
+
+import keras
+import numpy as np
+import pytest
+
+import keras_medaug as kma
+from harness.bad_input import (
+    IMAGES,
+    LABELS,
+    X,
+    Y,
+    check_bad_images,
+    check_bad_labels,
+    refused,
+)
+from harness.state import equal, numpy, same, state
+from keras_medaug.players import Gate
+
+SHAPE = (8, 8, 1)
+NOT_A_SIZE = [0, -2, 1.5, "4"]
+NOT_A_FLAG = ["no", None, 1]
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """A model, and what is asked of it.
+
+    Args:
+        model: The class.
+        networks: Names of its networks.
+        small: Arguments beside the image shape that make it small.
+        rich: Arguments that give it all the state it may have: dropout, a gate, labels.
+        every: Every argument, at another value than the default.
+        refused: For each argument, values that are none.
+        refused_optimizers: What `compile` has to refuse, and what it says that it expected.
+    """
+
+    model: type
+    networks: tuple
+    small: dict
+    rich: dict
+    every: dict
+    refused: dict
+    refused_optimizers: tuple
+
+    @property
+    def name(self):
+        return self.model.__name__
+
+    @property
+    def labelled(self):
+        """Whether it takes labels when it is made small."""
+        return "num_classes" in self.small
+
+    @property
+    def generates(self):
+        return hasattr(self.model, "generate")
+
+
+def optimizers(*names):
+    """Return an optimizer for each name."""
+    return {name: keras.optimizers.SGD() for name in names}
+
+
+def all_refused(sizes=(), **arguments):
+    """Return the values that arguments refuse, those that all models share among them."""
+    return {
+        "image_shape": [(8, 8), (7, 8, 1), (8, 300, 1), (8, 8, 2), None],
+        "seed": [-1, 0.5, "0"],
+        **dict.fromkeys(sizes, NOT_A_SIZE),
+        **arguments,
+    }
+
+
+GENERATOR = {
+    "latent_dim": [0, -1, 2.5, None, True],
+    "num_classes": [0, 1, -1, 2.0, "2", True],
+    "batch_normalization": NOT_A_FLAG,
+}
+AUTOENCODER = (
+    "encoder_filters", "decoder_filters", "encoder_kernel_size", "decoder_kernel_size",
+)  # fmt: skip
+DISCRIMINATOR = ("discriminator_filters", "discriminator_kernel_size")
+SHARED = keras.optimizers.SGD()
+
+MODELS = {
+    case.name: case
+    for case in (
+        Case(
+            kma.models.CVAE,
+            networks=("encoder", "decoder"),
+            small={"latent_dim": 3, "encoder_filters": 2, "decoder_filters": 2},
+            rich={},
+            every={
+                "latent_dim": 5, "likelihood": "gaussian", "pixel_scale": 0.2, "beta": 0.5,
+                "kl_estimator": "sample", "encoder_filters": 2, "decoder_filters": 3,
+                "batch_normalization": False, "encoder_kernel_size": 5, "decoder_kernel_size": 2,
+                "num_classes": 3,
+            },
+            refused=all_refused(
+                AUTOENCODER,
+                **GENERATOR,
+                likelihood=["poisson", None],
+                kl_estimator=["exact", None],
+                beta=[-1, np.nan, "1"],
+                pixel_scale=[0, -1],
+            ),
+            refused_optimizers=(
+                (optimizers("encoder", "decoder"), "a single optimizer"),
+                (3, "a Keras optimizer"),
+            ),
+        ),
+        Case(
+            kma.models.DCGAN,
+            networks=("generator", "discriminator"),
+            small={"latent_dim": 3, "generator_filters": 2, "discriminator_filters": 2},
+            rich={"dropout": 0.3, "num_classes": 2},
+            every={
+                "latent_dim": 5, "adversarial": "minimax", "generator_filters": 2,
+                "discriminator_filters": 3, "dropout": 0.1, "batch_normalization": False,
+                "num_classes": 3, "generator_kernel_size": 5, "discriminator_kernel_size": 2,
+                "ema_momentum": 0.5,
+            },
+            refused=all_refused(
+                ("generator_filters", "generator_kernel_size", *DISCRIMINATOR),
+                **GENERATOR,
+                adversarial=["wasserstein", None],
+                dropout=[1, 1.5, -0.1, None],
+                ema_momentum=[0, 1, "0.9", True],
+            ),
+            refused_optimizers=(
+                (optimizers("generator"), "one for each of"),
+                (optimizers("decoder", "discriminator"), "one for each of"),
+                (optimizers("generator", "discriminator", "encoder"), "one for each of"),
+                ({"generator": SHARED, "discriminator": SHARED}, "one for each network"),
+                ({"generator": SHARED, "discriminator": None}, "a Keras optimizer"),
+            ),
+        ),
+        Case(
+            kma.models.VAEGAN,
+            networks=("encoder", "decoder", "discriminator"),
+            small={
+                "latent_dim": 3, "encoder_filters": 2, "decoder_filters": 2,
+                "discriminator_filters": 2,
+            },
+            rich={"dropout": 0.3, "gate": Gate(0.6, 0.05), "num_classes": 2},
+            every={
+                "latent_dim": 5, "gamma": 0.2, "gamma_reduction": "sum", "beta": 0.5,
+                "adversarial": "minimax", "gate": Gate(0.5, 0.1), "encoder_filters": 2,
+                "decoder_filters": 3, "discriminator_filters": 4, "dropout": 0.1,
+                "batch_normalization": False, "encoder_kernel_size": 5, "decoder_kernel_size": 2,
+                "discriminator_kernel_size": 6, "feature_block": 1, "ema_momentum": None,
+                "num_classes": 3,
+            },
+            refused=all_refused(
+                (*AUTOENCODER, *DISCRIMINATOR),
+                **GENERATOR,
+                adversarial=["wasserstein"],
+                gamma=[-1, np.inf],
+                gamma_reduction=["max", None],
+                beta=[-1],
+                dropout=[1, -0.1],
+                gate=[0.68, "on"],
+                ema_momentum=[0, 1],
+                feature_block=[0, 3, "2", True],
+            ),
+            refused_optimizers=(
+                (optimizers("generator", "encoder", "discriminator"), "one for each of"),
+                (optimizers("encoder", "decoder"), "one for each of"),
+                (
+                    {**optimizers("encoder"), "decoder": SHARED, "discriminator": SHARED},
+                    "for each network",
+                ),
+            ),
+        ),
+        Case(
+            kma.models.Classifier,
+            networks=("network",),
+            small={"num_classes": 2, "filters": 2},
+            rich={"dropout": 0.3},
+            every={
+                "num_classes": 3, "dropout": 0.1, "filters": 3, "kernel_size": 5,
+                "augmentation": keras.layers.GaussianNoise(0.1, seed=3),
+            },
+            refused=all_refused(
+                ("filters", "kernel_size"),
+                num_classes=[0, 1, -1, 2.0, None],
+                dropout=[1, -0.1],
+                augmentation=[True, "geometric", keras.layers.GaussianNoise],
+            ),
+            refused_optimizers=(),
+        ),
+    )
+}  # fmt: skip
+GENERATIVE = [name for name, case in MODELS.items() if case.generates]
+
+
+# ---- models to test with ------------------------------------------------------------------------
+
+
+def build(name, compiled=True, **arguments):
+    """Return a small model of gray images, 8 x 8, whose steps run eagerly."""
+    case = MODELS[name]
+    model = case.model(SHAPE, **{"seed": 0, **case.small, **arguments})
+    if compiled:
+        model.compile(run_eagerly=True)
+    return eager(model)
+
+
+def eager(model):
+    """Return `model`, whose networks run eagerly as well when called through `predict`."""
+    for name in ("encoder", "decoder", "generator", "discriminator"):
+        network = getattr(model, name, None)
+        if network is not None:
+            network.run_eagerly = True
+    if not model.compiled:
+        model.run_eagerly = True
+    return model
+
+
+_COMPILED = {}
+
+
+def compiled(name, seed=0):
+    """Return the one compiled model of its class, with all the state it may have, begun anew."""
+    if name not in _COMPILED:
+        case = MODELS[name]
+        _COMPILED[name] = case.model(SHAPE, **{**case.small, **case.rich})
+        _COMPILED[name].compile()
+    _COMPILED[name].restart(seed)
+    return _COMPILED[name]
+
+
+def fit(model, x=X, y=Y, **arguments):
+    """Train in batches of four, with labels where the model takes them; return the history."""
+    labels = None if model.num_classes is None else y
+    return model.fit(x, labels, **{"batch_size": 4, "verbose": 0, **arguments}).history
+
+
+def outputs(model):
+    """Return what a model makes: images, or of a classifier probabilities."""
+    if not hasattr(model, "generate"):
+        return model.predict(X, verbose=0)
+    return model.generate(len(Y), None if model.num_classes is None else Y, seed=0)
+
+
+# ---- what is asked ------------------------------------------------------------------------------
+
+
+def run_model_test(case, folder):
+    """Ask of a model all that does not depend on what it learns.
+
+    Args:
+        case: A `Case`.
+        folder: Where files may be written.
+    """
+    check_build(case)
+    check_configuration(case, folder)
+    check_dtype_policies(case, folder)
+    check_compiled_step(case)
+    check_saving(case, folder)
+    check_refused_arguments(case)
+    check_refused_data(case)
+
+
+def check_build(case):
+    """Its networks are plain Keras models, and seeds decide what they start from."""
+    one, twin, other = (build(case.name, compiled=False, seed=seed) for seed in (0, 0, 1))
+    for name in case.networks:
+        network = getattr(one, name)
+        assert isinstance(network, keras.Model)
+        assert type(network).__module__.startswith("keras"), name
+    assert same(one, twin)
+    assert not same(one, other)
+    with pytest.raises(ValueError, match="compile"):
+        fit(one)
+
+
+def check_configuration(case, folder):
+    """Every argument goes through JSON, and through a file, and is an attribute."""
+    model = case.model((9, 10, 3), seed=4, name="mine", **case.every)
+    config = json.loads(json.dumps(model.get_config()))
+    assert json.loads(json.dumps(case.model.from_config(config).get_config())) == config
+    model.save(folder / "every.keras")
+    loaded = keras.saving.load_model(folder / "every.keras")
+    assert (loaded.image_shape, loaded.seed, loaded.name) == ((9, 10, 3), 4, "mine")
+    for argument, value in case.every.items():
+        found = getattr(loaded, argument)
+        if isinstance(value, keras.layers.Layer):
+            assert found.get_config() == getattr(model, argument).get_config()
+        else:
+            assert found == value, argument
+    assert same(loaded, model)
+
+
+def check_dtype_policies(case, folder):
+    """Steps in half precision are finite, reach every weight, and scale losses where they must."""
+    for policy in ("mixed_bfloat16", "mixed_float16"):
+        model = build(case.name, dtype=policy, **case.rich)
+        scaled = isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
+        assert scaled == (policy == "mixed_float16")
+        if scaled:
+            model.optimizer.dynamic_scale.assign(256.0)  # from which no step of so few overflows
+        before = [numpy(variable) for variable in model.trainable_variables]
+        history = fit(model)
+        assert all(np.isfinite(values).all() for values in history.values())
+        moved = [
+            not np.array_equal(old, numpy(variable))
+            for old, variable in zip(before, model.trainable_variables, strict=True)
+        ]
+        waits = case.rich.get("gate") is not None  # it may keep one network for both steps
+        assert any(moved) if waits else all(moved)
+        assert keras.config.dtype_policy().name == "float32"
+        assert policy in {layer.dtype_policy.name for layer in model._flatten_layers()}
+        assert outputs(model).dtype == np.float32
+        model.save(folder / f"{policy}.keras")
+        loaded = eager(keras.saving.load_model(folder / f"{policy}.keras"))
+        assert loaded.dtype_policy.name == policy
+        assert type(loaded.optimizer) is type(model.optimizer)
+        assert same(loaded, model)
+
+
+def check_compiled_step(case):
+    """It compiles wherever the backend does, and a compiled step does what an eager one does."""
+    model = compiled(case.name)
+    assert model.supports_jit
+    # On TensorFlow Keras's "auto" leaves XLA off; on torch there is nothing to turn on.
+    assert bool(model.jit_compile) is (keras.config.backend() == "jax")
+    found = fit(model, epochs=2)
+    expected = fit(build(case.name, **case.rich), epochs=2)
+    for key, values in expected.items():
+        np.testing.assert_allclose(found[key], values, rtol=2e-3, atol=1e-5, err_msg=key)
+
+
+def check_saving(case, folder):
+    """A file is the model: outputs, slots, random states, and the steps that it takes next."""
+    model = compiled(case.name)
+    fit(model)
+    path = folder / "trained.keras"
+    model.save(path)
+    loaded = keras.saving.load_model(path)
+    assert type(loaded) is case.model
+    assert same(loaded, model)
+    np.testing.assert_array_equal(outputs(loaded), outputs(model))
+    trained = state(model)
+    model.save_weights(folder / "trained.weights.h5")
+    fit(loaded, initial_epoch=1, epochs=2)
+    if "gate" not in case.rich:  # which lets a network skip steps
+        joint = getattr(loaded.optimizer, "by_network", {"model": loaded.optimizer})
+        assert {int(each.iterations) for each in joint.values()} == {4}
+    whole = compiled(case.name)
+    fit(whole, epochs=2)
+    assert same(loaded, whole)
+    fresh = compiled(case.name, seed=9)
+    assert not equal(state(fresh), trained)
+    fresh.load_weights(folder / "trained.weights.h5")
+    assert equal(state(fresh), trained)
+    check_that_no_backend_is_named(path)
+
+
+def check_that_no_backend_is_named(path):
+    """What "auto" comes to on one backend is not forced upon another."""
+    with zipfile.ZipFile(path) as file:
+        config = json.loads(file.read("config.json"))
+    for name in ("torch", "jax", "tensorflow"):
+        assert name not in json.dumps(config), name
+    given = config["compile_config"]
+    assert given["jit_compile"] == "auto"
+    assert given["auto_scale_loss"] is True
+    optimizer = given["optimizer"]
+    chosen = list(optimizer.values()) if "class_name" not in optimizer else [optimizer]
+    assert {each["module"] for each in chosen} == {"keras.optimizers"}
+    assert {each["class_name"] for each in chosen} == {"Adam"}
+
+
+def check_refused_arguments(case):
+    """Each argument of the constructor and of `compile` refuses what it is not made for."""
+    for argument, values in case.refused.items():
+        for value in values:
+            needed = {"num_classes": 2} if case.labelled else {}
+            with refused(argument):
+                case.model(**{"image_shape": SHAPE, **needed, argument: value})
+    assert set(case.refused) >= set(case.every)
+    if not case.generates:
+        return
+    model = build(case.name, compiled=False)
+    wrapped = keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam())
+    for given, expected in (
+        *case.refused_optimizers,
+        (wrapped, "loss scaling is added"),
+        ("no such optimizer", "a Keras optimizer"),
+    ):
+        with refused("optimizer", expected=expected):
+            model.compile(given)
+
+
+def check_refused_data(case):
+    """One of each kind of bad data, at every door."""
+    model = build(case.name)
+    check_bad_images(model, *IMAGES["another size"])
+    check_bad_images(model, *IMAGES["NaN"])
+    conditional = model if case.labelled else build(case.name, num_classes=2)
+    check_bad_labels(conditional, *LABELS["too large"])
+    check_bad_labels(conditional, *LABELS["missing"])
+    with refused("y", "no image of class 1", "2 classes"):
+        conditional.fit(X, 0 * Y, verbose=0)
