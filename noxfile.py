@@ -10,7 +10,8 @@ nox.needs_version = ">=2025.2.9"
 nox.options.default_venv_backend = "venv"
 nox.options.reuse_venv = "yes"
 nox.options.sessions = [
-    "lint", "types", "tests", "parity", "exchange", "previous", "build", "extras", "docs",
+    "lint", "types", "tests", "backend_free", "parity", "exchange", "previous", "build", "extras",
+    "docs",
 ]  # fmt: skip
 
 ROOT = Path(__file__).parent
@@ -20,10 +21,23 @@ BACKENDS = {
     "torch": {},
     "tensorflow": {"TF_CPP_MIN_LOG_LEVEL": "3"},
 }
-# On JAX and TensorFlow most of the tests' time goes into compiling, on one core: two share them.
-# PyTorch compiles nothing, and uses all cores by itself.
-SHARED = ["-n", "2", "--dist", "loadscope", "--no-loadscope-reorder"]
-WORKERS = {"jax": SHARED, "torch": [], "tensorflow": SHARED}
+# Tests that know no backend run in a session of their own; what needs Keras, and no particular
+# backend, runs on PyTorch alone, which has nothing to compile.
+ONCE = "torch"
+CHOSEN = dict.fromkeys(BACKENDS, "not backend_free and not one_backend")
+CHOSEN[ONCE] = "not backend_free"
+# Two processes of one thread each: networks as small as the tests' gain nothing from a second one.
+# Whoever is done first takes over what is left.
+WORKERS = ["-n", "2", "--dist", "worksteal"]
+# Most of the tests' time on JAX goes into compiling thousands of programs that run a few times each.
+# These settings halve that time; the programs run slower. What trains to be compared between
+# backends, for the site and from the wheel is compiled as users' programs are.
+COMPILED_QUICKLY = {
+    "jax": {
+        "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
+        "XLA_FLAGS": "--xla_cpu_use_fusion_emitters=false",
+    }
+}
 BACKEND = nox.parametrize("backend", list(BACKENDS), ids=list(BACKENDS))
 
 # What a user of the wheel can ask for. The others are for work on a checkout, in other sessions.
@@ -35,10 +49,16 @@ TRIED_ON = {"medmnist": "torch"}  # which it requires; the others are tried on J
 # What the tests on each backend leave for the sessions that compare backends.
 PARITY = ROOT / ".nox" / "left" / "parity"
 EXCHANGE = ROOT / ".nox" / "left" / "exchange"
+# What JAX has compiled, for all processes of one run of Nox: most programs of the tests recur.
+COMPILED = ROOT / ".nox" / "left" / "compiled"
 
 # What this run of Nox has made already: the wheel, and by backend an environment with nothing else.
 WHEELS: list[Path] = []
 BARE: dict[str, Path] = {}
+EMPTIED: set[Path] = set()
+
+# Where the scripts that compare backends and libraries find the tests' helpers.
+HELPERS = os.pathsep.join(["tests", "tests/oracle"])
 
 
 def scratch(session: nox.Session, name: str) -> Path:
@@ -53,6 +73,23 @@ def environment(session: nox.Session, backend: str) -> dict[str, str]:
     return common | {"CUDA_VISIBLE_DEVICES": "-1"} | BACKENDS[backend]
 
 
+def compiled_once() -> dict[str, str]:
+    """Variables by which processes on JAX share what they compile in this run of Nox.
+
+    Not for what is timed.
+    """
+    if COMPILED not in EMPTIED:
+        shutil.rmtree(COMPILED, ignore_errors=True)
+        EMPTIED.add(COMPILED)
+    least = {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
+    return {"JAX_COMPILATION_CACHE_DIR": str(COMPILED), **least}
+
+
+def tests_environment(session: nox.Session, backend: str) -> dict[str, str]:
+    """Variables of tests, whose processes have one thread each."""
+    return environment(session, backend) | compiled_once() | {"OMP_NUM_THREADS": "1"}
+
+
 def install(session: nox.Session, backend: str, device: str = "cpu") -> None:
     """Install the package with pinned versions of the backend and of the test tools."""
     pins = ["-r", f"requirements/{backend}-{device}.txt", "-r", "requirements/test.txt"]
@@ -64,20 +101,55 @@ def install(session: nox.Session, backend: str, device: str = "cpu") -> None:
 def tests(session: nox.Session, backend: str) -> None:
     """Tests and docstring examples on one backend, on the CPU. Arguments go to pytest.
 
-    Without arguments it also leaves behind what `parity` and `exchange` compare.
+    Without arguments it leaves out what `backend_free` runs, and leaves behind what `parity` and
+    `exchange` compare.
     """
     install(session, backend)
-    env = environment(session, backend)
-    if backend == "jax" and not session.posargs:
-        env["KERAS_MEDAUG_GALLERY"] = "docs"  # which runs all scripts on JAX
-    if WORKERS[backend] and not session.posargs:
-        env["OMP_NUM_THREADS"] = "1"  # NumPy's threads would fight over the cores
+    env = tests_environment(session, backend)
+    quickly = env | COMPILED_QUICKLY.get(backend, {})
     command = ["python", "-m", "pytest", "--durations=25"]
-    command += session.posargs or WORKERS[backend]
-    session.run(*command, env=env)
-    if not session.posargs:
-        witness(session, "train.py", str(PARITY / f"{backend}.npz"), env=env)
-        witness(session, "exchange.py", "save", str(EXCHANGE), env=env)
+    if session.posargs:
+        session.run(*command, *session.posargs, env=quickly)
+        return
+    if backend == "jax":
+        quickly["KERAS_MEDAUG_GALLERY"] = "docs"  # which runs all scripts on JAX
+    session.run(*command, "-m", CHOSEN[backend], *WORKERS, env=quickly)
+    witness(session, "train.py", str(PARITY / f"{backend}.npz"), env=env)
+    witness(session, "exchange.py", "save", str(EXCHANGE), env=env)
+
+
+@nox.session(venv_backend="none")
+def backend_free(session: nox.Session) -> None:
+    """Tests that know no backend: statistics, metrics, data, files. Arguments go to pytest.
+
+    Runs in the environment that has the libraries whose numbers they compare with: PyTorch's.
+    """
+    python = tests_python(session, ONCE)
+    command = [python, "-m", "pytest", "--durations=25", "-m", "backend_free"]
+    env = tests_environment(session, ONCE)
+    session.run(*command, *(session.posargs or WORKERS), env=env, external=True)
+
+
+@nox.session(default=False)
+def quick(session: nox.Session) -> None:
+    """Style, types, the tests that know no backend, and a small training on each backend.
+
+    For one's own edits: it takes minutes where the environments are there already.
+    """
+    for name in ("lint", "types"):
+        session.notify(name)
+    for backend in BACKENDS:
+        session.notify(f"tests({backend})", posargs=["tests/test_small_training.py"])
+    session.notify("backend_free")
+
+
+@nox.session(default=False)
+def coverage(session: nox.Session) -> None:
+    """Lines and branches of the package that the tests run, on PyTorch. Arguments go to pytest."""
+    install(session, ONCE)
+    env = tests_environment(session, ONCE)
+    command = ["python", "-m", "pytest", *(session.posargs or WORKERS)]
+    session.run(*command, "--cov", "--cov-report=term-missing:skip-covered", env=env)
 
 
 def witness(
@@ -85,7 +157,7 @@ def witness(
 ) -> None:
     """Run one of the scripts that compare backends, with the tests' helpers at hand."""
     command = [python, f"tests/parity/{script}", *arguments]
-    session.run(*command, env=env | {"PYTHONPATH": "tests/oracle"}, external=python != "python")
+    session.run(*command, env=env | {"PYTHONPATH": HELPERS}, external=python != "python")
 
 
 @nox.session
@@ -101,7 +173,7 @@ def exchange(session: nox.Session, backend: str) -> None:
     """Load what was saved on each backend, where only this one is. Run `tests` before."""
     python = tests_python(session, backend)
     witness(
-        session, "exchange.py", "load", str(EXCHANGE), env=environment(session, backend),
+        session, "exchange.py", "load", str(EXCHANGE), env=tests_environment(session, backend),
         python=python,
     )  # fmt: skip
 
@@ -116,7 +188,7 @@ def session_python(session: nox.Session, name: str) -> str:
     folder = ROOT / ".nox" / name
     found = shutil.which("python", path=f"{folder / 'bin'}{os.pathsep}{folder / 'Scripts'}")
     if found is None:
-        session.error(f"run `nox -s {name}` first")
+        session.error(f"there is no environment {folder}: run its session first")
     return str(found)
 
 
@@ -149,7 +221,7 @@ def mutants(session: nox.Session, backend: str) -> None:
     """Break the training in one place at a time; each time the oracle has to go red."""
     install(session, backend)
     script = "tests/oracle/gradient_oracle/mutants.py"
-    session.run("python", script, *session.posargs, env=environment(session, backend))
+    session.run("python", script, *session.posargs, env=tests_environment(session, backend))
 
 
 @nox.session(venv_backend="none", default=False)
@@ -195,7 +267,7 @@ def pythae(session: nox.Session) -> None:
     """Point the gradient oracle at another library's VAE/GAN; needs BreastMNIST."""
     pins = ["-r", "requirements/pythae.txt", "-r", "requirements/test.txt"]
     session.install("-r", "requirements/torch-cpu.txt", *pins, "-e", ".")
-    env = environment(session, "torch") | {"PYTHONPATH": "tests/oracle"}
+    env = environment(session, "torch") | {"PYTHONPATH": HELPERS}
     command = ["benchmarks/pythae_gradients.py", "--out", "docs/results/pythae_gradients.json"]
     session.run("python", *command, *session.posargs, env=env)
 
@@ -217,7 +289,8 @@ def doctest(session: nox.Session, backend: str) -> None:
     """The examples in docstrings and the code on the pages alone; `tests` has them as well."""
     install(session, backend)
     command = ["python", "-m", "pytest", "keras_medaug", "tests/docs", *session.posargs]
-    session.run(*command, env=environment(session, backend))
+    env = tests_environment(session, backend) | COMPILED_QUICKLY.get(backend, {})
+    session.run(*command, env=env)
 
 
 @nox.session
@@ -225,9 +298,18 @@ def docs(session: nox.Session) -> None:
     """Build the site, gallery and all, and check that it lacks no public name."""
     install_docs(session)
     site = ROOT / "docs" / "_build" / "html"
+    before = example_files()
     build_docs(session, "html", site)
+    if left := example_files() - before:
+        session.error(f"the scripts of the gallery leave behind {sorted(map(str, left))}")
     session.run("python", "docs/check_reference.py", str(site), env=environment(session, "jax"))
     session.log(f"Open {site / 'index.html'}")
+
+
+def example_files() -> set[Path]:
+    """Return the files below `examples`, where the scripts of the gallery run."""
+    found = (ROOT / "examples").rglob("*")
+    return {path for path in found if path.is_file() and "__pycache__" not in path.parts}
 
 
 @nox.session(default=False)
@@ -248,7 +330,7 @@ def build_docs(session: nox.Session, builder: str, out: Path, *options: str) -> 
     # Anew each time: an older environment does not know of pages that have come since, and no stubs
     # are made of what they name.
     command = ["sphinx-build", "-b", builder, "-E", "-n", "-W", "--keep-going", *options]
-    session.run(*command, "docs", str(out), env=environment(session, "jax"))
+    session.run(*command, "docs", str(out), env=environment(session, "jax") | compiled_once())
 
 
 @nox.session
@@ -278,7 +360,7 @@ def smoke(session: nox.Session, *arguments: str, backend: str = "jax") -> None:
     """Run the checks of the wheel away from the checkout, which must not be what is imported."""
     script = str(ROOT / "tests" / "smoke_wheel.py")
     with session.chdir(session.create_tmp()):
-        env = environment(session, backend)
+        env = environment(session, backend) | compiled_once()
         session.run("python", "-P", script, *arguments, env=env)
 
 

@@ -19,10 +19,19 @@ def scrape(_block: object, variables: Mapping[str, Any], gallery: Mapping[str, A
     names = variables["example_globals"]
     shown = names.setdefault("__shown_figures__", [])
     paths = []
-    for value in list(names.values()):
+    for name, value in list(names.items()):
         if isinstance(value, Figure) and not any(value is other for other in shown):
+            check_figure(name, value)
             shown.append(value)
             path = next(variables["image_path_iterator"])
             value.savefig(path, dpi=DPI)
             paths.append(path)
     return figure_rst([str(Path(path)) for path in paths], gallery["src_dir"])
+
+
+def check_figure(name: str, figure: Figure) -> None:
+    """Refuse a figure that shows nothing, or whose name does not say what it is."""
+    if not any(axes.has_data() for axes in figure.axes):
+        raise ValueError(f"`{name}`: got a figure without data; expected one that shows something.")
+    if not name.endswith("figure"):
+        raise ValueError(f"`{name}`: got a figure of this name; expected `..._figure`.")
