@@ -29,7 +29,7 @@ CHOSEN[ONCE] = "not backend_free"
 # Two processes of one thread each: networks as small as the tests' gain nothing from a second one.
 # Whoever is done first takes over what is left.
 WORKERS = ["-n", "2", "--dist", "worksteal"]
-# Most of the tests' time on JAX goes into compiling thousands of programs that run a few times each.
+# Most of the tests' time on JAX goes into compiling thousands of programs that run a few times.
 # These settings halve that time; the programs run slower. What trains to be compared between
 # backends, for the site and from the wheel is compiled as users' programs are.
 COMPILED_QUICKLY = {
