@@ -1,5 +1,6 @@
 """Which cells are done, in which order, and how long the rest will take."""
 
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 import pytest
@@ -62,6 +63,30 @@ def test_images_are_made_again_for_what_needs_them_alone(tmp_path):
     assert left(arm) == ["generator"]
 
 
+def test_what_needs_another_cell_is_submitted_when_that_is_done(tmp_path, monkeypatch):
+    model = cell(tmp_path, "generator", 0, method="cvae")
+    alone = cell(tmp_path, "classifier", 0, arm="none")
+    needing = cell(tmp_path, "classifier", 0, model, arm="cvae")
+    submitted = []
+
+    class Pool:
+        def submit(self, _, each, *__):
+            submitted.append((each, each.needs is None or each.needs.done))
+            future = Future()
+            future.cell = each
+            return future
+
+    def wait(running, **_):
+        for future in running:
+            finish(future.cell, images=True)
+            future.set_result(1.0)
+        return set(running), set()
+
+    monkeypatch.setattr(scheduling, "wait", wait)
+    scheduling.execute([needing, alone], None, Pool(), verbose=False)
+    assert submitted == [(model, True), (alone, True), (needing, True)]
+
+
 def test_the_time_left_follows_what_was_measured(tmp_path, clock, capsys):
     cells = [cell(tmp_path, "classifier", seed, arm="a") for seed in range(4)]
     progress = scheduling._Progress(cells, verbose=True)
@@ -105,8 +130,6 @@ def test_what_was_submitted_is_dropped_where_one_fails(tmp_path):
         futures: list
 
         def submit(self, *_):
-            from concurrent.futures import Future
-
             future = Future()
             if not self.futures:
                 future.set_exception(ZeroDivisionError("on purpose"))
