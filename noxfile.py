@@ -1,5 +1,6 @@
 """Every check of the project, each in an environment of its own. `nox` runs the default ones."""
 
+import functools
 import os
 import shutil
 from pathlib import Path
@@ -21,23 +22,21 @@ BACKENDS = {
     "torch": {},
     "tensorflow": {"TF_CPP_MIN_LOG_LEVEL": "3"},
 }
-# Tests that know no backend run in a session of their own; what needs Keras, and no particular
-# backend, runs on PyTorch alone, which has nothing to compile.
+# Tests that need no backend have a session of their own. Tests that need Keras, but no particular
+# backend, run on PyTorch alone, which compiles nothing.
 ONCE = "torch"
 CHOSEN = dict.fromkeys(BACKENDS, "not backend_free and not one_backend")
 CHOSEN[ONCE] = "not backend_free"
-# Two processes of one thread each: networks as small as the tests' gain nothing from a second one.
-# Whoever is done first takes over what is left.
+# Two processes, between which pytest-xdist balances the tests while they run.
 WORKERS = ["-n", "2", "--dist", "worksteal"]
 # Most of the tests' time on JAX goes into compiling thousands of programs that run a few times.
-# These settings halve that time; the programs run slower. What trains to be compared between
-# backends, for the site and from the wheel is compiled as users' programs are.
+# These settings halve that time; the programs run slower. The tests of `AS_USERS`, parity, the site
+# and the wheel use JAX's own settings.
 COMPILED_QUICKLY = {
-    "jax": {
-        "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
-        "XLA_FLAGS": "--xla_cpu_use_fusion_emitters=false",
-    }
+    "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
+    "XLA_FLAGS": "--xla_cpu_use_fusion_emitters=false",
 }
+AS_USERS = ["tests/oracle", "tests/models/test_models.py"]
 BACKEND = nox.parametrize("backend", list(BACKENDS), ids=list(BACKENDS))
 
 # What a user of the wheel can ask for. The others are for work on a checkout, in other sessions.
@@ -49,13 +48,12 @@ TRIED_ON = {"medmnist": "torch"}  # which it requires; the others are tried on J
 # What the tests on each backend leave for the sessions that compare backends.
 PARITY = ROOT / ".nox" / "left" / "parity"
 EXCHANGE = ROOT / ".nox" / "left" / "exchange"
-# What JAX has compiled, for all processes of one run of Nox: most programs of the tests recur.
+# What JAX has compiled in this run of Nox, for all its processes.
 COMPILED = ROOT / ".nox" / "left" / "compiled"
 
 # What this run of Nox has made already: the wheel, and by backend an environment with nothing else.
 WHEELS: list[Path] = []
 BARE: dict[str, Path] = {}
-EMPTIED: set[Path] = set()
 
 # Where the scripts that compare backends and libraries find the tests' helpers.
 HELPERS = os.pathsep.join(["tests", "tests/oracle"])
@@ -73,21 +71,21 @@ def environment(session: nox.Session, backend: str) -> dict[str, str]:
     return common | {"CUDA_VISIBLE_DEVICES": "-1"} | BACKENDS[backend]
 
 
+@functools.cache
 def compiled_once() -> dict[str, str]:
-    """Variables by which processes on JAX share what they compile in this run of Nox.
+    """Variables by which the processes of this run of Nox share what JAX compiles; not for timing.
 
-    Not for what is timed.
+    The first call empties the folder.
     """
-    if COMPILED not in EMPTIED:
-        shutil.rmtree(COMPILED, ignore_errors=True)
-        EMPTIED.add(COMPILED)
+    shutil.rmtree(COMPILED, ignore_errors=True)
     least = {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
     return {"JAX_COMPILATION_CACHE_DIR": str(COMPILED), **least}
 
 
 def tests_environment(session: nox.Session, backend: str) -> dict[str, str]:
-    """Variables of tests, whose processes have one thread each."""
-    return environment(session, backend) | compiled_once() | {"OMP_NUM_THREADS": "1"}
+    """Variables of tests: one thread for each of two processes, as far as libraries read it."""
+    shared = compiled_once() if backend == "jax" else {}
+    return environment(session, backend) | shared | {"OMP_NUM_THREADS": "1"}
 
 
 def install(session: nox.Session, backend: str, device: str = "cpu") -> None:
@@ -101,28 +99,33 @@ def install(session: nox.Session, backend: str, device: str = "cpu") -> None:
 def tests(session: nox.Session, backend: str) -> None:
     """Tests and docstring examples on one backend, on the CPU. Arguments go to pytest.
 
-    Without arguments it leaves out what `backend_free` runs, and leaves behind what `parity` and
-    `exchange` compare.
+    Without arguments the session leaves out the tests of `backend_free`, and writes the files that
+    `parity` and `exchange` compare.
     """
     install(session, backend)
     env = tests_environment(session, backend)
-    quickly = env | COMPILED_QUICKLY.get(backend, {})
     command = ["python", "-m", "pytest", "--durations=25"]
     if session.posargs:
-        session.run(*command, *session.posargs, env=quickly)
+        session.run(*command, *session.posargs, env=env)
         return
+    command += ["-m", CHOSEN[backend], *WORKERS]
     if backend == "jax":
-        quickly["KERAS_MEDAUG_GALLERY"] = "docs"  # which runs all scripts on JAX
-    session.run(*command, "-m", CHOSEN[backend], *WORKERS, env=quickly)
+        session.run(*command, *AS_USERS, env=env)
+        docs_run_the_gallery = {"KERAS_MEDAUG_GALLERY": "docs"}
+        others = [f"--ignore={path}" for path in AS_USERS]
+        session.run(*command, *others, env=env | COMPILED_QUICKLY | docs_run_the_gallery)
+    else:
+        session.run(*command, env=env)
     witness(session, "train.py", str(PARITY / f"{backend}.npz"), env=env)
     witness(session, "exchange.py", "save", str(EXCHANGE), env=env)
 
 
 @nox.session(venv_backend="none")
 def backend_free(session: nox.Session) -> None:
-    """Tests that know no backend: statistics, metrics, data, files. Arguments go to pytest.
+    """Tests that need no backend: statistics, metrics, data, files. Arguments go to pytest.
 
-    Runs in the environment that has the libraries whose numbers they compare with: PyTorch's.
+    They run in the environment of `tests(torch)`, which holds the libraries whose numbers they
+    compare with ours.
     """
     python = tests_python(session, ONCE)
     command = [python, "-m", "pytest", "--durations=25", "-m", "backend_free"]
@@ -130,11 +133,11 @@ def backend_free(session: nox.Session) -> None:
     session.run(*command, *(session.posargs or WORKERS), env=env, external=True)
 
 
-@nox.session(default=False)
+@nox.session(venv_backend="none", default=False)
 def quick(session: nox.Session) -> None:
-    """Style, types, the tests that know no backend, and a small training on each backend.
+    """Style, types, the tests that need no backend, and a small training on each backend.
 
-    For one's own edits: it takes minutes where the environments are there already.
+    For your own edits. It takes less than three minutes once the environments exist.
     """
     for name in ("lint", "types"):
         session.notify(name)
@@ -188,7 +191,8 @@ def session_python(session: nox.Session, name: str) -> str:
     folder = ROOT / ".nox" / name
     found = shutil.which("python", path=f"{folder / 'bin'}{os.pathsep}{folder / 'Scripts'}")
     if found is None:
-        session.error(f"there is no environment {folder}: run its session first")
+        known = {f"tests-{backend}": f"tests({backend})" for backend in BACKENDS}
+        session.error(f'there is no {folder}; run `nox -s "{known.get(name, name)}"` first')
     return str(found)
 
 
@@ -289,8 +293,7 @@ def doctest(session: nox.Session, backend: str) -> None:
     """The examples in docstrings and the code on the pages alone; `tests` has them as well."""
     install(session, backend)
     command = ["python", "-m", "pytest", "keras_medaug", "tests/docs", *session.posargs]
-    env = tests_environment(session, backend) | COMPILED_QUICKLY.get(backend, {})
-    session.run(*command, env=env)
+    session.run(*command, env=tests_environment(session, backend))
 
 
 @nox.session
@@ -302,6 +305,9 @@ def docs(session: nox.Session) -> None:
     build_docs(session, "html", site)
     if left := example_files() - before:
         session.error(f"the scripts of the gallery leave behind {sorted(map(str, left))}")
+    scripts = [path for path in (ROOT / "examples").glob("*/plot_*.py") if not pictures_of(path)]
+    if scripts:
+        session.error(f"no figure comes from {sorted(map(str, scripts))}")
     session.run("python", "docs/check_reference.py", str(site), env=environment(session, "jax"))
     session.log(f"Open {site / 'index.html'}")
 
@@ -310,6 +316,12 @@ def example_files() -> set[Path]:
     """Return the files below `examples`, where the scripts of the gallery run."""
     found = (ROOT / "examples").rglob("*")
     return {path for path in found if path.is_file() and "__pycache__" not in path.parts}
+
+
+def pictures_of(script: Path) -> list[Path]:
+    """Return the figures that the site shows of a script of the gallery."""
+    folder = ROOT / "docs" / script.parent.name / "images"
+    return list(folder.glob(f"sphx_glr_{script.stem}_*.png"))
 
 
 @nox.session(default=False)

@@ -16,8 +16,8 @@ pytest.register_assert_rewrite("harness")
 REPOSITORY = Path(__file__).parents[1]
 
 
-# The parts of the package whose helpers know no backend; the examples in their docstrings run once.
-BACKEND_FREE = {"checks", "datasets", "files", "metrics", "plotting", "seeds"}
+# The parts of the package whose helpers use NumPy alone: the examples in their docstrings run once.
+NUMPY_ALONE = {"checks", "datasets", "files", "metrics", "plotting", "seeds"}
 
 
 def public_names():
@@ -37,9 +37,7 @@ def is_public(name):
 
 
 def visible_gpus(backend):
-    """List the GPUs that the backend sees; NumPy, which Keras takes for one, sees none."""
-    if backend == "numpy":
-        return []
+    """List the GPUs that the backend sees."""
     module = importlib.import_module(backend)
     if backend == "jax":
         return [device for device in module.devices() if device.platform == "gpu"]
@@ -82,7 +80,7 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if isinstance(item, pytest.DoctestItem) and not is_public(item.name):
             module = item.name.split(".")[1]
-            item.add_marker("backend_free" if module in BACKEND_FREE else "one_backend")
+            item.add_marker("backend_free" if module in NUMPY_ALONE else "one_backend")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -118,7 +116,7 @@ def _fresh_state():
 
 @pytest.fixture
 def compiled_anew(monkeypatch):
-    """Keep what JAX has compiled before from this test, and from the processes that it starts."""
+    """Let JAX compile all programs anew, in this process and in those that the test starts."""
     monkeypatch.setenv("JAX_ENABLE_COMPILATION_CACHE", "0")
     if keras.config.backend() != "jax":
         yield
@@ -126,11 +124,11 @@ def compiled_anew(monkeypatch):
     jax = importlib.import_module("jax")
     cache = importlib.import_module("jax.experimental.compilation_cache.compilation_cache")
     before = jax.config.jax_enable_compilation_cache
-    for enabled in (False, before):
-        jax.config.update("jax_enable_compilation_cache", enabled)
-        cache.reset_cache()  # which asks the setting once
-        if not enabled:
-            yield
+    jax.config.update("jax_enable_compilation_cache", False)
+    cache.reset_cache()  # JAX reads the setting once
+    yield
+    jax.config.update("jax_enable_compilation_cache", before)
+    cache.reset_cache()
 
 
 @pytest.fixture(scope="session")

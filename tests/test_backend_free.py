@@ -11,6 +11,9 @@ X = np.zeros((4, 8, 8, 1), "float32")
 STRAYS = {
     "an operation": lambda: keras.ops.ones((2, 2)),
     "an operation by name": lambda: keras.ops.convert_to_numpy(X),
+    "an operation on images": lambda: keras.ops.image.resize(X, (4, 4)),
+    "an activation": lambda: keras.activations.relu(X),
+    "a loss": lambda: keras.losses.mean_squared_error(X, X),
     "a random draw": lambda: keras.random.normal((2, 2), seed=0),
     "a variable": lambda: keras.Variable(np.zeros(2)),
     "a random generator": lambda: keras.random.SeedGenerator(0),

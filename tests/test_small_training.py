@@ -1,4 +1,4 @@
-"""The whole way in a few seconds, for a look at one's own edits: `nox -s quick`."""
+"""A generator and a classifier trained on a small set; `nox -s quick` runs it."""
 
 import keras
 import numpy as np

@@ -33,7 +33,7 @@ class KillAt(keras.callbacks.Callback):
 
 
 def build(name="CVAE", seed=0):
-    """Return the one compiled model of its class, begun anew; without a seed, a new one."""
+    """Return the one compiled model of its class, restarted; without a seed, a new one."""
     if seed is not None:
         return harness.compiled(name, seed)
     model = kma.models.CVAE(X.shape[1:], **harness.MODELS["CVAE"].small)
@@ -66,7 +66,7 @@ def killed(folder, name="CVAE", epoch=1, seconds=0.0, **kwargs):
 def test_a_kill_leaves_no_trace_in_the_result(whole, tmp_path, name):
     expected, logs = whole[name]
     killed(tmp_path, name)
-    model, resume = build(name), ResumeTraining(tmp_path)
+    model, resume = harness.new(name), ResumeTraining(tmp_path)
     history = run(model, [resume])
     assert history.epoch == [1, 2]
     assert equal(state(model), expected)
@@ -206,9 +206,9 @@ def test_training_that_began_at_a_later_epoch(tmp_path):
     model = build()
     for seconds, folder in ((0, tmp_path / "often"), (1000, tmp_path / "once")):
         resume = ResumeTraining(folder, seconds=seconds)
-        model.fit(X, initial_epoch=2, epochs=4, verbose=0, callbacks=[resume])
+        model.fit(X, Y, initial_epoch=2, epochs=4, verbose=0, callbacks=[resume])
         assert sorted(p.name for p in folder.iterdir()) == ["epoch-4.json", "epoch-4.weights.h5"]
         again = ResumeTraining(folder)
-        history = model.fit(X, epochs=5, verbose=0, callbacks=[again])
+        history = model.fit(X, Y, epochs=5, verbose=0, callbacks=[again])
         assert history.epoch == [4]
         assert len(again.history) == 3

@@ -552,6 +552,8 @@ def test_the_script_runs_from_anywhere(tmp_path):
 def start(out):
     command = [sys.executable, "-u", str(EXAMPLES / "reproduce.py")]
     environment = {**os.environ, "PYTHONPATH": str(EXAMPLES.parent)}
+    # A process that is killed may leave half a program among those that JAX's processes share.
+    environment["JAX_ENABLE_COMPILATION_CACHE"] = "0"
     return subprocess.Popen(
         [*command, *arguments(out, "--datasets", "phantom")],
         env=environment,

@@ -1,4 +1,4 @@
-"""Bad images and labels, and the doors of a model at which each has to be refused."""
+"""Bad images and labels, and the methods of a model that have to refuse them."""
 
 import contextlib
 import re
@@ -63,7 +63,7 @@ def untouched(model):
     assert equal(before, state(model)[: len(before)])
 
 
-def training_doors(model):
+def training_calls(model):
     """Return the calls that take images and labels."""
     return (
         lambda x, y: model.fit(x, y, batch_size=4, verbose=0),
@@ -74,38 +74,39 @@ def training_doors(model):
 
 
 def check_bad_images(model, bad, got, expected):
-    """Bad images are refused at every door, and nothing moves."""
+    """Every method that takes images refuses bad ones, and the model stays as it is."""
     labels = None if model.num_classes is None else Y
     name = r"x(\.shape\[1:\])?"
-    for door in training_doors(model):
+    for call in training_calls(model):
         with untouched(model), refused(name, got, expected):
-            door(bad, labels)
+            call(bad, labels)
     generative = hasattr(model, "generate")
     paired = generative and labels is not None
-    for door in (model.predict, model.predict_on_batch):
-        with refused(r"x(\[0\])?(\.shape\[1:\])?", got, expected):
-            door([bad, labels] if paired else bad)
-    for door in (getattr(model, each, None) for each in ("encode", "reconstruct")):
-        if door is not None:
+    images = r"x\[0\]" if paired else "x"
+    for call in (model.predict, model.predict_on_batch):
+        with refused(rf"{images}(\.shape\[1:\])?", got, expected):
+            call([bad, labels] if paired else bad)
+    for call in (getattr(model, each, None) for each in ("encode", "reconstruct")):
+        if call is not None:
             with refused(r"x(\..*)?", got, expected):
-                door(bad, *([labels] if paired else []))
+                call(bad, *([labels] if paired else []))
 
 
 def check_bad_labels(model, bad, got, expected):
-    """Bad labels are refused at every door, and nothing moves."""
-    for door in training_doors(model):
+    """Every method that takes labels refuses bad ones, and the model stays as it is."""
+    for call in training_calls(model):
         with untouched(model), refused("y", got, expected):
-            door(X, bad)
+            call(X, bad)
     if not hasattr(model, "generate"):
         return
-    doors = [lambda labels: model.generate(8, labels)]
+    calls = [lambda labels: model.generate(8, labels)]
     if hasattr(model, "encode"):
-        doors += [lambda labels: model.encode(X, labels), lambda y: model.reconstruct(X, y)]
+        calls += [lambda labels: model.encode(X, labels), lambda y: model.reconstruct(X, y)]
     if hasattr(model, "decode"):
-        doors.append(lambda labels: model.decode(np.zeros((8, model.latent_dim)), labels))
-    for door in doors:
+        calls.append(lambda labels: model.decode(np.zeros((8, model.latent_dim)), labels))
+    for call in calls:
         with refused("labels", got, expected):
-            door(bad)
+            call(bad)
     if bad is not None:
         with refused(re.escape("x[1]"), got, expected):
             model.predict([X, bad], verbose=0)

@@ -15,15 +15,14 @@ VECTORS = np.random.default_rng(1).normal(size=(4, 3)).astype("float32")
 
 
 @dataclasses.dataclass(frozen=True)
-class Case:
+class LayerCase:
     """A layer, and what is asked of it.
 
     Args:
         layer: The class.
         arguments: Arguments, most of them at other values than the defaults.
         inputs: What the layer is called on.
-        refused: For each argument, values that are none.
-        refuses: Inputs that are none.
+        refused: For each argument, values that are not valid.
         stock: The layer of Keras for which it stands in.
         resumes: Whether a file brings back the state of its random generator. That of a dropout
             is saved by the model that holds it.
@@ -33,7 +32,6 @@ class Case:
     arguments: dict
     inputs: object
     refused: dict = dataclasses.field(default_factory=dict)
-    refuses: tuple = ()
     stock: type | None = None
     resumes: bool = True
 
@@ -54,35 +52,35 @@ NO_CONVOLUTION = {"filters": [0], "kernel_size": [0], "strides": [0], "padding":
 LAYERS = {
     case.name: case
     for case in (
-        Case(
+        LayerCase(
             kma.layers.BatchNormalization, {"momentum": 0.7, "epsilon": 1e-2}, IMAGES,
             stock=keras.layers.BatchNormalization,
         ),
-        Case(
+        LayerCase(
             kma.layers.Conv2D, CONVOLUTION, IMAGES,
             refused=NO_CONVOLUTION, stock=keras.layers.Conv2D,
         ),
-        Case(
+        LayerCase(
             kma.layers.Conv2DTranspose, CONVOLUTION, IMAGES,
             refused=NO_CONVOLUTION, stock=keras.layers.Conv2DTranspose,
         ),
-        Case(
+        LayerCase(
             kma.layers.Dropout, {"rate": 0.4, "seed": 5}, IMAGES,
             refused={"rate": [-0.1, 1.5]}, stock=keras.layers.Dropout, resumes=False,
         ),
-        Case(kma.layers.EncoderBlock, BLOCK, IMAGES, refused={"seed": [-1, 0.5]}),
-        Case(
+        LayerCase(kma.layers.EncoderBlock, BLOCK, IMAGES, refused={"seed": [-1, 0.5]}),
+        LayerCase(
             kma.layers.DecoderBlock, {**BLOCK, "negative_slope": 0.1}, IMAGES,
             refused={"seed": [-1, 0.5]},
         ),
-        Case(
+        LayerCase(
             kma.layers.DiscriminatorBlock,
             {**BLOCK, "negative_slope": 0.1, "dropout": 0.25, "return_convolution": True},
             IMAGES,
             refused={"seed": [-1, 0.5]},
             resumes=False,
         ),
-        Case(
+        LayerCase(
             kma.layers.GeometricAugmentation,
             {
                 "rotation": 30, "shift": 0.1, "horizontal_flip": False, "vertical_flip": True,
@@ -94,13 +92,12 @@ LAYERS = {
                 "horizontal_flip": [1], "vertical_flip": ["yes"], "fill_mode": ["mirror", None],
                 "seed": [-1, 0.5],
             },
-            refuses=(IMAGES[0], (255 * IMAGES).astype("int32"), {"images": IMAGES}),
         ),
-        Case(
+        LayerCase(
             kma.layers.LabelEmbedding, {"input_dim": 4, "output_dim": 5}, np.int32([0, 3, 1, 1]),
             stock=keras.layers.Embedding,
         ),
-        Case(
+        LayerCase(
             kma.layers.Sampling, {"seed": 3}, [VECTORS, VECTORS - 1],
             refused={"seed": [-1, 0.5]},
         ),
@@ -140,7 +137,7 @@ def run_layer_test(case, folder):
     """Ask of a layer all that does not depend on what it computes.
 
     Args:
-        case: A `Case`.
+        case: A `LayerCase`.
         folder: Where files may be written.
     """
     check_build(case)
@@ -187,9 +184,10 @@ def check_dtype_policies(case):
     """It computes in the type of its policy, and its weights stay float32."""
     for policy in ("float32", "mixed_bfloat16", "mixed_float16"):
         layer = case.made(dtype=policy)
-        outputs = layer(case.inputs)
         expected = "float32" if policy == "float32" else policy.removeprefix("mixed_")
-        assert types(outputs) == {expected}, policy
+        for training in (False, True):
+            outputs = layer(case.inputs, **in_training(layer, training))
+            assert types(outputs) == {expected}, (policy, training)
         assert {variable.dtype for variable in layer.trainable_variables} <= {"float32"}
         assert all(np.isfinite(each).all() for each in arrays(outputs))
 
@@ -217,14 +215,12 @@ def check_compiled_step_and_saving(case, folder):
 
 
 def check_refusals(case):
-    """Each argument refuses what it is not made for, and so does the call."""
+    """Each argument refuses invalid values; layers of ours name the argument and what came."""
     for argument, values in case.refused.items():
+        message = argument if case.stock else f"`{argument}`: got .*; expected "
         for value in values:
-            with pytest.raises(ValueError, match=argument):
+            with pytest.raises(ValueError, match=message):
                 case.made(**{argument: value})
-    for inputs in case.refuses:
-        with pytest.raises(ValueError, match=r"`(inputs|masks)`: got .*; expected "):
-            case.made()(inputs, training=True)
 
 
 def check_stock(case):

@@ -1,4 +1,4 @@
-"""Images that are bright above or below, a classifier that sees it, and what turns them."""
+"""Images that are bright on the left or right, a classifier of them, and flips."""
 
 import json
 

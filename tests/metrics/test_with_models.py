@@ -1,4 +1,4 @@
-"""Metrics and guards that are handed models, layers and tensors of Keras."""
+"""Metrics and checks that are given models, layers and tensors of Keras."""
 
 import keras
 import numpy as np

@@ -45,6 +45,7 @@ def train(*callbacks):
     return model, history
 
 
+@pytest.mark.usefixtures("compiled_anew")
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="SIGKILL is of POSIX systems")
 def test_a_killed_run_ends_as_one_that_was_not(same, tmp_path):
     killed = subprocess.run([sys.executable, __file__, str(tmp_path)], check=False)

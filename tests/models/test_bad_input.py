@@ -15,7 +15,7 @@ from harness.bad_input import (
     check_bad_images,
     check_bad_labels,
     refused,
-    training_doors,
+    training_calls,
     untouched,
 )
 
@@ -28,9 +28,10 @@ def models(build):
     return made
 
 
+@pytest.mark.parametrize("model", [("CVAE", True), ("CVAE", False), ("Classifier", True)])
 @pytest.mark.parametrize("case", IMAGES)
-def test_images(models, case):
-    check_bad_images(models["CVAE", True], *IMAGES[case])
+def test_images(models, case, model):
+    check_bad_images(models[model], *IMAGES[case])
 
 
 @pytest.mark.parametrize("case", LABELS)
@@ -41,7 +42,7 @@ def test_labels(models, case):
 @pytest.mark.parametrize("name", GENERATIVE)
 def test_labels_for_a_model_without(models, name):
     model = models[name, False]
-    for run in training_doors(model):
+    for run in training_calls(model):
         with refused("y", "labels", "None, since"):
             run(X, Y)
     with refused("labels", "labels", "None, since"):

@@ -228,14 +228,6 @@ def test_what_a_discriminator_returns(models, x, y, name, conditional):
     assert next(iter(outputs["features"].shape)) == 8
 
 
-def test_networks_are_plain_keras_models(model):
-    for name in ("encoder", "decoder", "generator", "discriminator"):
-        network = getattr(model, name, None)
-        if network is not None:
-            assert isinstance(network, keras.Model)
-            assert type(network).__module__.startswith("keras")
-
-
 @pytest.mark.parametrize("name", GENERATIVE)
 def test_uint8_images(build, models, name):
     pixels = np.random.default_rng(0).integers(0, 256, (8, 8, 8, 1), dtype="uint8")
