@@ -365,6 +365,26 @@ def test_a_compiled_model_is_not_used_again_under_another_policy():
         compiled._MODELS.clear()
 
 
+@pytest.mark.one_backend
+def test_of_many_compiled_models_the_oldest_is_dropped(monkeypatch):
+    class Model:
+        def restart(self, seed):
+            self.seed = seed
+
+    def kept(name):
+        return compiled.compiled_model({"test": name}, 1, Model)
+
+    monkeypatch.setattr(compiled, "_MODELS", {})
+    monkeypatch.setattr(compiled, "MOST_MODELS", 2)
+    first, second = kept("first"), kept("second")
+    assert kept("first") is first
+    assert first.seed == 1
+    third = kept("third")
+    assert kept("third") is third
+    assert kept("second") is second
+    assert kept("first") is not first
+
+
 def test_a_leak_is_found(tmp_path):
     """Test images in the training split, and test images that an arm brings in."""
     clean = kma.datasets.load("phantom", size=8, train=80, val=40, test=40)
