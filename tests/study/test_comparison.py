@@ -9,10 +9,11 @@ import pytest
 from scipy import stats
 
 from keras_medaug.study.comparison import compare, correct
+from keras_medaug.study.influence import auc_influence
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
-from study_statistics import WORLDS, TestSet, World, coverage, false_alarms, power
+from study_statistics import WORLDS, TestSet, World, coverage, false_alarms, power, quick_areas
 
 pytestmark = pytest.mark.backend_free
 
@@ -152,6 +153,13 @@ def test_settings_have_to_be_above_nothing(name, value):
 
 
 # ---- promises, a smaller form of benchmarks/study_statistics.py ---------------------------------
+
+
+def test_quick_areas_are_those_of_the_influences():
+    test = TestSet(World(80, *WORLDS["mild"], gain=0.4), 3, np.random.default_rng(2))
+    drawn = test.cells(5)
+    expected, _ = auc_influence(test.labels, drawn)
+    np.testing.assert_allclose(quick_areas(test.labels, drawn), expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize("name", ["mild", "seeds matter most"])
