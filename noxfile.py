@@ -73,9 +73,9 @@ def environment(session: nox.Session, backend: str) -> dict[str, str]:
 
 @functools.cache
 def compiled_once() -> dict[str, str]:
-    """Variables by which the processes of this run of Nox share what JAX compiles; not for timing.
+    """Return the variables that give all processes of this run one JAX compilation cache.
 
-    The first call empties the folder.
+    The first call empties the cache. Do not time with them.
     """
     shutil.rmtree(COMPILED, ignore_errors=True)
     least = {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
@@ -83,7 +83,7 @@ def compiled_once() -> dict[str, str]:
 
 
 def tests_environment(session: nox.Session, backend: str) -> dict[str, str]:
-    """Variables of tests: one thread for each of two processes, as far as libraries read it."""
+    """Return the variables of a test run, of which two processes share the cores."""
     shared = compiled_once() if backend == "jax" else {}
     return environment(session, backend) | shared | {"OMP_NUM_THREADS": "1"}
 
@@ -104,16 +104,17 @@ def tests(session: nox.Session, backend: str) -> None:
     """
     install(session, backend)
     env = tests_environment(session, backend)
+    compiled_quickly = env | (COMPILED_QUICKLY if backend == "jax" else {})
     command = ["python", "-m", "pytest", "--durations=25"]
     if session.posargs:
-        session.run(*command, *session.posargs, env=env)
+        session.run(*command, *session.posargs, env=compiled_quickly)
         return
     command += ["-m", CHOSEN[backend], *WORKERS]
     if backend == "jax":
-        session.run(*command, ORACLE, env=env)
         docs_run_the_gallery = {"KERAS_MEDAUG_GALLERY": "docs"}
-        env_of_others = env | COMPILED_QUICKLY | docs_run_the_gallery
-        session.run(*command, f"--ignore={ORACLE}", env=env_of_others)
+        others = [f"--ignore={ORACLE}"]
+        session.run(*command, *others, env=compiled_quickly | docs_run_the_gallery)
+        session.run(*command, ORACLE, env=env)
     else:
         session.run(*command, env=env)
     witness(session, "train.py", str(PARITY / f"{backend}.npz"), env=env)
@@ -302,6 +303,8 @@ def docs(session: nox.Session) -> None:
     install_docs(session)
     site = ROOT / "docs" / "_build" / "html"
     before = example_files()
+    for name in ("gallery", "tutorials"):  # else a script that has not changed does not run again
+        shutil.rmtree(ROOT / "docs" / name, ignore_errors=True)
     build_docs(session, "html", site)
     if left := example_files() - before:
         session.error(f"the scripts of the gallery leave behind {sorted(map(str, left))}")

@@ -10,9 +10,21 @@ import keras
 HARMLESS = {"is_tensor"}
 MODULES = (
     keras.ops, keras.ops.image, keras.ops.linalg, keras.ops.nn, keras.ops.numpy, keras.random,
-    keras.activations, keras.losses,
+    keras.activations, keras.losses, keras.metrics,
 )  # fmt: skip
-METHODS = ((keras.Variable, "__init__"), (keras.layers.Layer, "__call__"))
+# Their public classes compute when they are called.
+CALLED = (keras.initializers, keras.regularizers, keras.optimizers.schedules)
+METHODS = (
+    (keras.Variable, "__init__"),
+    (keras.layers.Layer, "__call__"),
+    (keras.losses.Loss, "__call__"),
+    *(
+        (value, "__call__")
+        for module in CALLED
+        for value in {id(each): each for each in vars(module).values()}.values()
+        if isinstance(value, type) and "__call__" in vars(value)
+    ),
+)
 
 
 class Stray(AssertionError):

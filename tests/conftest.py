@@ -8,8 +8,8 @@ import keras
 import numpy as np
 import pytest
 
-import keras_medaug
 from backend_free import off_limits
+from helpers.public import is_public
 
 pytest.register_assert_rewrite("harness")
 
@@ -18,22 +18,6 @@ REPOSITORY = Path(__file__).parents[1]
 
 # The parts of the package whose helpers use NumPy alone: the examples in their docstrings run once.
 NUMPY_ALONE = {"checks", "datasets", "files", "metrics", "plotting", "seeds"}
-
-
-def public_names():
-    """Return where all that users see is defined: `keras_medaug.models.cvae.CVAE`, and so on."""
-    shown = [getattr(keras_medaug, name) for name in keras_medaug.__all__]
-    inside = [getattr(each, name) for each in shown for name in getattr(each, "__all__", ())]
-    named = [value for value in [*shown, *inside] if callable(value)]
-    return {"keras_medaug"} | {f"{value.__module__}.{value.__qualname__}" for value in named}
-
-
-PUBLIC = public_names()
-
-
-def is_public(name):
-    """Tell whether a docstring is that of a public name, or of a method of one."""
-    return name in PUBLIC or name.rpartition(".")[0] in PUBLIC - {"keras_medaug"}
 
 
 def visible_gpus(backend):

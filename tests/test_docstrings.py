@@ -7,6 +7,7 @@ from types import ModuleType
 import pytest
 
 import keras_medaug as kma
+from helpers.public import is_public
 
 pytestmark = pytest.mark.backend_free
 
@@ -104,3 +105,25 @@ def test_a_missing_argument_is_noticed():
     found = sections(planted.__doc__)
     assert undocumented_arguments(planted, found["Args"]) == ["last", "**options"]
     assert set(found) == {"", "Args", "Returns"}
+
+
+@pytest.mark.parametrize(
+    ("name", "public"),
+    [
+        ("keras_medaug", True),
+        ("keras_medaug.augmenting.augment", True),
+        ("keras_medaug.models.cvae.CVAE", True),
+        ("keras_medaug.losses.kl_divergence", True),
+        ("keras_medaug.study.runner.run", True),
+        ("keras_medaug.layers.geometric_augmentation.GeometricAugmentation.transform", True),
+        ("keras_medaug.models.networks.depth", False),
+        ("keras_medaug.seeds.derive_seed", False),
+    ],
+)
+def test_examples_of_public_names_run_on_every_backend(name, public):
+    assert is_public(name) is public
+
+
+def test_every_public_name_is_known():
+    for value in PUBLIC.values():
+        assert is_public(f"{value.__module__}.{value.__qualname__}")

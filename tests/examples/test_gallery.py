@@ -1,6 +1,7 @@
 """The scripts that the site shows. `nox -s docs` runs all of them in full, on JAX.
 
-Here a few run on the other backends, with small budgets: whether they run is the question.
+Three of them also run here, on PyTorch and TensorFlow. They train for one epoch or a few steps, to
+check that they run.
 """
 
 import ast

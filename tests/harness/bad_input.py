@@ -19,7 +19,7 @@ def spoilt(value):
     return x
 
 
-# What is given, what the message says of it, and what it says was expected.
+# Bad input; a pattern of the message after "got"; a pattern after "expected".
 IMAGES = {
     "rank 3": (X[0], r"shape \(8, 8, 1\)", "four axes"),
     "rank 5": (X[None], r"shape \(1, 8, 8, 8, 1\)", "four axes"),

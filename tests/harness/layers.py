@@ -24,8 +24,8 @@ class LayerCase:
         inputs: What the layer is called on.
         refused: For each argument, values that are not valid.
         stock: The layer of Keras for which it stands in.
-        resumes: Whether a file brings back the state of its random generator. That of a dropout
-            is saved by the model that holds it.
+        resumes: Whether a plain Keras model saves the state of the layer's random generator. It
+            does not for dropout; the models of this package save that state themselves.
     """
 
     layer: type
@@ -124,7 +124,7 @@ def in_training(layer, training):
 
 
 def model_of(case, layer):
-    """Return a model with the layer in it, and one more that its gradient comes from."""
+    """Return a model of the layer and a dense layer after it, which gives its weights gradients."""
     inputs = keras.tree.map_structure(
         lambda each: keras.Input(each.shape[1:], dtype=str(each.dtype)), case.inputs
     )
@@ -134,7 +134,7 @@ def model_of(case, layer):
 
 
 def run_layer_test(case, folder):
-    """Ask of a layer all that does not depend on what it computes.
+    """Run the checks that every layer must pass.
 
     Args:
         case: A `LayerCase`.

@@ -260,7 +260,7 @@ def outputs(model):
 
 
 def run_model_test(case, folder):
-    """Ask of a model all that does not depend on what it learns.
+    """Run the checks that every model must pass.
 
     Args:
         case: A `ModelCase`.

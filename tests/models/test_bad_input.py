@@ -1,6 +1,7 @@
 """Each bad input of the contract: a `ValueError` with argument, got and expected, and no step.
 
-Here every kind is refused by one model; the harness asks one of each kind of every model.
+This file gives every kind of bad input to a few models. The harness gives two bad image arrays and
+two bad label arrays to every model.
 """
 
 import numpy as np
@@ -34,9 +35,10 @@ def test_images(models, case, model):
     check_bad_images(models[model], *IMAGES[case])
 
 
+@pytest.mark.parametrize("name", ["CVAE", "Classifier"])
 @pytest.mark.parametrize("case", LABELS)
-def test_labels(models, case):
-    check_bad_labels(models["CVAE", True], *LABELS[case])
+def test_labels(models, case, name):
+    check_bad_labels(models[name, True], *LABELS[case])
 
 
 @pytest.mark.parametrize("name", GENERATIVE)
