@@ -21,7 +21,7 @@ METHODS = (
     *(
         (value, "__call__")
         for module in CALLED
-        for value in {id(each): each for each in vars(module).values()}.values()
+        for value in vars(module).values()
         if isinstance(value, type) and "__call__" in vars(value)
     ),
 )
