@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import keras
+from keras import ops
 
 from keras_medaug import losses
 from keras_medaug.checks import check_flag, check_positive, fail
@@ -11,6 +12,7 @@ from keras_medaug.layers import Sampling
 from keras_medaug.models import networks
 from keras_medaug.models.autoencoding_model import AutoencodingModel
 from keras_medaug.models.generative_model import batch_count
+from keras_medaug.players import RunningStatistics
 
 
 @keras.saving.register_keras_serializable(package="keras_medaug")
@@ -37,7 +39,9 @@ class CVAE(AutoencodingModel):
         decoder_filters: Channels of the decoder's last hidden layer.
         encoder_kernel_size: Side of the encoder's kernels.
         decoder_kernel_size: Side of the decoder's kernels; even ones draw no checkerboard.
-        batch_normalization: Whether the decoder's hidden layers are normalised.
+        batch_normalization: Whether the decoder's hidden layers are normalised. Each step then
+            passes a batch from the prior through the decoder, without a gradient, so that
+            `generate` has running statistics of its own kind of latent vectors.
         seed: Integer seed of weights, noise and data order, or `None`.
         **kwargs: Passed to `keras.Model`.
 
@@ -120,6 +124,7 @@ class CVAE(AutoencodingModel):
                 batch_normalization=batch_normalization,
                 seed=self.part_seed("decoder"),
             )
+            self.reconstruction_statistics = RunningStatistics(self.decoder)
         self.built = True
 
     def default_optimizer(self) -> keras.optimizers.Optimizer:
@@ -136,14 +141,33 @@ class CVAE(AutoencodingModel):
         else:
             kl = losses.kl_single_sample(z, z_mean, z_log_var)
         latent = self._with_labels(z, y)
+        through = self.reconstruction_statistics.through
         if self.likelihood == "bernoulli":
-            logits = self.decoder.get_layer("logits")(latent, training=training)
+            logits = through(self.decoder.get_layer("logits"))(latent, training=training)
             reconstruction = losses.bernoulli_reconstruction(images, logits)
         else:
-            decoded = self.decoder(latent, training=training)
+            decoded = through(self.decoder)(latent, training=training)
             reconstruction = losses.gaussian_reconstruction(images, decoded, self.pixel_scale)
+        if training and self.batch_normalization:
+            self._see_prior(batch_count(x), y)
         self._record(batch_count(x), reconstruction=reconstruction, kl=kl)
         return reconstruction + self.beta * kl
+
+    def _see_prior(self, count, labels) -> None:
+        """Move the decoder's own running statistics, by which `generate` makes images.
+
+        No objective of a VAE passes the prior through the decoder, so this pass has no gradient.
+        """
+        frozen_weights = [ops.stop_gradient(v.value) for v in self.decoder.trainable_variables]
+        statistics = self.decoder.non_trainable_variables
+        _, moved = self.decoder.stateless_call(
+            frozen_weights,
+            [variable.value for variable in statistics],
+            self._with_labels(self._noise(count), labels),
+            training=True,
+        )
+        for variable, value in zip(statistics, moved, strict=True):
+            variable.assign(value)
 
     def get_config(self) -> dict:
         """Return the arguments that rebuild the model."""

@@ -10,7 +10,7 @@ from keras_medaug import losses
 from keras_medaug.checks import check_flag, check_positive, fail
 from keras_medaug.models import networks
 from keras_medaug.models.generative_model import GenerativeModel, batch_count
-from keras_medaug.players import frozen, read_once
+from keras_medaug.players import RunningStatistics, frozen, read_once
 from keras_medaug.players.averaged_network import average_of
 
 ADVERSARIAL_FORMS = ("nonsaturating", "minimax")
@@ -26,9 +26,9 @@ class DCGAN(GenerativeModel):
     `loss`, their sum, which measures nothing by itself.
 
     `predict` returns the discriminator's logits, above 0 for images it takes for real. They are
-    no judgement of images: near the equilibrium that training seeks a discriminator is undecided,
-    and outside training, in `evaluate` too, batch normalisation puts real and generated images on
-    one scale, the running average of both, where in training each batch has its own.
+    no measure of image quality: near the equilibrium that training seeks, a discriminator is
+    undecided. Batch normalisation has running statistics for real images, which `predict` uses,
+    and others for generated images, which `evaluate` uses for those.
 
     Args:
         image_shape: `(height, width, channels)`; sizes from 8 to 256, 1 or 3 channels.
@@ -130,6 +130,7 @@ class DCGAN(GenerativeModel):
                 batch_normalization=batch_normalization,
                 seed=self.part_seed("discriminator"),
             )
+            self.generated_statistics = RunningStatistics(self.discriminator)
             self.averaged = average_of(self.generator, ema_momentum)
         self.built = True
 
@@ -145,10 +146,13 @@ class DCGAN(GenerativeModel):
         with read_once(self):
             noise = self._with_labels(self._noise(count), y)
             generated = self.generator(noise, training=training)
-            judged = frozen(self.discriminator)(self._with_labels(generated, y), training=training)
+            judge = frozen(self.discriminator, self.generated_statistics)
+            judged = judge(self._with_labels(generated, y), training=training)
             detached = ops.stop_gradient(generated)
             real = self.discriminator(self._with_labels(images, y), training=training)
-            fake = self.discriminator(self._with_labels(detached, y), training=training)
+            fake = self.generated_statistics.through(self.discriminator)(
+                self._with_labels(detached, y), training=training
+            )
 
         generator_loss = losses.generator_adversarial(judged["logit"], self.adversarial)
         discriminator_loss = losses.real_cross_entropy(real["logit"]) + losses.fake_cross_entropy(

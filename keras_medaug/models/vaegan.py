@@ -14,7 +14,7 @@ from keras_medaug.models import networks
 from keras_medaug.models.autoencoding_model import AutoencodingModel
 from keras_medaug.models.dcgan import check_adversarial, check_rate
 from keras_medaug.models.generative_model import batch_count
-from keras_medaug.players import Gate, frozen, read_once
+from keras_medaug.players import Gate, RunningStatistics, frozen, read_once
 from keras_medaug.players.averaged_network import average_of
 from keras_medaug.players.gate import as_gate, gated
 
@@ -60,8 +60,8 @@ class VAEGAN(AutoencodingModel):
             convolution of the discriminator, counted from 1; `None` is the middle one.
         dropout: Dropout rate of the discriminator, in [0, 1).
         batch_normalization: Whether the convolutions of decoder and discriminator are normalised,
-            each kind of image by the statistics of its own batch. Each live pass (in the decoder:
-            reconstructions, then images from the prior) moves the running statistics.
+            each kind of image by the statistics of its own batch. Each kind has running
+            statistics of its own as well: see `keras_medaug.players.RunningStatistics`.
         ema_momentum: Share that each step keeps of the average of the decoder's weights, in
             (0, 1), or `None` for no average.
         seed: Integer seed of weights, noise, dropout and data order, or `None`.
@@ -158,7 +158,11 @@ class VAEGAN(AutoencodingModel):
                 self._trackers[name] = keras.metrics.Mean(name=name)
         with self._own_policy():
             self._build_networks()
-            self.averaged = average_of(self.decoder, ema_momentum)
+            self.reconstruction_statistics = RunningStatistics(self.decoder)
+            self.generated_statistics = {
+                kind: RunningStatistics(self.discriminator) for kind in ("reconstructed", "sampled")
+            }
+            self.averaged = average_of(self.decoder, ema_momentum, self.reconstruction_statistics)
         self.built = True
 
     def _build_networks(self) -> None:
@@ -213,19 +217,24 @@ class VAEGAN(AutoencodingModel):
         images = self._unit(x)
         count = batch_count(images)
 
-        def judge(pictures):
+        def judge(pictures, kind):
             inputs = self._with_labels(pictures, y)
-            return frozen(self.discriminator)(inputs, training=training)
+            statistics = self.generated_statistics[kind]
+            return frozen(self.discriminator, statistics)(inputs, training=training)
 
         with read_once(self):
             z_mean, z_log_var = self.encoder(self._with_labels(images, y), training=training)
             z = self.sampling([z_mean, z_log_var])
-            for_encoder = judge(frozen(self.decoder)(self._with_labels(z, y), training=training))
+            decode = frozen(self.decoder, self.reconstruction_statistics)
+            decoded = decode(self._with_labels(z, y), training=training)
+            for_encoder = judge(decoded, "reconstructed")
 
             latent = self._with_labels(ops.stop_gradient(z), y)
-            reconstructed = self.decoder(latent, training=training)
+            reconstruct = self.reconstruction_statistics.through(self.decoder)
+            reconstructed = reconstruct(latent, training=training)
             sampled = self.decoder(self._with_labels(self._noise(count), y), training=training)
-            judged, judged_sample = judge(reconstructed), judge(sampled)
+            judged = judge(reconstructed, "reconstructed")
+            judged_sample = judge(sampled, "sampled")
 
             real, fakes = self._discriminate(images, reconstructed, sampled, y, training)
 
@@ -266,13 +275,14 @@ class VAEGAN(AutoencodingModel):
 
     def _discriminate(self, images, reconstructed, sampled, labels, training):
         """Return the live pass on real images, and the logits of both kinds of generated ones."""
-
-        def live(pictures):
+        real = self.discriminator(self._with_labels(images, labels), training=training)
+        generated = {"reconstructed": reconstructed, "sampled": sampled}
+        fakes = []
+        for kind, pictures in generated.items():
+            discriminate = self.generated_statistics[kind].through(self.discriminator)
             inputs = self._with_labels(ops.stop_gradient(pictures), labels)
-            return self.discriminator(inputs, training=training)
-
-        real = live(images)
-        return real, [live(pictures)["logit"] for pictures in (reconstructed, sampled)]
+            fakes.append(discriminate(inputs, training=training)["logit"])
+        return real, fakes
 
     def _gamma(self, features) -> float:
         """Return the weight of the summed similarity in the decoder's objective."""

@@ -10,5 +10,13 @@ from keras_medaug.players.frozen import frozen
 from keras_medaug.players.gate import Gate
 from keras_medaug.players.player_optimizer import PlayerOptimizer
 from keras_medaug.players.read_once import read_once
+from keras_medaug.players.running_statistics import RunningStatistics
 
-__all__ = ["AveragedNetwork", "Gate", "PlayerOptimizer", "frozen", "read_once"]
+__all__ = [
+    "AveragedNetwork",
+    "Gate",
+    "PlayerOptimizer",
+    "RunningStatistics",
+    "frozen",
+    "read_once",
+]

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_medaug.checks import check_share, fail
+from keras_medaug.players.running_statistics import RunningStatistics
 
 
 class AveragedNetwork(keras.layers.Layer):
@@ -23,10 +24,13 @@ class AveragedNetwork(keras.layers.Layer):
         network: A built functional model.
         momentum: Share of the average that a step keeps, in (0, 1); 0.99 averages over some
             hundred steps.
+        statistics: Running statistics of the network for another kind of batch, which are averaged
+            as well, or `None`.
         **kwargs: Passed to `keras.layers.Layer`.
 
     Attributes:
         network: The copy, a plain Keras model.
+        statistics: The average of `statistics`, or `None`.
 
     Raises:
         ValueError: If `momentum` is not in (0, 1), or `network` is not a built functional model.
@@ -45,7 +49,13 @@ class AveragedNetwork(keras.layers.Layer):
         Yazici et al., The Unusual Effectiveness of Averaging in GAN Training, 2019.
     """
 
-    def __init__(self, network: keras.Model, momentum: float = 0.99, **kwargs) -> None:
+    def __init__(
+        self,
+        network: keras.Model,
+        momentum: float = 0.99,
+        statistics: RunningStatistics | None = None,
+        **kwargs,
+    ) -> None:
         super().__init__(**kwargs)
         self.momentum = check_share(momentum, "momentum")
         if not isinstance(network, keras.Model) or not getattr(network, "inputs", None):
@@ -53,6 +63,7 @@ class AveragedNetwork(keras.layers.Layer):
         self.network = keras.models.clone_model(network)
         self.network.set_weights(network.get_weights())
         self.network.trainable = False
+        self.statistics = None if statistics is None else RunningStatistics(network)
         # Keras's own choice of integer: TensorFlow keeps int32 variables off the GPU.
         self.steps = self.add_weight(
             shape=(), dtype="int", initializer="zeros", trainable=False, name="steps"
@@ -68,15 +79,20 @@ class AveragedNetwork(keras.layers.Layer):
     def trainable(self, value: bool) -> None:
         pass
 
-    def follow(self, network: keras.Model) -> None:
+    def follow(self, network: keras.Model, statistics: RunningStatistics | None = None) -> None:
         """Move the average towards the present weights of the network that it is a copy of.
 
         Args:
             network: That network.
+            statistics: The statistics that the average was made with, or `None`.
         """
+        averages, present = list(self.network.weights), list(network.weights)
+        if self.statistics is not None and statistics is not None:
+            averages += self.statistics.weights
+            present += statistics.weights
         steps = ops.cast(self.steps.value, "float32")
         kept = ops.minimum(self.momentum, (1.0 + steps) / (10.0 + steps))
-        for average, live in zip(self.network.weights, network.weights, strict=True):
+        for average, live in zip(averages, present, strict=True):
             value = ops.cast(ops.stop_gradient(live.value), average.dtype)
             average.assign(value + ops.cast(kept, average.dtype) * (average.value - value))
         self.steps.assign_add(1)
@@ -105,12 +121,17 @@ class AveragedNetwork(keras.layers.Layer):
         )
 
 
-def average_of(network: keras.Model, ema_momentum: float | None) -> AveragedNetwork | None:
+def average_of(
+    network: keras.Model,
+    ema_momentum: float | None,
+    statistics: RunningStatistics | None = None,
+) -> AveragedNetwork | None:
     """Return the average that a model's argument `ema_momentum` asks for, or `None`.
 
     Args:
         network: The network to follow.
         ema_momentum: As `AveragedNetwork`'s `momentum`, or `None` for no average.
+        statistics: As for `AveragedNetwork`.
 
     Returns:
         An `AveragedNetwork` or `None`.
@@ -127,4 +148,5 @@ def average_of(network: keras.Model, ema_momentum: float | None) -> AveragedNetw
     """
     if ema_momentum is None:
         return None
-    return AveragedNetwork(network, check_share(ema_momentum, "ema_momentum"), name="averaged")
+    momentum = check_share(ema_momentum, "ema_momentum")
+    return AveragedNetwork(network, momentum, statistics, name="averaged")

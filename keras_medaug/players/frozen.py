@@ -5,8 +5,10 @@ from collections.abc import Callable
 import keras
 from keras import ops
 
+from keras_medaug.players.running_statistics import RunningStatistics
 
-def frozen(network: keras.layers.Layer) -> Callable:
+
+def frozen(network: keras.layers.Layer, statistics: RunningStatistics | None = None) -> Callable:
     """Return a function that calls `network` with its weights held constant.
 
     Gradients pass through the call to its inputs and stop short of the network's weights. The call
@@ -15,6 +17,8 @@ def frozen(network: keras.layers.Layer) -> Callable:
 
     Args:
         network: A built layer or model.
+        statistics: What stands in for the network's own running statistics outside training, or
+            `None`.
 
     Returns:
         A function with the arguments of `network`.
@@ -32,7 +36,10 @@ def frozen(network: keras.layers.Layer) -> Callable:
 
     def call(*args, **kwargs):
         trainable = [ops.stop_gradient(variable.value) for variable in network.trainable_variables]
-        constant = [variable.value for variable in network.non_trainable_variables]
+        if statistics is None:
+            constant = [variable.value for variable in network.non_trainable_variables]
+        else:
+            constant = statistics.in_place_of(network)
         outputs, _ = network.stateless_call(trainable, constant, *args, **kwargs)
         return outputs
 

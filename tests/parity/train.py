@@ -67,11 +67,13 @@ def weights(model, case, when):
     """Return a model's weights, trained, followed and averaged ones, under names that sort."""
     networks = getattr(model, "players", {}) or {"encoder": model.encoder, "decoder": model.decoder}
     found = {f"{case}/{name}": net.trainable_variables for name, net in networks.items()}
+    averaged = getattr(model, "averaged", None)
+    of_average = {id(v) for v in averaged.weights} if averaged is not None else set()
     found[f"{case}/moving"] = [
-        v for net in networks.values() for v in net.variables if "moving" in v.path
+        v for v in model.weights if "moving" in v.path and id(v) not in of_average
     ]
-    if getattr(model, "averaged", None) is not None:
-        found[f"{case}/averaged"] = model.averaged.network.variables
+    if averaged is not None:
+        found[f"{case}/averaged"] = averaged.network.variables
     return {
         f"{group}/{number:02}/{when}": keras.ops.convert_to_numpy(variable.value).copy()
         for group, variables in found.items()

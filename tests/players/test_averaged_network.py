@@ -133,7 +133,7 @@ def test_images_come_from_the_average(trained, batch, name):
     assert np.abs(numpy(model.generator(z)) - average).max() > 1e-3
     images = model.generate(4, seed=0)
     if name == "VAEGAN":
-        reconstructed = model.decode(model.encode(batch[0]))
+        reconstructed = model.decode(model.encode(batch[0]), encoded=True)
         np.testing.assert_allclose(model.predict(batch[0], verbose=0), reconstructed, atol=1e-6)
     before = [*state(model.averaged.network), numpy(model.averaged.steps.value)]
     model.evaluate(batch[0], verbose=0)

@@ -78,14 +78,13 @@ MUTANTS = {
         "players/frozen.py", "ops.stop_gradient(variable.value)", "variable.value"
     ),
     "the DCGAN's judge learns": Mutant(
-        DCGAN, "frozen(self.discriminator)(self._with_labels(generated", "self.discriminator("
-        "self._with_labels(generated",
+        DCGAN, "frozen(self.discriminator, self.generated_statistics)", "self.discriminator"
     ),
     "the VAE/GAN's judge learns": Mutant(
-        VAEGAN, "frozen(self.discriminator)(inputs", "self.discriminator(inputs"
+        VAEGAN, "frozen(self.discriminator, statistics)(inputs", "self.discriminator(inputs"
     ),
     "the encoder's objective reaches the decoder": Mutant(
-        VAEGAN, "frozen(self.decoder)(", "self.decoder("
+        VAEGAN, "frozen(self.decoder, self.reconstruction_statistics)", "self.decoder"
     ),
     # ---- stopped gradients, let through
     "the DCGAN's generator learns to be found out": Mutant(
@@ -101,8 +100,7 @@ MUTANTS = {
         VAEGAN, 'ops.stop_gradient(real["features"])', 'real["features"]'
     ),
     "the decoder does not see how its reconstructions are judged": Mutant(
-        VAEGAN, "judge(reconstructed), judge(sampled)",
-        "judge(ops.stop_gradient(reconstructed)), judge(sampled)",
+        VAEGAN, "judge(reconstructed, ", "judge(ops.stop_gradient(reconstructed), "
     ),
     "the variance is not learned": Mutant(
         "layers/sampling.py", "ops.exp(0.5 * z_log_var)", "ops.exp(0.5 * ops.stop_gradient("
@@ -117,7 +115,8 @@ MUTANTS = {
     ),
     "the DCGAN's discriminator sees no generated image": Mutant(DCGAN, LIVE_FAKE, ""),
     "the VAE/GAN's discriminator sees reconstructions alone": Mutant(
-        VAEGAN, "for pictures in (reconstructed, sampled)", "for pictures in (reconstructed,)"
+        VAEGAN, '{"reconstructed": reconstructed, "sampled": sampled}',
+        '{"reconstructed": reconstructed}',
     ),
     "the decoder is judged by its reconstructions alone": Mutant(
         VAEGAN, 'judged_sample["logit"], self', 'judged["logit"], self'
@@ -129,8 +128,8 @@ MUTANTS = {
         DCGAN, "self.generator(noise, training=training)", "self.generator(noise, training=False)"
     ),
     "the judge is normalised as in use": Mutant(
-        VAEGAN, "frozen(self.discriminator)(inputs, training=training)",
-        "frozen(self.discriminator)(inputs, training=False)",
+        VAEGAN, "frozen(self.discriminator, statistics)(inputs, training=training)",
+        "frozen(self.discriminator, statistics)(inputs, training=False)",
     ),
     # ---- the gate, and whose optimizer is whose
     "the gate holds nobody back": Mutant(GATE, "trains * (loss - constant)", "(loss - constant)"),
