@@ -57,8 +57,9 @@ def test_the_decoders_own_statistics_are_those_of_the_prior(build, images, name)
     assert np.abs(numpy(dense_statistics(model.decoder))).max() < 0.05 * np.abs(expected).max()
 
 
-@pytest.mark.parametrize("name", GENERATIVE)
-@pytest.mark.parametrize("conditional", [False, True])
+@pytest.mark.parametrize(
+    ("name", "conditional"), [("CVAE", False), ("DCGAN", False), ("VAEGAN", True)]
+)
 def test_evaluate_normalises_each_kind_as_training_does(build, images, name, conditional):
     """With weights that stay, the losses outside training come to those of training."""
     arguments = {"num_classes": 2} if conditional else {}
@@ -129,7 +130,7 @@ def test_a_callback_that_reconstructs_changes_nothing_of_the_training(build, ima
         look = keras.callbacks.LambdaCallback(
             on_epoch_end=lambda *_, model=model, seen=seen: seen.append(model.reconstruct(images))
         )
-        model.fit(images, batch_size=8, epochs=3, verbose=0, callbacks=[look] if looking else [])
+        model.fit(images, batch_size=8, epochs=2, verbose=0, callbacks=[look] if looking else [])
         states.append(state(model.weights))
     assert equal(*states)
-    assert len({images.tobytes() for images in seen}) == 3
+    assert len({images.tobytes() for images in seen}) == 2
