@@ -40,7 +40,7 @@ class CVAE(AutoencodingModel):
         encoder_kernel_size: Side of the encoder's kernels.
         decoder_kernel_size: Side of the decoder's kernels; even ones draw no checkerboard.
         batch_normalization: Whether the decoder's hidden layers are normalised. Each step then
-            passes a batch from the prior through the decoder, without a gradient, so that
+            passes half a batch from the prior through the decoder, without a gradient, so that
             `generate` has running statistics of its own kind of latent vectors.
         seed: Integer seed of weights, noise and data order, or `None`.
         **kwargs: Passed to `keras.Model`.
@@ -157,13 +157,16 @@ class CVAE(AutoencodingModel):
         """Move the decoder's own running statistics, by which `generate` makes images.
 
         No objective of a VAE passes the prior through the decoder, so this pass has no gradient.
+        Half a batch is enough, since the statistics are averaged over some ten steps.
         """
+        half = (count + 1) // 2
+        labels = None if labels is None else labels[:half]
         frozen_weights = [ops.stop_gradient(v.value) for v in self.decoder.trainable_variables]
         statistics = self.decoder.non_trainable_variables
         _, moved = self.decoder.stateless_call(
             frozen_weights,
             [variable.value for variable in statistics],
-            self._with_labels(self._noise(count), labels),
+            self._with_labels(self._noise(half), labels),
             training=True,
         )
         for variable, value in zip(statistics, moved, strict=True):
