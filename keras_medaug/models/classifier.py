@@ -1,7 +1,7 @@
 """The paper's classifier."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
 import keras
@@ -9,7 +9,7 @@ import keras
 from keras_medaug.checks import check_positive, fail
 from keras_medaug.models import networks
 from keras_medaug.models.dcgan import check_rate
-from keras_medaug.models.image_model import ImageModel, as_record
+from keras_medaug.models.image_model import ImageModel, as_record, to_unit
 from keras_medaug.players.player_optimizer import public_config
 
 # Arguments of `compile` that Keras replaces by what they come to on the present backend, with their
@@ -21,7 +21,8 @@ _RESOLVED = {"jit_compile": "auto", "auto_scale_loss": True}
 class Classifier(ImageModel):
     """Convolutions with LeakyReLU and dropout, then softmax.
 
-    `predict` returns class probabilities, `(n, num_classes)`.
+    `predict` returns class probabilities, `(n, num_classes)`, and `logits` what the softmax is
+    taken of.
 
     Args:
         image_shape: `(height, width, channels)`; sizes from 8 to 256, 1 or 3 channels.
@@ -150,6 +151,41 @@ class Classifier(ImageModel):
         if training and self.augmentation is not None:
             images = self.augmentation(images, training=True)
         return self.network(images, training=training)
+
+    def logits(self, x, batch_size: int | None = None, verbose=0):
+        """Return the logits of images, whose softmax is what `predict` returns.
+
+        Probabilities near 1 are rounded to exactly 1.0, and can no longer be ranked. Logits keep
+        their order. They are float32, also under mixed precision.
+
+        Args:
+            x: Images `(n, h, w, c)`, floats in [0, 1] or `uint8`.
+            batch_size: Images in a batch, 32 by default.
+            verbose: As in `predict`.
+
+        Returns:
+            A NumPy array, shape `(n, num_classes)`, `float32`.
+
+        Raises:
+            ValueError: If the images are not as described.
+
+        Example:
+
+        >>> import numpy as np
+        >>> import keras_medaug as kma
+        >>> model = kma.models.Classifier((8, 8, 1), num_classes=2, seed=0)
+        >>> model.logits(np.zeros((3, 8, 8, 1))).shape
+        (3, 2)
+        """
+        images = to_unit(self._check_inputs(x))
+        if self._predict_logits is None:
+            with self._own_policy():
+                model = keras.Model(self.network.inputs, self.network.get_layer("logits").output)
+            # The method alone: a model among the attributes would be saved a second time.
+            self._predict_logits = model.predict
+        return self._predict_logits(images, batch_size=batch_size, verbose=verbose)
+
+    _predict_logits: Callable | None = None
 
     def get_config(self) -> dict:
         """Return the arguments that rebuild the model."""

@@ -348,8 +348,8 @@ def build_classifier(
         seed: Integer seed of the initial weights and of the dropout, or `None`.
 
     Returns:
-        A model from images to class probabilities, `(n, num_classes)`. The layer `"features"` is
-        the penultimate one.
+        A model from images to class probabilities, `(n, num_classes)`. The layer `"logits"` has
+        what the softmax is taken of, in float32, and the layer `"features"` what comes before.
 
     Example:
 
@@ -377,7 +377,10 @@ def build_classifier(
         x = layers.LeakyReLU(0.2, name=f"activation_{step}")(x)
         x = Dropout(dropout, seed=derive_seed(seed, "dropout", step), name=f"dropout_{step}")(x)
     x = layers.Flatten(name="features")(x)
-    logits = layers.Dense(num_classes, kernel_initializer=_glorot(seed, "dense"), name="logits")(x)
+    # In float32 under every policy: half precision would tie most log-odds.
+    logits = layers.Dense(
+        num_classes, kernel_initializer=_glorot(seed, "dense"), dtype="float32", name="logits"
+    )(x)
     probabilities = layers.Activation("softmax", dtype="float32", name="probabilities")(logits)
     return keras.Model(images, probabilities, name="classifier")
 

@@ -115,3 +115,58 @@ def test_another_optimizer_loss_and_metric(build):
     model.compile()
     assert type(model.optimizer).__name__ == "Adam"
     assert float(model.optimizer.learning_rate) == pytest.approx(1e-3)
+
+
+def saturated(build, **arguments):
+    """Return a classifier that is very sure, and images that it is sure of to different degrees."""
+    model = build("Classifier", dropout=0.0, compiled=False, **arguments)
+    kernel = model.network.get_layer("logits").kernel
+    kernel.assign(kernel * 3000)
+    return model, np.random.default_rng(0).random((12, 8, 8, 1), dtype="float32")
+
+
+def test_logits_are_what_the_softmax_is_taken_of(trained):
+    model, _ = trained
+    x, _ = stripes()
+    logits = model.logits(x, batch_size=5)
+    assert (logits.shape, logits.dtype) == ((16, 2), np.float32)
+    odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+    found = model.predict(x, verbose=0)
+    np.testing.assert_allclose(odds / odds.sum(axis=1, keepdims=True), found, atol=1e-5)
+    pixels = np.round(x * 255).astype("uint8")
+    np.testing.assert_allclose(model.logits(pixels), model.logits(pixels / 255), rtol=1e-5)
+
+
+def test_logits_rank_what_probabilities_tie(build):
+    model, x = saturated(build)
+    p, logits = model.predict(x, verbose=0), model.logits(x)
+    sure = p.max(axis=1) == 1.0
+    assert sure.sum() > 6
+    assert len(np.unique(np.ptp(logits[sure], axis=1))) == sure.sum()
+
+
+def test_logits_are_float32_under_mixed_precision(build):
+    model, x = saturated(build, dtype="mixed_bfloat16")
+    logits = model.logits(x)
+    assert logits.dtype == np.float32
+    # Eight bits of a bfloat16 would leave the last sixteen of a float32 empty.
+    assert (logits.view(np.uint32) & 0xFFFF).any(axis=1).all()
+
+
+def test_logits_follow_the_weights_and_are_no_part_of_a_file(build, load, same, tmp_path, x, y):
+    model = build("Classifier")
+    before = model.logits(x)
+    model.fit(x, y, batch_size=8, verbose=0)
+    after = model.logits(x)
+    assert not np.array_equal(before, after)
+    model.save(tmp_path / "model.keras")
+    loaded = load(tmp_path / "model.keras")
+    assert same(model, loaded)
+    np.testing.assert_allclose(loaded.logits(x), after, rtol=1e-6)
+    never_asked = build("Classifier")
+    assert [v.path for v in never_asked.weights] == [v.path for v in model.weights]
+
+
+def test_logits_of_something_else_are_refused(build):
+    with pytest.raises(ValueError, match=r"`x`: got images of shape"):
+        build("Classifier").logits(np.zeros((2, 9, 8, 1)))
