@@ -4,157 +4,50 @@ Each returns a dictionary of plain numbers, whose `warning` is a sentence for a 
 """
 
 from collections.abc import Callable
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from keras_medaug.checks import as_array, check_images, check_labels, check_positive, fail
+from keras_medaug.metrics.checking import (
+    check_label_pair,
+    check_predictions,
+    listed,
+    statistics,
+)
+from keras_medaug.metrics.collapsed_classifier import collapsed_classifier
 from keras_medaug.metrics.copies import nearest_images
+from keras_medaug.metrics.diversity import FEW_APART, diversity, pair_distances
 from keras_medaug.metrics.equality import equal_images, repeated_images
-from keras_medaug.seeds import resolve_seed
 
-SAMPLED = 200  # images of which all pairs are compared
-FEW_APART = 0.5  # of the real images' distance, below which a generator has collapsed
+__all__ = [
+    "FEW_APART",
+    "LEVEL",
+    "LOST",
+    "NEAR",
+    "as_floats",
+    "balanced_accuracy",
+    "collapsed_classifier",
+    "diversity",
+    "label_agreement",
+    "listed",
+    "lost_share",
+    "near_duplicates",
+    "pair_distances",
+    "predicted",
+    "prior_shift",
+    "recalls",
+    "statistics",
+]
+
 NEAR = 0.02  # root mean square of the difference, below which two images are near-duplicates
 SHIFT = 0.05  # difference in the share of a class between two sets
-LEVEL = 0.05  # p value, from which on a classifier cannot be told from a constant answer
+LEVEL = 0.05  # p value, below which a difference is no chance
 LOST = 0.25  # drop in balanced accuracy, as a share of what is above chance, under a transform
 PREDICTED = 256  # images at a time
 ROUNDING = 1e-3  # by how much transformed images may leave [0, 1]
-
-
-# ---- collapse -------------------------------------------------------------------------------
-
-
-def diversity(
-    images: ArrayLike,
-    real: ArrayLike,
-    labels: ArrayLike | None = None,
-    real_labels: ArrayLike | None = None,
-    seed: int = 0,
-) -> dict[str, Any]:
-    """Tell how far apart images are, over how far apart real ones are: 0 where all are one image.
-
-    Compared are the mean distances of two images, the root mean square of the difference over
-    pixels and channels: of all images, and of those of each class where labels are given. Images
-    are too much alike, and the generator has probably collapsed, where either ratio is below 0.5.
-    Blur alone, as a CVAE's, also lowers it: look at the images. Images that differ from each other
-    by noise alone have a high one.
-
-    Args:
-        images: Images in question, shape `(n, h, w, c)`, floats in [0, 1] or `uint8`.
-        real: Real images, of the same image shape.
-        labels: Class of each image, shape `(n,)`, or `None`.
-        real_labels: Those of the real images; given where `labels` are.
-        seed: Integer seed of the choice of 200 images, where there are more.
-
-    Returns:
-        A dictionary of plain numbers:
-
-        - `overall`: the ratio of all images, whatever their class;
-        - `by_class`: a list of the ratios within classes; or `None`, without labels;
-        - `counts`: how many images and real images there are;
-        - `warning`: a sentence where a ratio is below 0.5, or `None`.
-
-        A ratio is `None` where either side has fewer than two images or all real ones are equal.
-
-    Raises:
-        ValueError: If an argument is not as described.
-
-    Example:
-
-    >>> import numpy as np
-    >>> from keras_medaug.metrics import diversity
-    >>> real = np.random.default_rng(0).random((8, 8, 8, 1))
-    >>> found = diversity(real[[0, 0, 0, 4, 5, 6]], real, [0, 0, 0, 1, 1, 1], np.arange(8) // 4)
-    >>> found["by_class"], found["overall"]
-    ([0.0, 1.01...], 0.8...)
-    >>> print(found["warning"])
-    Images of class 0 are only 0.00 times as far apart as real ones: they may be one image ...
-
-    References:
-        Odena, Olah and Shlens, Conditional image synthesis with auxiliary classifier GANs, ICML
-        2017: pairs of images of one class, against real pairs, there by their structural
-        similarity.
-    """
-    checked = check_images(images, "images")
-    real = check_images(real, "real", checked.shape[1:])
-    seed = resolve_seed(seed)
-    by_class = None
-    pair = _check_label_pair(labels, real_labels, "real_labels", len(checked), len(real))
-    if pair is not None:
-        ours, theirs = pair
-        by_class = [
-            _ratio(checked[ours == label], real[theirs == label], seed)
-            for label in range(int(max(ours.max(), theirs.max())) + 1)
-        ]
-    overall = _ratio(checked, real, seed)
-    return {
-        "overall": overall,
-        "by_class": by_class,
-        "counts": [len(checked), len(real)],
-        "warning": _collapse_message(overall, by_class or []),
-    }
-
-
-def _ratio(images: NDArray, real: NDArray, seed: int) -> float | None:
-    ours, theirs = (_mean_distance(each, seed) for each in (images, real))
-    return None if ours is None or not theirs else ours / theirs
-
-
-def _mean_distance(images: NDArray, seed: int) -> float | None:
-    if len(images) < 2:
-        return None
-    chosen = np.random.default_rng(seed).permutation(len(images))[:SAMPLED]
-    return float(pair_distances(images[chosen]).mean())
-
-
-def _collapse_message(overall: float | None, by_class: list[float | None]) -> str | None:
-    few = [
-        (label, ratio)
-        for label, ratio in enumerate(by_class)
-        if ratio is not None and ratio < FEW_APART
-    ]
-    ratios = [ratio for _, ratio in few]
-    if few:
-        labels = [label for label, _ in few]
-        named = f"class {labels[0]}" if len(labels) == 1 else f"classes {listed(labels)}"
-        what = f"Images of {named}"
-    elif overall is not None and overall < FEW_APART:
-        what, ratios = "Images", [overall]
-    else:
-        return None
-    times = " to ".join(dict.fromkeys(f"{each:.2f}" for each in (min(ratios), max(ratios))))
-    return (
-        f"{what} are only {times} times as far apart as real ones: they may be one image over and "
-        "over, or merely blurred. Look at them."
-    )
-
-
-def pair_distances(images: NDArray) -> NDArray[np.float64]:
-    """Return the distances of all pairs of images: root mean squares over pixels and channels.
-
-    Args:
-        images: Two or more, shape `(n, h, w, c)`, floats in [0, 1] or `uint8`; NaN gives NaN.
-
-    Returns:
-        Distances in [0, 1], shape `(n * (n - 1) / 2,)`: of the first image to all later ones, of
-        the second, and so on.
-
-    Example:
-
-    >>> import numpy as np
-    >>> from keras_medaug.metrics.guards import pair_distances
-    >>> pair_distances(np.zeros((3, 8, 8, 1)) + np.reshape([0, 1, 1], (3, 1, 1, 1))).tolist()
-    [1.0, 1.0, 0.0]
-    """
-    rows = images.reshape(len(images), -1).astype(np.float64)
-    if images.dtype == np.uint8:
-        rows /= 255
-    # Differences, not the expanded square: the distance of two equal images must be 0.
-    squares = [np.mean((rows[i + 1 :] - rows[i]) ** 2, axis=1) for i in range(len(rows) - 1)]
-    return np.sqrt(np.concatenate(squares))
 
 
 # ---- duplicates -----------------------------------------------------------------------------
@@ -219,7 +112,7 @@ def near_duplicates(
         raise fail("training_labels", "labels without `training`", "None")
     elif labels is not None:
         training_labels = labels
-    pair = _check_label_pair(labels, training_labels, "training_labels", len(checked), len(others))
+    pair = check_label_pair(labels, training_labels, "training_labels", len(checked), len(others))
     threshold = check_positive(threshold, "threshold", zero=True)
     if training is None:
         distances, nearest = _nearest_before(checked)
@@ -298,7 +191,8 @@ def prior_shift(
         - `largest`: the largest difference of a share, and `class`, whose it is;
         - `p`: of the chi-squared test that both sets were drawn with the same shares. It is
           approximate where classes have fewer than about five images;
-        - `warning`: a sentence where `largest` is above 0.05, whatever `p`, or `None`.
+        - `warning`: a sentence where `largest` is above 0.05 and `p` below 0.05, or `None`: in
+          small sets drawn alike, shares differ by that much by chance.
 
     Raises:
         ValueError: If an argument is not as described.
@@ -326,7 +220,7 @@ def prior_shift(
     worst = int(differences.argmax())
     largest, p = float(differences[worst]), _homogeneity(np.stack(counts))
     warning = None
-    if largest > SHIFT:
+    if largest > SHIFT and p < LEVEL:
         warning = (
             f"Class {worst} is {shares[worst]:.1%} of one set and {other_shares[worst]:.1%} of the "
             f"other (p = {p:.2g} for equal shares): accuracies depend on that, areas under the "
@@ -348,111 +242,6 @@ def _homogeneity(counts: NDArray) -> float:
     return float(statistics().chi2_contingency(counts, correction=False).pvalue)
 
 
-def statistics() -> Any:
-    """Return SciPy's statistics.
-
-    Returns:
-        The module.
-
-    Raises:
-        ImportError: If SciPy is not installed.
-
-    Example:
-
-    >>> from keras_medaug.metrics.guards import statistics
-    >>> float(statistics().norm.cdf(0))
-    0.5
-    """
-    try:
-        from scipy import stats
-    except ImportError as error:
-        raise ImportError(
-            'keras_medaug.metrics: this guard needs SciPy; pip install "keras-medaug[study]"'
-        ) from error
-    return stats
-
-
-# ---- collapsed classifier -------------------------------------------------------------------
-
-
-def collapsed_classifier(labels: ArrayLike, probabilities: ArrayLike) -> dict[str, Any]:
-    """Tell whether a classifier never gives some answer, or is no better than always giving one.
-
-    Args:
-        labels: Classes, shape `(n,)`.
-        probabilities: Its class probabilities, shape `(n, num_classes)`.
-
-    Returns:
-        A dictionary of plain numbers:
-
-        - `accuracy`, and `majority`, the share of the commonest class;
-        - `p`: the probability of as many right answers, were each right with probability
-          `majority` (an exact binomial test);
-        - `never`: the classes, of those in `labels`, that are never its answer;
-        - `warning`: a sentence where there are such classes, or `p` is 0.05 or more, be it for want
-          of images or of classes; or `None`.
-
-    Raises:
-        ValueError: If an argument is not as described.
-        ImportError: If SciPy is not installed.
-
-    Example:
-
-    >>> import numpy as np
-    >>> from keras_medaug.metrics import collapsed_classifier
-    >>> always_one = np.tile([0.1, 0.9], (10, 1))
-    >>> found = collapsed_classifier(np.arange(10) % 2, always_one)
-    >>> found["never"], found["accuracy"], round(found["p"], 3)
-    ([0], 0.5, 0.623)
-
-    References:
-        The test against the "no information rate" of Kuhn, Building predictive models in R using
-        the caret package, Journal of Statistical Software 28, 2008.
-    """
-    truth = check_labels(labels, "labels")
-    scores = _check_probabilities(probabilities, "probabilities", len(truth))
-    truth = check_labels(truth, "labels", num_classes=scores.shape[1])
-    answers = scores.argmax(axis=1)
-    right = int((answers == truth).sum())
-    counts = np.bincount(truth, minlength=scores.shape[1])
-    given = np.bincount(answers, minlength=len(counts))
-    accuracy, majority = right / len(truth), float(counts.max() / len(truth))
-    never = np.flatnonzero((given == 0) & (counts > 0)).tolist()
-    tested = statistics().binomtest(right, len(truth), majority, alternative="greater")
-    p = float(tested.pvalue)
-    numbers = f"its accuracy is {accuracy:.3f}, and the commonest class is {majority:.3f} of images"
-    warning = None
-    if never:
-        named = f"Class {never[0]} is" if len(never) == 1 else f"Classes {listed(never)} are"
-        warning = f"{named} never the classifier's answer: {numbers}."
-    elif majority ** len(truth) >= LEVEL:
-        what = "one class" if majority == 1 else f"{len(truth)} images"
-        warning = f"With {what} nobody can tell whether the classifier always gives one answer."
-    elif p >= LEVEL:
-        warning = f"The classifier may as well always give one answer: {numbers} (p = {p:.2g})."
-    return {
-        "accuracy": accuracy, "majority": majority, "p": p, "never": never, "warning": warning,
-    }  # fmt: skip
-
-
-def listed(numbers: list[int]) -> str:
-    """Return two numbers or more in words.
-
-    Args:
-        numbers: The numbers.
-
-    Returns:
-        Them, with commas, and "and" before the last.
-
-    Example:
-
-    >>> from keras_medaug.metrics.guards import listed
-    >>> listed([0, 2, 3])
-    '0, 2 and 3'
-    """
-    return f"{', '.join(map(str, numbers[:-1]))} and {numbers[-1]}"
-
-
 # ---- label-unsafe geometry ------------------------------------------------------------------
 
 
@@ -465,9 +254,9 @@ def label_agreement(
     """Tell whether a classifier still sees the classes of images once these are transformed.
 
     A transform is suspect as augmentation where more than a quarter is lost of the balanced
-    accuracy that is above chance. This is no proof: the images may no longer show their class, or
-    are merely new to the classifier, which was not trained on such. Nor is a small loss one, of a
-    classifier that was trained under that transform. Look at the images.
+    accuracy that is above chance, and not by chance alone. This is no proof: the images may no
+    longer show their class, or are merely new to the classifier, which was not trained on such. Nor
+    is a small loss one, of a classifier that was trained under that transform. Look at the images.
 
     Args:
         predict: A function from images, `float32` in [0, 1], to class probabilities
@@ -486,9 +275,11 @@ def label_agreement(
         - `chance`: that of any answer that does not depend on the image;
         - `lost`: by what share of what is above chance it falls, negative where it rises; `None`
           where it is not above chance;
+        - `p`: the probability of such a fall or a larger one, if the transform made no difference
+          (a one-sided test of the images' changes, normal approximation);
         - `changed`: the share of images that the transform changes;
-        - `warning`: a sentence where `lost` is above 0.25, or nothing can be told because it is
-          `None` or no image is changed; or `None`.
+        - `warning`: a sentence where `lost` is above 0.25 and `p` below 0.05, or nothing can be
+          told because it is `None` or no image is changed; or `None`.
 
     Raises:
         ValueError: If an argument is not as described, or a function returns something else.
@@ -523,18 +314,19 @@ def label_agreement(
         raise fail("transform", f"a {type(transform).__name__}", "a function")
     floats = as_floats(checked)
     turned = _check_transformed(transform(floats.copy()), floats.shape)
-    plain, transformed = (
-        balanced_accuracy(truth, predicted(predict, each)) for each in (floats, turned)
-    )
+    predictions = [predicted(predict, each) for each in (floats, turned)]
+    plain, transformed = (balanced_accuracy(truth, each) for each in predictions)
     lost = lost_share(plain, transformed, classes)
+    p = _p_of_fall(truth, *(each.argmax(axis=1) == truth for each in predictions))
     changed = float((turned != floats).any(axis=(1, 2, 3)).mean())
     return {
         "plain": plain,
         "transformed": transformed,
         "chance": 1 / classes,
         "lost": lost,
+        "p": p,
         "changed": changed,
-        "warning": _agreement_message(plain, transformed, 1 / classes, lost, changed),
+        "warning": _agreement_message(plain, transformed, 1 / classes, lost, p, changed),
     }
 
 
@@ -616,7 +408,7 @@ def predicted(predict: Any, images: NDArray) -> NDArray:
         found = predict.predict(images, batch_size=min(PREDICTED, len(images)), verbose=0)
     else:
         found = predict(images)
-    return _check_probabilities(found, "predict", len(images))
+    return check_predictions(found, "predict", len(images))
 
 
 def recalls(labels: NDArray, probabilities: NDArray) -> list[float | None]:
@@ -669,8 +461,18 @@ def balanced_accuracy(labels: NDArray, probabilities: NDArray) -> float:
     return float(np.mean(shares))
 
 
+def _p_of_fall(labels: NDArray, before: NDArray, after: NDArray) -> float:
+    """Return the p value of the fall in balanced accuracy, by the images that change sides."""
+    falls = before.astype(float) - after.astype(float)
+    parts = [falls[labels == label] for label in np.unique(labels)]
+    fall = float(np.mean([part.mean() for part in parts]))
+    # Half an image more that changes, so that the error of few equal changes is not 0.
+    errors = [(np.sum((part - part.mean()) ** 2) + 0.5) / len(part) ** 2 for part in parts]
+    return 1 - NormalDist().cdf(fall * len(parts) / float(np.sum(errors)) ** 0.5)
+
+
 def _agreement_message(
-    plain: float, transformed: float, chance: float, lost: float | None, changed: float
+    plain: float, transformed: float, chance: float, lost: float | None, p: float, changed: float
 ) -> str | None:
     if lost is None:
         return (
@@ -682,45 +484,10 @@ def _agreement_message(
             "The transform changed 0 images, so nothing was tested. Layers of Keras transform only "
             "if they are called with `training=True`."
         )
-    if lost <= LOST:
+    if lost <= LOST or p >= LEVEL:
         return None
     return (
         f"The balanced accuracy falls from {plain:.3f} to {transformed:.3f} where chance is "
         f"{chance:.3f}: the transformed images may no longer show their class, or are merely new "
         "to the classifier. Look at them."
     )
-
-
-# ---- checks ---------------------------------------------------------------------------------
-
-
-def _check_label_pair(
-    labels: ArrayLike | None,
-    others: ArrayLike | None,
-    argument: str,
-    count: int,
-    other_count: int,
-) -> tuple[NDArray, NDArray] | None:
-    """Return the labels of both sets, or `None` if there are none."""
-    if labels is None and others is None:
-        return None
-    if labels is None:
-        raise fail("labels", "None", f"labels, as there are `{argument}`")
-    if others is None:
-        raise fail(argument, "None", "labels, as there are `labels`")
-    return check_labels(labels, "labels", count), check_labels(others, argument, other_count)
-
-
-def _check_probabilities(values: ArrayLike, argument: str, count: int) -> NDArray:
-    """Return class probabilities as an array."""
-    array = as_array(values, argument)
-    if array.ndim != 2 or len(array) != count or array.shape[1] < 2:
-        expected = f"class probabilities of shape ({count}, num_classes)"
-        raise fail(argument, f"shape {array.shape}", expected)
-    sums_to_1 = array.dtype.kind in "fiub" and np.allclose(
-        array.sum(axis=1, dtype=np.float64), 1, atol=1e-3
-    )
-    if not sums_to_1 or (array < 0).any():
-        got = "numbers that are negative or do not sum to 1"
-        raise fail(argument, got, "class probabilities (end the network with a softmax)")
-    return array

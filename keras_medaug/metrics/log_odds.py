@@ -54,9 +54,7 @@ def class_scores(values: ArrayLike) -> NDArray[np.float64]:
     array = np.asarray(values, dtype=np.float64)
     if are_probabilities(array):
         return array
-    others = [
-        _log_sum(np.delete(array, label, axis=-1)) for label in range(array.shape[-1])
-    ]
+    others = [_log_sum(np.delete(array, label, axis=-1)) for label in range(array.shape[-1])]
     return array - np.stack(others, axis=-1)
 
 
