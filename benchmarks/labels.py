@@ -36,7 +36,6 @@ import keras
 import numpy as np
 from keras import layers
 from numpy.typing import NDArray
-from sklearn.metrics import roc_auc_score
 
 import keras_medaug as kma
 from keras_medaug.files import write_json_atomic
@@ -44,6 +43,7 @@ from keras_medaug.layers import BatchNormalization, Conv2DTranspose, LabelEmbedd
 from keras_medaug.metrics.guards import pair_distances
 from keras_medaug.models import networks
 from keras_medaug.seeds import derive_seed, resolve_seed
+from keras_medaug.study.scores import area
 
 BATCH = 64
 REAL = "real"
@@ -314,21 +314,6 @@ def mean_distance(images: NDArray, labels: NDArray) -> float:
     )
 
 
-def area(labels: NDArray, probabilities: NDArray) -> float:
-    """Return the macro one-vs-rest area under the curve.
-
-    Args:
-        labels: True classes, shape `(n,)`.
-        probabilities: Of each class, shape `(n, classes)`.
-
-    Returns:
-        The area.
-    """
-    if probabilities.shape[1] == 2:
-        return float(roc_auc_score(labels, probabilities[:, 1]))
-    return float(roc_auc_score(labels, probabilities, multi_class="ovr", average="macro"))
-
-
 class Judge:
     """A set, and the classifiers that say what images of it are worth.
 
@@ -367,7 +352,7 @@ class Judge:
         self.synthetic.restart(seed)
         self._fit(self.synthetic, images, labels)
         return {
-            f"auc_{split}": area(y, self.synthetic.predict(x, verbose=0))
+            f"auc_{split}": area(y, self.synthetic.logits(x))
             for split, (x, y) in (("val", self.val), ("test", self.test))
         }
 

@@ -263,18 +263,17 @@ def _run_classifier(cell: Cell, context: Context) -> dict[str, Any]:
     scores: dict[str, Any] = {}
     for split in ("train", "val", "test"):
         images, labels = context.data.stored(split)
-        probabilities = model.predict(images, batch_size=256, verbose=0)
-        scores[f"{split}_accuracy"] = measures.accuracy(labels, probabilities)
-        scores[f"{split}_auc"] = measures.auc(labels, probabilities)
+        logits = model.logits(images, batch_size=256)
+        scores[f"{split}_accuracy"] = measures.accuracy(labels, logits)
+        scores[f"{split}_auc"] = measures.auc(labels, logits)
         if split == "test":
-            scores["test_answers"] = _counts(probabilities)
+            scores["test_answers"] = _counts(logits)
     return scores | trained
 
 
-def _counts(probabilities: NDArray) -> list[int]:
+def _counts(logits: NDArray) -> list[int]:
     """Return how often each class is the likeliest."""
-    classes = probabilities.shape[1]
-    return np.bincount(probabilities.argmax(axis=1), minlength=classes).tolist()
+    return np.bincount(logits.argmax(axis=1), minlength=logits.shape[1]).tolist()
 
 
 def _run_generator(cell: Cell, context: Context) -> dict[str, Any]:

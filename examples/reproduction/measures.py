@@ -10,15 +10,15 @@ from scipy import stats
 from keras_medaug.study.scores import area
 
 
-def accuracy(labels: NDArray, probabilities: NDArray) -> float:
+def accuracy(labels: NDArray, logits: NDArray) -> float:
     """Return the share of images whose likeliest class is theirs."""
-    return float(np.mean(probabilities.argmax(axis=1) == labels))
+    return float(np.mean(logits.argmax(axis=1) == labels))
 
 
-def auc(labels: NDArray, probabilities: NDArray) -> float | None:
+def auc(labels: NDArray, logits: NDArray) -> float | None:
     """Return the area under the ROC curve, as MedMNIST does: class 1, or the mean over classes."""
-    every_class = len(np.unique(labels)) == probabilities.shape[1]
-    return area(labels, probabilities) if every_class else None
+    every_class = len(np.unique(labels)) == logits.shape[1]
+    return area(labels, logits) if every_class else None
 
 
 def interval_of_share(share: float, count: int) -> tuple[float, float]:

@@ -1,6 +1,6 @@
 """How many synthetic images each class gets."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from keras_medaug.checks import check_labels, check_positive, fail
 
 PLANS = ("balance", "proportional")
+FEW = 10  # real images of a class, below which a generator can hardly learn it
 
 PerClass = int | str | Mapping[int, int]
 
@@ -55,6 +56,43 @@ def plan_labels(
         number = check_positive(per_class, "per_class", integer=True)
         planned = np.full(len(counts), number)
     return np.repeat(np.arange(len(counts), dtype=np.int32), planned)
+
+
+def warn_of_rare(
+    counts: Sequence[int], planned: Sequence[int], class_names: Sequence[str] | None = None
+) -> str | None:
+    """Return a sentence about classes with few real images and synthetic ones planned, or `None`.
+
+    Args:
+        counts: Real images of each class.
+        planned: Synthetic images of each class that are to be made.
+        class_names: Names of the classes, or `None` for their numbers.
+
+    Returns:
+        The sentence, where synthetic images are planned of a class with fewer than ten real ones.
+
+    Example:
+
+    >>> from keras_medaug.labels.plan import warn_of_rare
+    >>> print(warn_of_rare([40, 1], [0, 144]))
+    144 synthetic images are planned of class 1, which has 1 real image: ...
+    """
+    rare = [
+        (str(label) if class_names is None else repr(class_names[label]), count, number)
+        for label, (count, number) in enumerate(zip(counts, planned, strict=True))
+        if number and count < FEW
+    ]
+    if not rare:
+        return None
+    named = "; ".join(
+        f"{number} synthetic image{'s are' if number != 1 else ' is'} planned of class {name}, "
+        f"which has {count} real image{'s' if count != 1 else ''}"
+        for name, count, number in rare
+    )
+    return (
+        f"{named}: a model can hardly learn a class from fewer than {FEW} images, and may make "
+        "copies of them."
+    )
 
 
 def _by_word(word: str, counts: NDArray, total: int | None) -> NDArray:

@@ -3,15 +3,20 @@
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from keras_medaug.datasets import Dataset
 from keras_medaug.datasets.dataset import SPLITS
 from keras_medaug.metrics.guards import near_duplicates
+from keras_medaug.metrics.image_statistics import image_statistics
 from keras_medaug.study.cell import Cell
+from keras_medaug.study.images import training_index
+from keras_medaug.study.linear_baseline import linear_scores
+from keras_medaug.study.packing import packed
 
 
 def run_audit(cell: Cell, data: Dataset) -> dict[str, Any]:
-    """Look for test images in the training split, and count classes in all of them.
+    """Look for test and validation images in the training split, and fit the linear baseline.
 
     Args:
         cell: Its cell.
@@ -26,21 +31,44 @@ def run_audit(cell: Cell, data: Dataset) -> dict[str, Any]:
     >>> import keras_medaug as kma
     >>> from keras_medaug.study.cell import Cell
     >>> from keras_medaug.study.auditing import run_audit
-    >>> cell = Cell("audit", {"near": 0.02}, Path("cells"))
+    >>> config = {"near": 0.02, "train_fraction": 1.0, "seeds": 1}
+    >>> cell = Cell("audit", config, Path("cells"))
     >>> run_audit(cell, kma.datasets.load("phantom", size=8))["exact_duplicates"]
     0
     """
-    train_x, train_y = data.stored("train")
-    test_x, test_y = data.stored("test")
-    found = near_duplicates(test_x, train_x, test_y, train_y, cell.config["near"])
     classes = data.num_classes
+    return {
+        **_in_training(data, "test", cell.config["near"]),
+        "validation": _in_training(data, "val", cell.config["near"]),
+        "counts": {
+            split: np.bincount(data.stored(split)[1], minlength=classes).tolist()
+            for split in SPLITS
+        },
+        "linear_baseline": packed(_linear_baseline(cell, data)),
+    }
+
+
+def _in_training(data: Dataset, split: str, threshold: float) -> dict[str, Any]:
+    """Return the images of a split that are in the training split, or nearly so."""
+    (images, labels), (train_x, train_y) = data.stored(split), data.stored("train")
+    found = near_duplicates(images, train_x, labels, train_y, threshold)
     return {
         # Without rounding, unlike `exact`: cells of sets of floats keep their number.
         "exact_duplicates": found["distances"].count(0.0),
         "near_duplicates": found["indices"],
         "with_another_label": found["with_another_label"],
-        "counts": {
-            split: np.bincount(data.stored(split)[1], minlength=classes).tolist()
-            for split in SPLITS
-        },
     }
+
+
+def _linear_baseline(cell: Cell, data: Dataset) -> NDArray:
+    """Return a linear model's scores of the test images, for each part of the training split."""
+    (train_x, train_y), (test_x, _) = data.stored("train"), data.stored("test")
+    known, tested = image_statistics(train_x), image_statistics(test_x)
+    fraction = cell.config["train_fraction"]
+    parts = [
+        training_index({"seed": seed, "train_fraction": fraction}, data)
+        for seed in range(1 if fraction == 1.0 else cell.config["seeds"])
+    ]
+    return np.stack(
+        [linear_scores(known[part], train_y[part], tested, data.num_classes) for part in parts]
+    )

@@ -81,8 +81,8 @@ def run_classifier(cell: Cell, data: Dataset) -> dict[str, Any]:
         "loss": [float(f"{loss:.6g}") for loss in losses],
         "val_auc": [float(f"{value:.6g}") for value in best.history],
         "best_step": best.step,
-        "probabilities": {
-            split: packed(model.predict(data.stored(split)[0], batch_size=PREDICTED, verbose=0))
+        "logits": {
+            split: packed(model.logits(data.stored(split)[0], batch_size=PREDICTED))
             for split in ("val", "test")
         },
     }
@@ -135,8 +135,7 @@ class _BestOnValidation:
         self.step = 0
 
     def __call__(self, step: int) -> None:
-        probabilities = self.model.predict(self.images, batch_size=PREDICTED, verbose=0)
-        found = area(self.labels, probabilities)
+        found = area(self.labels, self.model.logits(self.images, batch_size=PREDICTED))
         if not self.history or found > max(self.history):
             self.weights, self.step = self.model.get_weights(), step
         self.history.append(found)

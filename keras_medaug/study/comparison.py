@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from keras_medaug.checks import check_positive, fail
 from keras_medaug.study.influence import auc_influence
@@ -109,18 +109,21 @@ class _Spread:
 
 
 def compare(
-    labels: NDArray,
-    arm: NDArray,
-    against: NDArray,
+    labels: ArrayLike,
+    arm: ArrayLike,
+    against: ArrayLike,
     comparisons: int = 1,
     margin: float = 0.01,
 ) -> Comparison:
-    """Compare two arms by their class probabilities for the images of a test set.
+    """Compare two arms by their predictions for the images of a test set.
 
     Args:
-        labels: Classes of the test images, integers `(n,)`.
-        arm: Class probabilities, shape `(seeds, n, num_classes)`; two seeds or more.
-        against: Those of the other arm, for the same seeds and images.
+        labels: Classes of the test images, integers `(n,)` or `(n, 1)`.
+        arm: Logits, or class probabilities, shape `(seeds, n, num_classes)`; two seeds or more.
+            Where all are in [0, 1] and all rows sum to 1, to 1e-3, they are probabilities, else
+            logits, of which the log-odds are ranked. Logits are to be preferred: probabilities of
+            float32 near 1 are exactly 1.0, and tie.
+        against: Those of the other arm, in either form, for the same seeds and images.
         comparisons: How many comparisons the study makes; the minimum detectable effect is that of
             the smallest level that Holm's correction may ask for.
         margin: The smallest difference of interest, in area under the ROC curve.
@@ -129,7 +132,7 @@ def compare(
         The comparison as if it were the only one; `correct` makes it one of several.
 
     Raises:
-        ValueError: If a class has no image, a probability is not a number, shapes do not fit, or
+        ValueError: If a class has no image, a prediction is not a number, shapes do not fit, or
             `comparisons` or `margin` is not above 0.
 
     Example:
@@ -148,10 +151,14 @@ def compare(
     """
     comparisons = check_positive(comparisons, "comparisons", integer=True)
     margin = check_positive(margin, "margin")
-    _check_probabilities(labels, arm, against)
-    areas, influence = auc_influence(labels, np.stack([arm, against]))
-    differences = areas[0] - areas[1]
-    spread = _spread(labels, differences, influence[0] - influence[1])
+    truth, ours, theirs = np.asarray(labels), np.asarray(arm), np.asarray(against)
+    truth = truth[:, 0] if truth.ndim == 2 and truth.shape[1] == 1 else truth
+    _check_predictions(truth, ours, theirs)
+    (area, influence), (other_area, other_influence) = (
+        auc_influence(truth, predictions) for predictions in (ours, theirs)
+    )
+    differences = area - other_area
+    spread = _spread(truth, differences, influence - other_influence)
     return correct([_described(differences, spread, comparisons, margin)])[0]
 
 
@@ -203,14 +210,14 @@ def _verdict(each: Comparison) -> str:
 # ---- parts ----------------------------------------------------------------------------------
 
 
-def _check_probabilities(labels: NDArray, arm: NDArray, against: NDArray) -> None:
+def _check_predictions(labels: NDArray, arm: NDArray, against: NDArray) -> None:
     expected = f"shape (seeds, {len(labels)}, num_classes), two seeds or more, alike for both arms"
     for name, each in (("arm", arm), ("against", against)):
         fits = each.ndim == 3 and each.shape[0] >= 2 and each.shape[1] == len(labels)
         if not fits or each.shape != arm.shape:
             raise fail(name, f"shape {each.shape}", expected)
         if not np.isfinite(each).all():
-            raise fail(name, "values that are not finite numbers", "class probabilities")
+            raise fail(name, "values that are not finite numbers", "logits or probabilities")
 
 
 def _spread(labels: NDArray, differences: NDArray, influence: NDArray) -> _Spread:

@@ -1,5 +1,6 @@
 """A generative model of a study."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -79,7 +80,7 @@ def run_generator(cell: Cell, data: Dataset) -> dict[str, Any]:
         )
     stored = np.rint(images * 255).astype(np.uint8)
     write_npz_atomic(cell.folder / "images.npz", {"images": stored, "labels": labels})
-    apart = diversity(stored, x, labels, y, seed)["by_class"]
+    apart = diversity(stored, x, labels, y, seed)
     names = [name for name in resume.history[0] if name != "seconds"]
     last = resume.history[-1]
     return {
@@ -90,5 +91,11 @@ def run_generator(cell: Cell, data: Dataset) -> dict[str, Any]:
         "generated": made,
         "images_md5": images_md5(stored),
         "fidelity": record,
-        "diversity": [None if ratio is None else round(ratio, 6) for ratio in apart],
+        "diversity": _rounded(apart["by_class"]),
+        "coarse_diversity": _rounded(apart["coarse_by_class"]),
+        "correlation": _rounded(apart["correlation_by_class"]),
     }
+
+
+def _rounded(values: Sequence[float | None]) -> list[float | None]:
+    return [None if value is None else round(value, 6) for value in values]

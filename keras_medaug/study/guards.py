@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_medaug.labels.plan import FEW, warn_of_rare
+from keras_medaug.metrics.diversity import ALIKE
 from keras_medaug.metrics.guards import (
     FEW_APART,
     LOST,
@@ -14,40 +16,7 @@ from keras_medaug.metrics.guards import (
     prior_shift,
 )
 
-FALLING = 0.10  # drop of the training loss over the last quarter, as a share, that is still falling
-LATE = 0.75  # share of the steps, after which the best weights came late
-
-# Test AUC of a ResNet-18 on 28 x 28 pixels, whole training split: Yang et al., MedMNIST v2,
-# Scientific Data 10, 2023, table 3.
-PUBLISHED = {
-    "pathmnist": 0.983, "dermamnist": 0.917, "octmnist": 0.943, "pneumoniamnist": 0.944,
-    "retinamnist": 0.717, "breastmnist": 0.901, "bloodmnist": 0.998, "tissuemnist": 0.930,
-    "organamnist": 0.997, "organcmnist": 0.992, "organsmnist": 0.972,
-}  # fmt: skip
-BELOW = 0.05  # by how much a baseline may be below it
-
-
-def still_falling(losses: Sequence[float]) -> float | None:
-    """Return by what share the training loss fell over the last quarter, if it still falls.
-
-    Args:
-        losses: Mean loss of each part of a training.
-
-    Returns:
-        The share, or `None`.
-
-    Example:
-
-    >>> from keras_medaug.study.guards import still_falling
-    >>> still_falling([1.0] * 8), still_falling([8, 7, 6, 5, 4, 3, 2, 1])
-    (None, 0.57...)
-    """
-    quarter = len(losses) // 4
-    if not quarter:
-        return None
-    last, before = np.mean(losses[-quarter:]), np.mean(losses[-2 * quarter : -quarter])
-    fall = float(1 - last / before) if before > 0 else 0.0
-    return fall if fall > FALLING else None
+LEVEL = 0.05  # p value, below which a difference is no chance
 
 
 def warn_of_data(audit: Mapping[str, Any], class_names: Sequence[str]) -> list[dict[str, Any]]:
@@ -63,7 +32,7 @@ def warn_of_data(audit: Mapping[str, Any], class_names: Sequence[str]) -> list[d
     Example:
 
     >>> from keras_medaug.study.guards import warn_of_data
-    >>> counts = {"train": [9, 1], "test": [5, 5]}
+    >>> counts = {"train": [90, 10], "test": [50, 50]}
     >>> audit = {"exact_duplicates": 0, "near_duplicates": [], "counts": counts}
     >>> [each["guard"] for each in warn_of_data(audit, ["a", "b"])]
     ['prior_shift']
@@ -73,12 +42,14 @@ def warn_of_data(audit: Mapping[str, Any], class_names: Sequence[str]) -> list[d
     if near:
         found.append({
             "guard": "duplicates",
+            "split": "test",
             "exact": audit["exact_duplicates"],
             "near": len(near),
             "with_another_label": audit["with_another_label"],
             "message": f"{audit['exact_duplicates']} test images are in the training split, and "
             f"{len(near)} are in it or nearly so; scores are also given without them.",
         })  # fmt: skip
+    found += _of_validation(audit.get("validation"), sum(audit["counts"].get("val", [])))
     train, test = (
         np.repeat(np.arange(len(class_names)), audit["counts"][split])
         for split in ("train", "test")
@@ -98,66 +69,67 @@ def warn_of_data(audit: Mapping[str, Any], class_names: Sequence[str]) -> list[d
     return found
 
 
-def warn_of_baseline(
-    name: str,
-    fraction: float,
-    auc: float,
-    losses: Sequence[Sequence[float]],
-    best: Sequence[float] = (),
+def _of_validation(audit: Mapping[str, Any] | None, count: int) -> list[dict[str, Any]]:
+    """Return a warning of validation images that are in the training split."""
+    if audit is None or not audit["near_duplicates"]:
+        return []
+    near = len(audit["near_duplicates"])
+    return [{
+        "guard": "duplicates",
+        "split": "val",
+        "exact": audit["exact_duplicates"],
+        "near": near,
+        "with_another_label": audit["with_another_label"],
+        "message": f"{near} of {count} validation images are in the training split or nearly so, "
+        f"{audit['exact_duplicates']} of them exactly. Validation chooses the weights of each "
+        "training and the arm of the headline: it favours those that learn training images by "
+        "heart.",
+    }]  # fmt: skip
+
+
+def warn_of_rare_classes(
+    arm: str, real: Sequence[int], planned: Sequence[int], class_names: Sequence[str]
 ) -> list[dict[str, Any]]:
-    """Return warnings of a baseline that augmentation would merely repair.
+    """Return a warning of synthetic images of classes with very few real ones.
 
     Args:
-        name: The data set's.
-        fraction: Share of the training split that was used.
-        auc: Mean test area of the arm `none`.
-        losses: Its training losses, for each seed.
-        best: After what share of the steps it was best on the validation split, for each seed. A
-            small training set is learned by heart, and its loss falls for ever: what counts is
-            whether the validation split still gains.
+        arm: The method.
+        real: Training images of each class.
+        planned: Synthetic images of each class that were asked for.
+        class_names: Names of the classes.
 
     Returns:
         Warnings, as `warn_of_data`.
 
     Example:
 
-    >>> from keras_medaug.study.guards import warn_of_baseline
-    >>> [each["published"] for each in warn_of_baseline("breastmnist", 1.0, 0.7, [])]
-    [0.901]
+    >>> from keras_medaug.study.guards import warn_of_rare_classes
+    >>> warn_of_rare_classes("cvae", [40, 1], [0, 144], ["a", "b"])[0]["classes"]
+    ['b']
     """
-    found = []
-    falls = [
-        fall
-        for each, share in zip(losses, best, strict=False)
-        if share > LATE and (fall := still_falling(each)) is not None
-    ]
-    if 2 * len(falls) > len(losses):
-        found.append({
-            "guard": "undertrained_baseline",
-            "seeds": len(falls),
-            "fall": round(float(np.median(falls)), 4),
-            "message": f"The training loss of 'none' still fell, by {np.median(falls):.0%} over "
-            f"the last quarter of the steps, and validation gained, with {len(falls)} of "
-            f"{len(losses)} seeds. More steps may do what augmentation seems to.",
-        })  # fmt: skip
-    published = PUBLISHED.get(name)
-    if fraction == 1.0 and published is not None and auc < published - BELOW:
-        found.append({
-            "guard": "undertrained_baseline",
-            "auc": round(auc, 4),
-            "published": published,
-            "message": f"The baseline's AUC is {auc:.3f}; a published ResNet-18 has "
-            f"{published:.3f} (MedMNIST v2). What helps a weak baseline need not help a good one.",
-        })  # fmt: skip
-    return found
+    sentence = warn_of_rare(real, planned, class_names)
+    if sentence is None:
+        return []
+    rare = [label for label, count in enumerate(real) if count < FEW and planned[label]]
+    return [{
+        "guard": "rare_class",
+        "arm": arm,
+        "classes": [class_names[label] for label in rare],
+        "real": [int(real[label]) for label in rare],
+        "planned": [int(planned[label]) for label in rare],
+        "message": f"{arm}: {sentence}",
+    }]  # fmt: skip
 
 
-def warn_of_generator(arm: str, ratios: Sequence[Sequence[float | None]]) -> list[dict[str, Any]]:
+def warn_of_generator(arm: str, made: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return a warning of a generator whose images of a class are all alike.
 
     Args:
         arm: The method.
-        ratios: For each seed and class, how far its images are apart over how far real ones are.
+        made: Results of its cells. `coarse_diversity` has, for each class, how far its images are
+            apart over how far real ones are, both averaged over blocks, and `correlation` how much
+            its images depart from the mean of the real ones in the same way. Of old cells, which
+            lack both, `diversity` counts, the ratio of whole images.
 
     Returns:
         Warnings, as `warn_of_data`.
@@ -165,21 +137,41 @@ def warn_of_generator(arm: str, ratios: Sequence[Sequence[float | None]]) -> lis
     Example:
 
     >>> from keras_medaug.study.guards import warn_of_generator
-    >>> len(warn_of_generator("dcgan", [[0.9, 0.2]]))
+    >>> len(warn_of_generator("dcgan", [{"diversity": [0.9, 0.2]}]))
     1
     """
-    lowest = [min((r for r in each if r is not None), default=1.0) for each in ratios]
-    bad = [value for value in lowest if value < FEW_APART]
+    ratios = [_known(cell.get("coarse_diversity", cell["diversity"])) for cell in made]
+    correlations = [_known(cell.get("correlation", [])) for cell in made]
+    lowest = [min(values, default=1.0) for values in ratios]
+    highest = [max(values, default=0.0) for values in correlations]
+    bad = [
+        seed
+        for seed, (ratio, correlation) in enumerate(zip(lowest, highest, strict=True))
+        if ratio < FEW_APART or correlation > ALIKE
+    ]
     if not bad:
         return []
-    return [{
+    ratio, correlation = min(lowest[seed] for seed in bad), max(highest[seed] for seed in bad)
+    seeds = f"with {len(bad)} of {len(made)} seeds"
+    if ratio < FEW_APART:
+        what = f"are as little as {ratio:.2f} times as far apart as real ones, {seeds}."
+    else:
+        what = (
+            f"all depart from the mean of the real ones in the same way (correlation "
+            f"{correlation:.2f}), {seeds}: they may be one image with noise."
+        )
+    warning = {
         "guard": "generator_collapse",
         "arm": arm,
         "seeds": len(bad),
-        "ratio": round(min(bad), 4),
-        "message": f"Images of one class by {arm} are as little as {min(bad):.2f} times as far "
-        f"apart as real ones, with {len(bad)} of {len(ratios)} seeds.",
-    }]  # fmt: skip
+        "ratio": round(ratio, 4),
+        "message": f"Images of one class by {arm} {what}",
+    }
+    return [warning | {"correlation": round(correlation, 4)} if any(correlations) else warning]
+
+
+def _known(values: Sequence[float | None]) -> list[float]:
+    return [value for value in values if value is not None]
 
 
 def warn_of_filter(
@@ -264,7 +256,7 @@ def warn_of_policy(
     """
     before, after = float(np.mean(plain)), float(np.mean(turned))
     lost = lost_share(before, after, classes)
-    if lost is None or lost <= LOST:
+    if lost is None or lost <= LOST or not _falls(plain, turned):
         return []
     return [{
         "guard": "label_unsafe_geometry",
@@ -277,15 +269,28 @@ def warn_of_policy(
     }]  # fmt: skip
 
 
+def _falls(plain: Sequence[float], turned: Sequence[float]) -> bool:
+    """Tell whether a score falls by more than seeds vary: a t test. One seed cannot tell."""
+    from scipy import stats
+
+    falls = np.subtract(plain, turned)
+    if len(falls) < 2:
+        return True
+    error = float(falls.std(ddof=1)) / len(falls) ** 0.5
+    if error < 1e-12:
+        return bool(falls.mean() > 0)
+    return bool(stats.t.sf(falls.mean() / error, len(falls) - 1) < LEVEL)
+
+
 def warn_of_classifier(
-    arm: str, labels: NDArray, probabilities: Sequence[NDArray]
+    arm: str, labels: NDArray, predictions: Sequence[NDArray]
 ) -> list[dict[str, Any]]:
-    """Return a warning of a classifier that gives one answer, or is no better than that.
+    """Return a warning of a classifier that never gives a class, or knows no more than chance.
 
     Args:
         arm: The arm that it was trained in.
         labels: Classes of the test images, `(n,)`.
-        probabilities: For each seed, its class probabilities, `(n, num_classes)`.
+        predictions: For each seed, its logits or class probabilities, `(n, num_classes)`.
 
     Returns:
         Warnings, as `warn_of_data`.
@@ -298,24 +303,28 @@ def warn_of_classifier(
     >>> warn_of_classifier("none", np.arange(10) % 2, [always_one])[0]["never"]
     [0]
     """
-    numbers = [collapsed_classifier(labels, each) for each in probabilities]
-    found = {seed: each for seed, each in enumerate(numbers) if each["warning"] is not None}
+    numbers = [collapsed_classifier(labels, one) for one in predictions]
+    found = {seed: one for seed, one in enumerate(numbers) if one["warning"] is not None}
     if not found:
         return []
-    never = sorted({label for each in found.values() for label in each["never"]})
-    worst = min(found.values(), key=lambda each: each["accuracy"])
+    never = sorted({label for one in found.values() for label in one["never"]})
+    worst = min(found.values(), key=lambda one: one["auc"])
     those = f"with {len(found)} of {len(numbers)} seeds"
     if never:
-        what = f"The classifier of {arm!r} has collapsed {those}: some class is never its answer."
+        what = f"The classifier of {arm!r} has collapsed {those}: some class is never predicted."
     else:
-        what = f"The accuracy of {arm!r} cannot be told from that of the commonest class {those}."
+        what = f"The classifier of {arm!r} ranks test images no better than by chance, {those}."
+    lowest = min(one["accuracy"] for one in found.values())
     return [{
         "guard": "collapsed_classifier",
         "arm": arm,
         "seeds": list(found),
         "never": never,
-        "accuracy": round(worst["accuracy"], 4),
+        "accuracy": round(lowest, 4),
         "majority": round(worst["majority"], 4),
-        "message": f"{what} Lowest accuracy {worst['accuracy']:.3f}; the commonest class is "
-        f"{worst['majority']:.3f} of the test images.",
+        "auc": round(worst["auc"], 4),
+        "p_rank": float(f"{worst['p_rank']:.3g}"),
+        "message": f"{what} Lowest AUC {worst['auc']:.3f} (p = {worst['p_rank']:.2g}); lowest "
+        f"accuracy {lowest:.3f}, where the most common class is {worst['majority']:.3f} of the "
+        "test images.",
     }]  # fmt: skip

@@ -32,14 +32,38 @@ def training_images(config: Mapping[str, Any], data: Dataset) -> tuple[NDArray, 
     x, y = data.stored("train")
     if config["train_fraction"] == 1.0:
         return x, y
+    index = training_index(config, data)
+    return x[index], y[index]
+
+
+def training_index(config: Mapping[str, Any], data: Dataset) -> NDArray[np.intp]:
+    """Return which images of the training split these are.
+
+    Args:
+        config: A cell's.
+        data: The set.
+
+    Returns:
+        Numbers of the images, in ascending order.
+
+    Example:
+
+    >>> import keras_medaug as kma
+    >>> from keras_medaug.study.images import training_index
+    >>> ds = kma.datasets.load("phantom", size=8)
+    >>> len(training_index({"seed": 0, "train_fraction": 0.25}, ds))
+    120
+    """
+    y = data.stored("train")[1]
+    if config["train_fraction"] == 1.0:
+        return np.arange(len(y))
     rng = np.random.default_rng(derive_seed(config["seed"], "fraction"))
     chosen = []
     for label in range(data.num_classes):
         members = rng.permutation(np.flatnonzero(y == label))
         count = max(round(config["train_fraction"] * len(members)), 1)
         chosen.append(members[:count])
-    index = np.sort(np.concatenate(chosen))
-    return x[index], y[index]
+    return np.sort(np.concatenate(chosen))
 
 
 def images_md5(images: NDArray) -> str:

@@ -4,9 +4,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_medaug.checks import fail
+from keras_medaug.metrics.log_odds import class_scores
 
 
-def auc_influence(labels: NDArray, probabilities: NDArray) -> tuple[NDArray, NDArray]:
+def auc_influence(labels: NDArray, predictions: NDArray) -> tuple[NDArray, NDArray]:
     """Return macro one-vs-rest areas under the ROC curve, and the influence of every image.
 
     The area of a class is the share of pairs, an image of the class and one of another, in which
@@ -16,7 +17,9 @@ def auc_influence(labels: NDArray, probabilities: NDArray) -> tuple[NDArray, NDA
 
     Args:
         labels: Classes, integers `(n,)`; every class has an image.
-        probabilities: Class probabilities, shape `(..., n, num_classes)`; what leads are seeds.
+        predictions: Logits, whose log-odds are ranked, or class probabilities, shape
+            `(..., n, num_classes)`; what leads are seeds. They are probabilities where all are in
+            [0, 1] and all rows sum to 1.
 
     Returns:
         `(areas, influence)`: shapes `(...)`, in [0, 1], and `(..., n)`.
@@ -37,19 +40,20 @@ def auc_influence(labels: NDArray, probabilities: NDArray) -> tuple[NDArray, NDA
         DeLong, DeLong, Clarke-Pearson, "Comparing the areas under two or more correlated receiver
         operating characteristic curves: a nonparametric approach", Biometrics 44, 1988.
     """
-    count, classes = probabilities.shape[-2:]
+    count, classes = predictions.shape[-2:]
     sizes = np.bincount(labels, minlength=classes)
     if len(labels) != count or len(sizes) != classes:
         got = f"{len(labels)} labels up to {len(sizes) - 1} and scores of shape {(count, classes)}"
-        raise fail("probabilities", got, "shape (..., n, num_classes), with a label for each image")
+        raise fail("predictions", got, "shape (..., n, num_classes), with a label for each image")
     if not sizes.all():
         empty = int(np.argmin(sizes))
         raise fail("labels", f"no image of class {empty}", "an image of every class")
-    areas = np.zeros(probabilities.shape[:-2])
-    influence = np.zeros(probabilities.shape[:-1])
+    ranked = class_scores(predictions)
+    areas = np.zeros(predictions.shape[:-2])
+    influence = np.zeros(predictions.shape[:-1])
     for each, size in enumerate(sizes):
         inside = labels == each
-        placed = _placements(probabilities[..., each], inside)
+        placed = _placements(ranked[..., each], inside)
         areas += placed[..., inside].mean(axis=-1) / classes
         # An image of the class is one of `size` that count; of the rest, its own class's share.
         weights = np.where(inside, 1.0, sizes[labels] / (count - size))

@@ -28,6 +28,26 @@ def packed(array: NDArray) -> dict[str, Any]:
     return {"shape": list(array.shape), "float32": base64.b64encode(content).decode("ascii")}
 
 
+def stored_predictions(result: Mapping[str, Any], split: str) -> NDArray[np.float32]:
+    """Return what a classifier's cell has kept of a split: logits, or probabilities of old cells.
+
+    Args:
+        result: The cell's result.
+        split: `"val"` or `"test"`.
+
+    Returns:
+        Shape `(n, num_classes)`.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_medaug.study.packing import packed, stored_predictions
+    >>> stored_predictions({"logits": {"val": packed(np.zeros((2, 3)))}}, "val").shape
+    (2, 3)
+    """
+    return unpacked((result.get("logits") or result["probabilities"])[split])
+
+
 def unpacked(content: Mapping[str, Any]) -> NDArray[np.float32]:
     """Return the array that `packed` made JSON of.
 

@@ -11,13 +11,20 @@ from keras_medaug.study.arm import Arm
 from keras_medaug.study.cell import Cell
 from keras_medaug.study.settings import Settings
 
-VERSION = 1  # of what is done with a configuration
+# Of what is done with a configuration. 2: logits, the linear baseline, coarse diversity.
+VERSION = 2
 ROUNDS = 20  # looks at the validation split in a training
 POLICY = ("rotation", "shift", "horizontal_flip", "vertical_flip", "zoom", "fill_mode")
 
 
 def plan(
-    data: Dataset, arms: list[Arm], seeds: int, settings: Settings, place: Mapping, store: Path
+    data: Dataset,
+    arms: list[Arm],
+    seeds: int,
+    settings: Settings,
+    place: Mapping,
+    store: Path,
+    version: int = VERSION,
 ) -> tuple[Cell, dict[tuple[str, int], Cell]]:
     """Return the cell that audits the data, and a classifier's cell for each arm and seed.
 
@@ -28,6 +35,7 @@ def plan(
         settings: Budgets and options.
         place: The environment that the cells will run in.
         store: Folder of all cells.
+        version: Of what is done with a configuration; an older one finds the cells of an old store.
 
     Returns:
         The audit, and the cells by arm and seed.
@@ -45,7 +53,7 @@ def plan(
     [('cvae', 0), ('cvae', 1), ('none', 0), ('none', 1)]
     """
     common = {
-        "version": VERSION,
+        "version": version,
         "environment": dict(place),
         "data": {
             "md5": data.md5,
@@ -54,8 +62,11 @@ def plan(
             "num_classes": data.num_classes,
         },
     }
-    audit = Cell("audit", {**common, "kind": "audit", "near": NEAR}, store)
-    return audit, {
+    config = {**common, "kind": "audit", "near": NEAR}
+    if version > 1:
+        fraction = settings.train_fraction
+        config |= {"train_fraction": fraction, "seeds": 1 if fraction == 1.0 else seeds}
+    return Cell("audit", config, store), {
         (arm.name, seed): _classifier_cell(arm, seed, common, settings, store)
         for seed in range(seeds)
         for arm in arms

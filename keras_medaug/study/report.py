@@ -46,6 +46,7 @@ def report(results: Mapping[str, Any]) -> str:
         _figure(results),
         "## Scores on the test split\n",
         score_table(results),
+        linear_sentence(results),
         _gaps(results),
         "## Warnings\n",
         warning_list(results),
@@ -163,6 +164,25 @@ def score_table(results: Mapping[str, Any]) -> str:
         rows.append(cells)
     heads = ["arm", "AUC, validation", *names.values(), "recall by class"]
     return table(heads + ["AUC without duplicates"] * without, rows)
+
+
+def linear_sentence(results: Mapping[str, Any]) -> str:
+    """Return what a linear model of simple statistics scores, in a sentence.
+
+    Args:
+        results: What `keras_medaug.study.run` returns.
+
+    Returns:
+        The sentence, with a line break; nothing for results of before that was measured.
+    """
+    linear = results.get("linear_baseline")
+    if linear is None:
+        return ""
+    return (
+        f"For comparison: a linear model of simple image statistics has a test AUC of "
+        f"{linear['auc']:.3f}, {linear['difference']:+.3f} from `none` (95% interval "
+        f"{_interval(linear['ci95_images'])}).\n"
+    )
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

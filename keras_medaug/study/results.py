@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_medaug.datasets import Dataset
-from keras_medaug.study import guards
+from keras_medaug.study import guards, learning
 from keras_medaug.study.arm import SAFE, Arm
 from keras_medaug.study.cell import Cell
 from keras_medaug.study.comparison import Comparison, compare, correct
-from keras_medaug.study.packing import unpacked
+from keras_medaug.study.linear_baseline import linear_against, warn_of_linear
+from keras_medaug.study.packing import stored_predictions, unpacked
 from keras_medaug.study.scores import PRIMARY, scores
 
 SPLITS = ("val", "test")
@@ -24,7 +25,7 @@ def summarise(
     arms: Sequence[Arm],
     seeds: int,
     config: Mapping[str, Any],
-    audit: Cell,
+    audited: Mapping[str, Any],
     cells: Mapping[tuple[str, int], Cell],
 ) -> dict[str, Any]:
     """Return the content of `results.json`, all but `timing`.
@@ -34,28 +35,30 @@ def summarise(
         arms: The arms.
         seeds: Number of seeds.
         config: The study's, as it is to be told.
-        audit: The cell of the data's audit, done.
+        audited: The result of the data's audit.
         cells: The classifiers' cells by arm and seed, done.
 
     Returns:
         A dictionary that JSON can hold; see `keras_medaug.study.run`.
     """
     found = {key: cell.result() for key, cell in cells.items()}
-    probabilities = {
+    predictions = {
         split: {
             arm.name: np.stack(
-                [unpacked(found[arm.name, seed]["probabilities"][split]) for seed in range(seeds)]
+                [stored_predictions(found[arm.name, seed], split) for seed in range(seeds)]
             )
             for arm in arms
         }
         for split in SPLITS
     }
-    audited = audit.result()
     labels = {split: data.stored(split)[1] for split in SPLITS}
     by_arm = {
-        arm.name: _arm_scores(arm, labels, probabilities, found, seeds, audited) for arm in arms
+        arm.name: _arm_scores(arm, labels, predictions, found, seeds, audited) for arm in arms
     }
     environment = config["environment"]
+    linear = linear_against(
+        labels["test"], unpacked(audited["linear_baseline"]), predictions["test"]["none"]
+    )
     return {
         "dataset": {
             "name": data.name,
@@ -70,11 +73,12 @@ def summarise(
             if name not in ("threads", "settings", "device")
         },
         "arms": by_arm,
-        "comparisons": _comparisons(arms, labels["test"], probabilities["test"], config["margin"]),
-        "real_against_synthetic": _gaps(arms, labels["test"], probabilities["test"], config),
+        "comparisons": _comparisons(arms, labels["test"], predictions["test"], config["margin"]),
+        "real_against_synthetic": _gaps(arms, labels["test"], predictions["test"], config),
+        "linear_baseline": linear,
         "headline": _headline(arms, by_arm),
         "warnings": _warnings(data, arms, seeds, config, audited, cells, found, by_arm,
-                              labels["test"], probabilities["test"]),
+                              labels["test"], predictions["test"], linear),
     }  # fmt: skip
 
 
@@ -84,21 +88,21 @@ def summarise(
 def _arm_scores(
     arm: Arm,
     labels: Mapping[str, NDArray],
-    probabilities: Mapping[str, Mapping[str, NDArray]],
+    predictions: Mapping[str, Mapping[str, NDArray]],
     found: Results,
     seeds: int,
     audited: Mapping[str, Any],
 ) -> dict[str, Any]:
     by_split: dict[str, Any] = {
-        split: _spread([scores(labels[split], each) for each in probabilities[split][arm.name]])
+        split: _spread([scores(labels[split], each) for each in predictions[split][arm.name]])
         for split in SPLITS
     }
     if audited["near_duplicates"]:
         kept = np.setdiff1d(np.arange(len(labels["test"])), audited["near_duplicates"])
         without = labels["test"][kept]
-        if len(np.unique(without)) == probabilities["test"][arm.name].shape[-1]:
+        if len(np.unique(without)) == predictions["test"][arm.name].shape[-1]:
             by_split["test_without_duplicates"] = _spread(
-                [scores(without, each[kept]) for each in probabilities["test"][arm.name]]
+                [scores(without, each[kept]) for each in predictions["test"][arm.name]]
             )
     trained_on = [found[arm.name, seed] for seed in range(seeds)]
     return by_split | {
@@ -159,13 +163,13 @@ def planned_comparisons(arms: Sequence[Arm]) -> list[tuple[str, str]]:
 
 
 def _comparisons(
-    arms: Sequence[Arm], labels: NDArray, probabilities: Mapping[str, NDArray], margin: float
+    arms: Sequence[Arm], labels: NDArray, predictions: Mapping[str, NDArray], margin: float
 ) -> list[dict[str, Any]]:
     pairs = planned_comparisons(arms)
-    if len(next(iter(probabilities.values()))) < 2 or not pairs:
+    if len(next(iter(predictions.values()))) < 2 or not pairs:
         return []
     found = correct([
-        compare(labels, probabilities[arm], probabilities[against], len(pairs), margin)
+        compare(labels, predictions[arm], predictions[against], len(pairs), margin)
         for arm, against in pairs
     ])  # fmt: skip
     return [
@@ -184,15 +188,15 @@ def _plain(each: Comparison) -> dict[str, Any]:
 def _gaps(
     arms: Sequence[Arm],
     labels: NDArray,
-    probabilities: Mapping[str, NDArray],
+    predictions: Mapping[str, NDArray],
     config: Mapping[str, Any],
 ) -> list[dict[str, Any]]:
     """Return how far training on synthetic images alone is behind training on real ones."""
     names = [arm.name for arm in arms if arm.diagnostic]
-    if len(probabilities["none"]) < 2:
+    if len(predictions["none"]) < 2:
         return []
     found = [
-        (name, compare(labels, probabilities[name], probabilities["none"], margin=config["margin"]))
+        (name, compare(labels, predictions[name], predictions["none"], margin=config["margin"]))
         for name in names
     ]
     return [
@@ -220,15 +224,21 @@ def _warnings(
     found: Results,
     by_arm: Mapping[str, Any],
     labels: NDArray,
-    probabilities: Mapping[str, NDArray],
+    predictions: Mapping[str, NDArray],
+    linear: Mapping[str, Any],
 ) -> list[dict[str, Any]]:
     warnings = guards.warn_of_data(audited, data.class_names)
     baseline = [found["none", seed] for seed in range(seeds)]
-    warnings += guards.warn_of_baseline(
-        data.name, config["train_fraction"], by_arm["none"]["test"]["auc"]["mean"],
+    auc = by_arm["none"]["test"]["auc"]["mean"]
+    warnings += learning.warn_of_baseline(
+        data.name, config["train_fraction"], auc,
         [each["loss"] for each in baseline],
         [each["best_step"] / config["steps"] for each in baseline],
     )  # fmt: skip
+    warnings += warn_of_linear(linear, auc)
+    for arm in arms:
+        histories = [found[arm.name, seed]["val_auc"] for seed in range(seeds)]
+        warnings += learning.warn_of_learning(arm.name, histories)
     for name in {arm.policy: None for arm in arms if arm.policy}:
         plain, turned = (
             [each["policies"][key] for each in baseline] for key in ("as they are", name)
@@ -241,7 +251,11 @@ def _warnings(
         ]  # fmt: skip
         unique = {cell.key: cell.result() for cell in made if cell is not None}
         results = list(unique.values())
-        warnings += guards.warn_of_generator(method, [each["diversity"] for each in results])
+        warnings += guards.warn_of_generator(method, results)
+        warnings += guards.warn_of_rare_classes(
+            method, baseline[0]["images"]["real_and_synthetic"], results[0]["requested"],
+            data.class_names,
+        )  # fmt: skip
         warnings += guards.warn_of_filter(
             method, [(each["requested"], each["counts"]) for each in results]
         )
@@ -251,7 +265,7 @@ def _warnings(
         }  # fmt: skip
         warnings += guards.warn_of_images(method, len(used) - seeds)
     for arm in arms:
-        warnings += _of_arm(arm.name, seeds, found, labels, probabilities[arm.name])
+        warnings += _of_arm(arm.name, seeds, found, labels, predictions[arm.name])
     return warnings
 
 
@@ -260,7 +274,7 @@ def _of_arm(
     seeds: int,
     found: Results,
     labels: NDArray,
-    probabilities: NDArray,
+    predictions: NDArray,
 ) -> list[dict[str, Any]]:
     warnings: list[dict[str, Any]] = []
     # Those that the training split itself holds are told of once, for all arms.
@@ -274,4 +288,4 @@ def _of_arm(
             "message": f"{leaked} images that {name!r} trains on are test images: its scores say "
             "nothing.",
         })  # fmt: skip
-    return warnings + guards.warn_of_classifier(name, labels, list(probabilities))
+    return warnings + guards.warn_of_classifier(name, labels, list(predictions))

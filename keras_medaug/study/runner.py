@@ -91,7 +91,9 @@ def run(
         `test`, each `{mean, sd, values}` over seeds), `comparisons` (see
         `keras_medaug.study.Comparison`), `real_against_synthetic` (how far training on synthetic
         images alone falls behind), `headline` (the arm that is best on the validation split),
-        `warnings`, and `timing`, which alone differs between two runs of one configuration.
+        `linear_baseline` (a linear model of simple image statistics, and how far it is ahead of
+        `"none"`), `warnings`, and `timing`, which alone differs between two runs of one
+        configuration.
 
     Raises:
         ValueError: If an argument is not as described; before any training.
@@ -149,7 +151,7 @@ def run(
         **asdict(settings),
         "environment": place,
     }
-    results = summarise(ds, chosen, seeds, config, audit, cells)
+    results = summarise(ds, chosen, seeds, config, audit.result(), cells)
     results["timing"] = {
         "seconds": round(time.monotonic() - began, 1),
         "seconds_in_cells": {name: round(value, 1) for name, value in seconds.items()},

@@ -1,20 +1,23 @@
-"""What a classifier's probabilities are worth, in the measures that a study reports."""
+"""What a classifier's predictions are worth, in the measures that a study reports."""
 
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_medaug.metrics.log_odds import are_probabilities, class_scores, log_probabilities
+
 BINS = 15
+SMALLEST = float(np.log(np.finfo(np.float64).eps))  # logarithm of a probability
 PRIMARY = "auc"
 
 
-def scores(labels: NDArray, probabilities: NDArray) -> dict[str, Any]:
+def scores(labels: NDArray, predictions: NDArray) -> dict[str, Any]:
     """Return accuracy, balanced accuracy, area under the ROC curve, and the rest of the report.
 
     Args:
         labels: Classes, integers `(n,)`; every class has an image.
-        probabilities: Class probabilities, `(n, num_classes)`.
+        predictions: Logits or class probabilities, `(n, num_classes)`; see `area`.
 
     Returns:
         A dictionary: `accuracy`, `balanced_accuracy`, `auc` (macro, one against the rest) and
@@ -35,26 +38,32 @@ def scores(labels: NDArray, probabilities: NDArray) -> dict[str, Any]:
     """
     from sklearn import metrics
 
-    answers = probabilities.argmax(axis=1)
-    classes = np.arange(probabilities.shape[1])
+    answers = predictions.argmax(axis=1)
+    classes = np.arange(predictions.shape[1])
+    logarithms = log_probabilities(predictions)
+    probabilities = np.exp(logarithms)
+    if are_probabilities(predictions):  # which are rounded, down to 0
+        logarithms, probabilities = np.maximum(logarithms, SMALLEST), predictions
     return {
         "accuracy": float(metrics.accuracy_score(labels, answers)),
         "balanced_accuracy": float(metrics.balanced_accuracy_score(labels, answers)),
-        "auc": area(labels, probabilities),
+        "auc": area(labels, predictions),
         "recall": metrics.recall_score(
             labels, answers, labels=classes, average=None, zero_division=0.0
         ).tolist(),
-        "log_loss": float(metrics.log_loss(labels, _sums_to_one(probabilities), labels=classes)),
+        "log_loss": float(-logarithms[np.arange(len(labels)), labels].mean()),
         "calibration_error": calibration_error(labels, probabilities),
     }
 
 
-def area(labels: NDArray, probabilities: NDArray) -> float:
+def area(labels: NDArray, predictions: NDArray) -> float:
     """Return the macro one-vs-rest area under the ROC curve, in [0, 1].
 
     Args:
         labels: Classes, integers `(n,)`; every class has an image.
-        probabilities: Class probabilities, `(n, num_classes)`.
+        predictions: Logits, whose log-odds are ranked, or class probabilities, `(n, num_classes)`.
+            Rows in [0, 1] that all sum to 1 are probabilities. Those of float32 that are exactly
+            1.0 tie: logits are to be preferred.
 
     Returns:
         The mean over classes.
@@ -68,8 +77,9 @@ def area(labels: NDArray, probabilities: NDArray) -> float:
     """
     from sklearn.metrics import roc_auc_score
 
-    classes = range(probabilities.shape[1])
-    return float(np.mean([roc_auc_score(labels == c, probabilities[:, c]) for c in classes]))
+    ranked = class_scores(predictions)
+    classes = range(ranked.shape[1])
+    return float(np.mean([roc_auc_score(labels == c, ranked[:, c]) for c in classes]))
 
 
 def calibration_error(labels: NDArray, probabilities: NDArray) -> float:
@@ -94,9 +104,3 @@ def calibration_error(labels: NDArray, probabilities: NDArray) -> float:
     bins = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
     gap = np.bincount(bins, confidence - right, minlength=BINS)
     return float(np.abs(gap).sum() / len(labels))
-
-
-def _sums_to_one(probabilities: NDArray) -> NDArray:
-    """Return probabilities in double precision, so that they add up to 1 to its precision."""
-    exact = probabilities.astype(float)
-    return exact / exact.sum(axis=1, keepdims=True)

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keras_medaug.labels import plan_labels
+from keras_medaug.labels.plan import warn_of_rare
 
 pytestmark = pytest.mark.backend_free
 
@@ -76,3 +77,26 @@ def test_what_is_refused(per_class, total, message):
 def test_a_class_without_an_image_is_refused():
     with pytest.raises(ValueError, match="`y`"):
         plan_labels([0, 2, 2])
+
+
+@pytest.mark.parametrize(
+    ("counts", "planned", "said"),
+    [
+        (
+            [400, 1],
+            [0, 144],
+            "144 synthetic images are planned of class 1, which has 1 real",
+        ),
+        ([9, 2], [1, 3], "of class 0, which has 9 real images; 3 synthetic images are planned of"),
+        ([10, 400], [500, 0], None),
+        ([400, 1], [400, 0], None),
+    ],
+)
+def test_rare_classes_of_which_images_are_planned_are_told_of(counts, planned, said):
+    found = warn_of_rare(counts, planned)
+    assert (found is None) == (said is None)
+    assert said is None or said in found
+
+
+def test_rare_classes_have_their_names():
+    assert "of class 'melanoma', which" in warn_of_rare([20, 3], [0, 5], ["naevus", "melanoma"])

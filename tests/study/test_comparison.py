@@ -177,3 +177,33 @@ def test_studies_without_an_effect_seldom_say_that_an_arm_helps():
 def test_the_minimum_detectable_effect_is_found_four_times_in_five():
     found = power(World(156, *WORLDS["mild"]), 200, np.random.default_rng(0))
     assert 0.70 <= found["power"] <= 0.90
+
+
+def test_logits_and_probabilities_of_the_same_order_compare_alike():
+    labels, arm, against = cells(0.4)
+    logits = [np.log(p) + 3 for p in (arm, against)]
+    expected = asdict(compare(labels, arm, against))
+    for mine, other in ((logits[0], logits[1]), (arm, logits[1]), (logits[0], against)):
+        assert_alike(asdict(compare(labels, mine, other)), expected)
+    lists = compare(labels[:, None].tolist(), arm.tolist(), against.tolist())
+    assert_alike(asdict(lists), expected)
+
+
+def assert_alike(found, expected):
+    for name, value in expected.items():
+        assert found[name] == (value if isinstance(value, str) else pytest.approx(value))
+
+
+def test_an_arm_that_is_sure_of_all_images_is_not_taken_for_one_that_knows_nothing():
+    """In float32 its probabilities of the images of class 1 are all exactly 1.0."""
+    labels = np.arange(200) % 2
+    rng = np.random.default_rng(0)
+    margin = 50 + 8 * labels + 4 * rng.normal(size=(10, 200))
+    logits = np.stack([np.zeros_like(margin), margin], axis=-1).astype("float32")
+    probabilities = 1 / (1 + np.exp(-margin.astype("float32")))
+    assert (probabilities == 1.0).all()
+    nothing = np.stack([1 - probabilities, probabilities], axis=-1)
+    assert compare(labels, nothing, nothing).mean_difference == 0
+    found = compare(labels, logits, nothing)
+    assert found.mean_difference == pytest.approx(0.42, abs=0.02)  # .5 where all tie
+    assert found.verdict == "HELPS"

@@ -9,21 +9,42 @@ from keras_medaug.study.influence import auc_influence
 pytestmark = pytest.mark.backend_free
 
 
-def predictions(classes, count, decimals=None):
+def predictions(classes, count):
     rng = np.random.default_rng(classes)
     labels = np.concatenate([np.arange(classes), rng.integers(0, classes, count - classes)])
     probabilities = rng.dirichlet(np.ones(classes), count) + 0.4 * np.eye(classes)[labels]
     probabilities /= probabilities.sum(axis=1, keepdims=True)
-    return labels, probabilities if decimals is None else np.round(probabilities, decimals)
+    return labels, probabilities
 
 
 @pytest.mark.parametrize("classes", [2, 3, 5])
-@pytest.mark.parametrize("decimals", [None, 1])
-def test_the_area_is_that_of_scikit_learn_ties_included(classes, decimals):
-    labels, probabilities = predictions(classes, 60, decimals)
+@pytest.mark.parametrize("tied", [False, True])
+def test_the_area_is_that_of_scikit_learn_ties_included(classes, tied):
+    labels, probabilities = predictions(classes, 60)
+    if tied:  # six images ten times
+        probabilities = np.tile(probabilities[:6], (10, 1))
     each = [roc_auc_score(labels == c, probabilities[:, c]) for c in range(classes)]
     area, _ = auc_influence(labels, probabilities)
     assert area == pytest.approx(np.mean(each), abs=1e-12)
+    from_logits = auc_influence(labels, np.log(probabilities) + 7)
+    assert from_logits[0] == pytest.approx(np.mean(each), abs=1e-12)
+    np.testing.assert_allclose(from_logits[1], auc_influence(labels, probabilities)[1], atol=1e-12)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_logits_are_ranked_where_probabilities_are_exactly_1(classes):
+    """A classifier that is sure of all images, and yet orders them without a fault."""
+    labels = np.arange(20) % classes
+    logits = np.zeros((20, classes), "float32")
+    logits[:, 0] = np.where(labels == 0, 60, 40)
+    odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+    probabilities = odds / odds.sum(axis=1, keepdims=True)
+    assert (probabilities[:, 0] == 1.0).all()
+    assert roc_auc_score(labels == 0, probabilities[:, 0]) == 0.5
+    first = np.stack([logits[:, 0], logits[:, 1:].max(axis=1)], axis=1)
+    area, influence = auc_influence((labels > 0).astype(int), first)
+    assert area == 1.0
+    assert influence.tolist() == [1.0] * 20
 
 
 def test_seeds_in_front_are_seen_one_by_one():
@@ -70,5 +91,5 @@ def test_a_class_without_an_image_is_refused():
 @pytest.mark.parametrize("rows", [29, 31])
 def test_labels_and_scores_of_different_images_are_refused(rows):
     labels, probabilities = predictions(3, 31)
-    with pytest.raises(ValueError, match=r"`probabilities`: got .* labels"):
+    with pytest.raises(ValueError, match=r"`predictions`: got .* labels"):
         auc_influence(labels[:30], probabilities[:rows])

@@ -1,7 +1,6 @@
 """What a study says of planted cells, whose truth is known."""
 
 import json
-from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -11,15 +10,15 @@ import keras_medaug as kma
 from keras_medaug.files import write_json_atomic
 from keras_medaug.study import running
 from keras_medaug.study.arm import ARMS, DIAGNOSTICS, resolve_arms
-from keras_medaug.study.auditing import run_audit
 from keras_medaug.study.environment import environment
-from keras_medaug.study.packing import packed
+from keras_medaug.study.packing import packed, unpacked
 from keras_medaug.study.planning import plan
-from keras_medaug.study.report import sentence
-from keras_medaug.study.results import planned_comparisons, summarise
+from keras_medaug.study.report import report, sentence
+from keras_medaug.study.results import planned_comparisons
 from keras_medaug.study.runner import _policies
 from keras_medaug.study.scores import area, scores
 from keras_medaug.study.settings import Settings
+from keras_medaug.study.stored import results_of_store
 
 pytestmark = pytest.mark.one_backend
 
@@ -44,7 +43,7 @@ def data():
     return kma.datasets.load("phantom", size=8, train=80, val=200, test=600)
 
 
-def plant(data, folder, gains, seeds=SEEDS, change=None):
+def plant(data, folder, gains, seeds=SEEDS, change=None, change_made=None, change_audit=None):
     """Write the cells of a study as if they had been done, and return the study's results."""
     settings = Settings(policies=_policies(data.name))
     arms = resolve_arms(list(gains))
@@ -54,7 +53,12 @@ def plant(data, folder, gains, seeds=SEEDS, change=None):
     hard = {split: rng.normal(size=(len(y), 4)) for split, y in labels.items()}
     for (arm, seed), cell in cells.items():
         if cell.needs is not None:
-            made = {"diversity": [0.9] * 4, "requested": [20] * 4, "counts": [20] * 4}
+            made = {
+                "diversity": [0.9] * 4, "coarse_diversity": [0.9] * 4, "correlation": [0.1] * 4,
+                "requested": [20] * 4, "counts": [20] * 4,
+            }  # fmt: skip
+            if change_made is not None:
+                change_made(made)
             write_json_atomic(cell.needs.folder / "result.json", made)
         result = {
             "images": {"real_and_synthetic": [20, 20, 20, 20]},
@@ -62,8 +66,8 @@ def plant(data, folder, gains, seeds=SEEDS, change=None):
             "loss": [1.0] * 20,
             "val_auc": [0.5] * 20,
             "best_step": 500,
-            "probabilities": {
-                split: packed(planted(y, gains[arm], rng, hard[split]))
+            "logits": {
+                split: packed(np.log(planted(y, gains[arm], rng, hard[split])) + 5)
                 for split, y in labels.items()
             },
             "policies": {"as they are": 0.8, "geometric": 0.75, "geometric-safe": 0.75},
@@ -73,9 +77,13 @@ def plant(data, folder, gains, seeds=SEEDS, change=None):
             change(arm, seed, result)
         write_json_atomic(cell.folder / "result.json", result)
     counts = {split: np.bincount(data.stored(split)[1]).tolist() for split in ("train", *labels)}
+    nothing = {"exact_duplicates": 0, "near_duplicates": [], "with_another_label": 0}
     audited = {
-        "exact_duplicates": 0, "near_duplicates": [], "with_another_label": 0, "counts": counts,
+        **nothing, "validation": dict(nothing), "counts": counts,
+        "linear_baseline": packed(rng.normal(size=(1, len(labels["test"]), 4))),
     }  # fmt: skip
+    if change_audit is not None:
+        change_audit(audited)
     write_json_atomic(audit.folder / "result.json", audited)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(running, "WORK", {})  # nothing is trained: all is planted
@@ -110,7 +118,7 @@ def test_a_collapsed_classifier_is_found(data, tmp_path):
     def collapse(arm, seed, result):
         if (arm, seed) == ("oversample", 1):
             constant = np.tile([0.1, 0.2, 0.3, 0.4], (600, 1))
-            result["probabilities"]["test"] = packed(constant)
+            result["logits"]["test"] = packed(constant)
 
     results = plant(data, tmp_path, {"none": 1.0, "oversample": 1.0}, 3, collapse)
     (warning,) = results["warnings"]
@@ -135,33 +143,136 @@ def test_further_guards(data, tmp_path):
     assert found["label_unsafe_geometry"]["transformed"] == 0.3
 
 
+def test_cells_with_probabilities_are_read_as_well(data, tmp_path):
+    """What older versions have stored; the order of images is the same."""
+
+    def as_before(_arm, _seed, result):
+        logits = {split: unpacked(kept) for split, kept in result.pop("logits").items()}
+        result["probabilities"] = {split: packed(softmax(kept)) for split, kept in logits.items()}
+
+    results = [
+        plant(data, tmp_path / name, {"none": 1.0, "oversample": 2.2}, change=change)
+        for name, change in (("new", None), ("old", as_before))
+    ]
+    assert results[0]["comparisons"] == close_to(results[1]["comparisons"])
+    assert results[0]["arms"] == close_to(results[1]["arms"], rel=1e-4)
+    assert verdicts(results[0]) == {("oversample", "none"): "HELPS"}
+
+
+def test_every_arm_that_is_cut_off_is_told_of(data, tmp_path):
+    rng = np.random.default_rng(0)
+
+    def change(arm, _seed, result):
+        slope = 0.1 if arm == "cvae" else 0.0
+        result["val_auc"] = (
+            0.7 + slope * np.linspace(0, 1, 20) + 0.01 * rng.normal(size=20)
+        ).tolist()
+
+    results = plant(data, tmp_path, {"none": 1.0, "oversample": 1.0, "cvae": 1.0}, 10, change)
+    (warning,) = results["warnings"]
+    assert (warning["guard"], warning["arm"]) == ("still_learning", "cvae")
+    assert warning["gain"] == pytest.approx(0.1 * 5 / 19, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        ({"coarse_diversity": [0.9, 0.3, 0.9, 0.9]}, "0.30 times as far apart"),
+        ({"correlation": [0.0, 0.7, None, 0.0]}, "one image with noise"),
+        ({"diversity": [0.3] * 4}, None),  # blur alone
+    ],
+)
+def test_a_collapsed_generator_is_found(data, tmp_path, made, said):
+    results = plant(
+        data, tmp_path, {"none": 1.0, "cvae": 1.0}, 2, change_made=lambda cell: cell.update(made)
+    )
+    messages = [warning["message"] for warning in results["warnings"]]
+    assert len(messages) == (said is not None)
+    assert said is None or said in messages[0]
+
+
+def test_rare_classes_of_which_many_images_are_made_are_told_of(data, tmp_path):
+    def change(_arm, _seed, result):
+        result["images"]["real_and_synthetic"] = [60, 1, 10, 9]
+
+    results = plant(
+        data, tmp_path, {"none": 1.0, "cvae": 1.0}, 2, change,
+        change_made=lambda cell: cell.update(
+            requested=[0, 144, 50, 0], counts=[0, 144, 50, 0]
+        ),
+    )  # fmt: skip
+    (warning,) = results["warnings"]
+    assert (warning["guard"], warning["arm"]) == ("rare_class", "cvae")
+    assert (warning["real"], warning["planned"]) == ([1], [144])
+    assert "144 synthetic images are planned of class" in warning["message"]
+    assert "which has 1 real image:" in warning["message"]
+
+
+def test_validation_images_in_the_training_split_are_told_of(data, tmp_path):
+    found = {"exact_duplicates": 2, "near_duplicates": [3, 5, 8], "with_another_label": 0}
+    results = plant(
+        data, tmp_path, {"none": 1.0, "oversample": 1.0}, 2,
+        change_audit=lambda audited: audited.update(validation=found),
+    )  # fmt: skip
+    (warning,) = results["warnings"]
+    assert (warning["guard"], warning["split"], warning["near"]) == ("duplicates", "val", 3)
+    assert "3 of 200 validation images" in warning["message"]
+    assert "test_without_duplicates" not in results["arms"]["none"]
+
+
+@pytest.mark.parametrize(("signal", "warned"), [(0.0, False), (1.0, False), (3.0, True)])
+def test_a_linear_model_that_is_ahead_is_told_of(data, tmp_path, signal, warned):
+    labels = data.stored("test")[1]
+
+    def change(audited):
+        noise = np.random.default_rng(1).normal(size=(1, 600, 4))
+        audited["linear_baseline"] = packed(signal * np.eye(4)[labels] + noise)
+
+    gains = {"none": 1.0, "oversample": 1.0}
+    results = plant(data, tmp_path, gains, 3, change_audit=change)
+    assert [each["guard"] for each in results["warnings"]] == ["linear_baseline"] * warned
+    linear, auc = results["linear_baseline"], results["arms"]["none"]["test"]["auc"]["mean"]
+    assert linear["auc"] - auc == pytest.approx(linear["difference"])
+    assert "a linear model of simple image" in (tmp_path / "report.md").read_text(encoding="utf-8")
+
+
+def test_one_seed_has_a_linear_baseline_as_well(data, tmp_path):
+    results = plant(data, tmp_path, {"none": 1.0, "oversample": 1.0}, 1)
+    low, high = results["linear_baseline"]["ci95_images"]
+    assert low < results["linear_baseline"]["difference"] < high < 0
+
+
 @pytest.mark.parametrize("name", ["breastmnist", "pneumoniamnist-0.1"])
 def test_committed_results_are_what_their_cells_say(medmnist_root, medmnist_file, name):
     """No change to guards, scores or comparisons may change what was published."""
     medmnist_file(name.split("-")[0])
     folder = STUDIES / name
     stored = json.loads((folder / "results.json").read_text(encoding="utf-8"))
-    config = stored["config"]
     data = kma.datasets.load(name.split("-")[0], root=medmnist_root, download=False)
-    settings = Settings(**{field.name: config[field.name] for field in fields(Settings)})
-    arms = resolve_arms(config["arms"])
-    audit, cells = plan(
-        data, arms, config["seeds"], settings, config["environment"], folder / "cells"
-    )
-    assert all(cell.done for cell in [audit, *cells.values()])
-    found = summarise(data, arms, config["seeds"], config, audit, cells)
-    del stored["timing"]
+    found = results_of_store(folder, data)
     assert json.loads(json.dumps(found)) == close_to(stored)
-    assert run_audit(audit, data).items() <= audit.result().items()
+    assert (folder / "report.md").read_text(encoding="utf-8") == report(stored)
 
 
-def close_to(content):
+def test_a_store_without_its_cells_or_of_another_set_is_refused(data, tmp_path):
+    plant(data, tmp_path, {"none": 1.0, "oversample": 1.0}, 1)
+    assert results_of_store(tmp_path, data)["config"]["seeds"] == 1
+    other = kma.datasets.load("phantom", size=8, train=80, val=200, test=600, seed=1)
+    with pytest.raises(ValueError, match="`data`: got a set with MD5"):
+        results_of_store(tmp_path, other)
+    for path in (tmp_path / "cells").glob("classifier-none-*/result.json"):
+        path.unlink()
+    with pytest.raises(ValueError, match="where cells are missing"):
+        results_of_store(tmp_path, data)
+
+
+def close_to(content, rel=1e-6):
     """Return what equals the content, but for the last digits of floats."""
     if isinstance(content, dict):
-        return {key: close_to(value) for key, value in content.items()}
+        return {key: close_to(value, rel) for key, value in content.items()}
     if isinstance(content, list):
-        return [close_to(value) for value in content]
-    return pytest.approx(content, rel=1e-6, abs=1e-9) if isinstance(content, float) else content
+        return [close_to(value, rel) for value in content]
+    return pytest.approx(content, rel=rel, abs=1e-6) if isinstance(content, float) else content
 
 
 def test_ten_arms_make_fifteen_comparisons():
@@ -189,6 +300,21 @@ def test_scores_are_those_of_the_field():
     assert found["log_loss"] == pytest.approx(-np.log(right).mean())
     # Bins of 1/15: 0.8 | 0.6, 0.6 | 0.7 | 0.95; gaps 0.2, 2 * 0.6, 0.3 and 0.05, over 5 images.
     assert found["calibration_error"] == pytest.approx((0.2 + 1.2 + 0.3 + 0.05) / 5)
+    of_logits = scores(labels, np.stack([np.zeros(5), np.log(ones / (1 - ones))], axis=1) - 3)
+    assert of_logits == pytest.approx(found | {"recall": pytest.approx(found["recall"])})
+
+
+def test_scores_of_a_classifier_that_is_sure_of_everything():
+    """Its probabilities are 0 and 1 in float32; its logits say by how much it is wrong."""
+    labels = np.array([0, 0, 1, 1])
+    logits = np.float32([[50, 0], [20, 0], [0, 60], [30, 0]])
+    found = scores(labels, logits)
+    assert found["auc"] == 0.75
+    assert found["log_loss"] == pytest.approx(30 / 4)
+    odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+    saturated = odds / odds.sum(axis=1, keepdims=True)
+    assert area(labels, saturated) == 0.75  # the other class is below 1, and ranks them
+    assert scores(labels, np.round(saturated))["log_loss"] == pytest.approx(36.04 / 4, abs=0.01)
 
 
 def test_the_area_is_the_one_that_is_tested():

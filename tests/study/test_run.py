@@ -219,7 +219,7 @@ def test_the_weights_with_the_best_validation_score_count(study, data):
     out, _ = study
     for path in sorted((out / "cells").glob("classifier-*/result.json")):
         result = json.loads(path.read_text(encoding="utf-8"))
-        kept = unpacked(result["probabilities"]["val"])
+        kept = unpacked(result["logits"]["val"])
         found = area(data.val[1], kept)
         assert found == pytest.approx(max(result["val_auc"]), abs=1e-5)
 

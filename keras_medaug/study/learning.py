@@ -1,0 +1,148 @@
+"""Whether the classifiers of a study were trained for long enough."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+FALLING = 0.10  # drop of the training loss over the last quarter, as a share, that is still falling
+LATE = 0.75  # share of the steps, after which the best weights came late
+GAINING = 0.002  # gain in validation AUC over the last quarter that is of interest
+LEVEL = 0.05  # p value, below which a gain is no chance
+
+# Test AUC of a ResNet-18 on 28 x 28 pixels, whole training split: Yang et al., MedMNIST v2,
+# Scientific Data 10, 2023, table 3.
+PUBLISHED = {
+    "pathmnist": 0.983, "dermamnist": 0.917, "octmnist": 0.943, "pneumoniamnist": 0.944,
+    "retinamnist": 0.717, "breastmnist": 0.901, "bloodmnist": 0.998, "tissuemnist": 0.930,
+    "organamnist": 0.997, "organcmnist": 0.992, "organsmnist": 0.972,
+}  # fmt: skip
+BELOW = 0.05  # by how much a baseline may be below it
+
+
+def still_falling(losses: Sequence[float]) -> float | None:
+    """Return by what share the training loss fell over the last quarter, if it still falls.
+
+    Args:
+        losses: Mean loss of each part of a training.
+
+    Returns:
+        The share, or `None`.
+
+    Example:
+
+    >>> from keras_medaug.study.learning import still_falling
+    >>> still_falling([1.0] * 8), still_falling([8, 7, 6, 5, 4, 3, 2, 1])
+    (None, 0.57...)
+    """
+    quarter = len(losses) // 4
+    if not quarter:
+        return None
+    last, before = np.mean(losses[-quarter:]), np.mean(losses[-2 * quarter : -quarter])
+    fall = float(1 - last / before) if before > 0 else 0.0
+    return fall if fall > FALLING else None
+
+
+def warn_of_baseline(
+    name: str,
+    fraction: float,
+    auc: float,
+    losses: Sequence[Sequence[float]],
+    best: Sequence[float] = (),
+) -> list[dict[str, Any]]:
+    """Return warnings of a baseline that augmentation would merely repair.
+
+    Args:
+        name: The data set's.
+        fraction: Share of the training split that was used.
+        auc: Mean test area of the arm `none`.
+        losses: Its training losses, for each seed.
+        best: After what share of the steps it was best on the validation split, for each seed. A
+            small training set is learned by heart, and its loss falls for ever: what counts is
+            whether the validation split still gains.
+
+    Returns:
+        Warnings: dictionaries with `guard`, `message` and the numbers.
+
+    Example:
+
+    >>> from keras_medaug.study.learning import warn_of_baseline
+    >>> [each["published"] for each in warn_of_baseline("breastmnist", 1.0, 0.7, [])]
+    [0.901]
+    """
+    found = []
+    falls = [
+        fall
+        for each, share in zip(losses, best, strict=False)
+        if share > LATE and (fall := still_falling(each)) is not None
+    ]
+    if 2 * len(falls) > len(losses):
+        found.append({
+            "guard": "undertrained_baseline",
+            "seeds": len(falls),
+            "fall": round(float(np.median(falls)), 4),
+            "message": f"The training loss of 'none' still fell, by {np.median(falls):.0%} over "
+            f"the last quarter of the steps, and validation gained, with {len(falls)} of "
+            f"{len(losses)} seeds. More steps may do what augmentation seems to.",
+        })  # fmt: skip
+    published = PUBLISHED.get(name)
+    if fraction == 1.0 and published is not None and auc < published - BELOW:
+        found.append({
+            "guard": "undertrained_baseline",
+            "auc": round(auc, 4),
+            "published": published,
+            "message": f"The baseline's AUC is {auc:.3f}; a published ResNet-18 has "
+            f"{published:.3f} (MedMNIST v2). What helps a weak baseline need not help a good one.",
+        })  # fmt: skip
+    return found
+
+
+def warn_of_learning(arm: str, histories: Sequence[Sequence[float]]) -> list[dict[str, Any]]:
+    """Return a warning of an arm whose training was cut off while validation still gained.
+
+    The gain is the mean validation AUC over the last quarter of the training less that over the
+    quarter before. It has to be above 0.002 on average over seeds, and above 0 in a one-sided t
+    test over seeds at 5%, so that an arm that has stopped learning warns in one case of twenty at
+    most. One seed gives no warning.
+
+    Args:
+        arm: The arm's name.
+        histories: For each seed, the validation AUC at regular points of the training.
+
+    Returns:
+        Warnings: dictionaries with `guard`, `message` and the numbers.
+
+    Example:
+
+    >>> from keras_medaug.study.learning import warn_of_learning
+    >>> rising = [0.7, 0.75, 0.8, 0.85]
+    >>> found = warn_of_learning("cvae", [rising, [0.7, 0.74, 0.79, 0.85]])
+    >>> [(warning["guard"], warning["gain"]) for warning in found]
+    [('still_learning', 0.055)]
+    """
+    from scipy import stats
+
+    quarter = min(len(history) for history in histories) // 4
+    if len(histories) < 2 or not quarter:
+        return []
+    last, before = (
+        np.array([np.mean(history[part]) for history in histories])
+        for part in (slice(-quarter, None), slice(-2 * quarter, -quarter))
+    )
+    gains = last - before
+    gain = float(gains.mean())
+    if gain <= GAINING:
+        return []
+    error = float(gains.std(ddof=1)) / len(gains) ** 0.5
+    p = float(stats.t.sf(gain / error, len(gains) - 1)) if error > 1e-12 else 0.0
+    if p >= LEVEL:
+        return []
+    return [{
+        "guard": "still_learning",
+        "arm": arm,
+        "gain": round(gain, 4),
+        "p": float(f"{p:.3g}"),
+        "message": f"The validation AUC of {arm!r} still rose at the end of the training, by "
+        f"{gain:.3f} from the third to the last quarter of the steps, to {last.mean():.3f} "
+        f"(p = {p:.2g}). With more steps it may overtake arms that have stopped learning.",
+    }]  # fmt: skip
