@@ -34,8 +34,9 @@ class _Alike(NamedTuple):
     @property
     def correlated(self) -> bool:
         """Whether images resemble each other too much."""
-        enough = self.enough_correlated and self.correlation is not None
-        return enough and self.correlation > ALIKE
+        if self.correlation is None or not self.enough_correlated:
+            return False
+        return self.correlation > ALIKE
 
 
 def diversity(
