@@ -32,9 +32,10 @@ def from_directory(
     images of one, split by patient first and use `from_arrays`.
 
     Images become 8-bit gray or RGB and are resized, with antialiasing, without keeping the aspect
-    ratio. 16-bit files are scaled from their full range, transparency is dropped, and the
-    orientation that a camera noted is applied. Hidden files are ignored, as are files that lie
-    beside the class folders.
+    ratio. Transparency is dropped, and the orientation that a camera noted is applied. 16-bit
+    files, gray or in colour, are scaled from their full range, resized, and rounded once at the
+    end: without resizing, a value `v` becomes `v * 255 / 65535`, rounded. Hidden files are
+    ignored, as are files that lie beside the class folders.
 
     Needs Pillow: `pip install "keras-medaug[images]"`.
 
@@ -215,19 +216,68 @@ def _read(pil, file: Path, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
     height, width, channels = shape
     try:
         with pil.Image.open(file, formats=("PNG", "JPEG")) as image:
-            image = _to_8_bit(pil, pil.ImageOps.exif_transpose(image))
-            if image.mode == "P":  # its transparency cannot go straight to RGB
-                image = image.convert("RGBA")
-            image = image.convert("L" if channels == 1 else "RGB")
+            values = _values_of_16_bits(pil, image, file)
+            exif = image.info.get("exif")
+            if values is None:
+                image = pil.ImageOps.exif_transpose(image)
+                if image.mode == "P":  # its transparency cannot go straight to RGB
+                    image = image.convert("RGBA")
+                image = image.convert("L" if channels == 1 else "RGB")
     except Exception as error:  # what a decoder raises on bad bytes is not a closed list
         raise fail(
             "path", f"{file}, which cannot be read ({error})", "PNG or JPEG files"
         ) from error
+    if values is not None:
+        return _round_to_8_bits(pil, _with_channels(values, channels), exif, shape)
     image = image.resize((width, height), pil.Image.Resampling.BICUBIC)
     return np.asarray(image).reshape(shape)
 
 
-def _to_8_bit(pil, image):
-    if not image.mode.startswith("I"):
-        return image
-    return pil.Image.fromarray((np.asarray(image) // 257).astype(np.uint8))
+def _values_of_16_bits(pil, image, file: Path) -> NDArray[np.float32] | None:
+    """Return what a 16-bit image holds, in [0, 255] and not rounded, `None` for any other image.
+
+    Pillow keeps both bytes of gray images alone. Of each other value it keeps the first byte, and
+    the second one where it is told that the bytes are in the opposite order.
+    """
+    if image.mode.startswith("I"):
+        values = np.asarray(image)[..., np.newaxis]
+        return values.astype(np.float32) / np.float32(257)
+    form = image.tile[0][3] if image.tile else None
+    if form == "LA;16B":
+        both = _decode(pil, file, "RGBA")
+        high, low = both[..., :1], both[..., 1:2]
+    elif form in ("RGB;16B", "RGBA;16B"):
+        high = np.asarray(image)[..., :3]
+        low = _decode(pil, file, form.replace("16B", "16L"))[..., :3]
+    else:
+        return None
+    return (high * np.float32(256) + low) / np.float32(257)
+
+
+def _decode(pil, file: Path, form: str) -> NDArray[np.uint8]:
+    """Return a PNG file's bytes, read as if they were of another form."""
+    with pil.Image.open(file, formats=("PNG",)) as image:
+        image.tile = [(*image.tile[0][:3], form)]
+        return np.asarray(image)
+
+
+def _with_channels(values: NDArray, channels: int) -> NDArray:
+    """Return gray as three equal channels, and colour as gray by Pillow's weights."""
+    if values.shape[2] == 3 and channels == 1:
+        return values @ np.array([[0.299], [0.587], [0.114]], values.dtype)
+    return np.repeat(values, channels, axis=2) if values.shape[2] < channels else values
+
+
+def _round_to_8_bits(
+    pil, values: NDArray, exif: bytes | None, shape: tuple[int, int, int]
+) -> NDArray[np.uint8]:
+    """Turn and resize values in [0, 255], channel by channel, and round them once, at the end."""
+    height, width, _ = shape
+    planes = []
+    for plane in np.moveaxis(values, 2, 0):
+        image = pil.Image.fromarray(np.ascontiguousarray(plane))
+        if exif is not None:
+            image.info["exif"] = exif
+        image = pil.ImageOps.exif_transpose(image)
+        planes.append(np.asarray(image.resize((width, height), pil.Image.Resampling.BICUBIC)))
+    return np.rint(np.clip(np.stack(planes, axis=2), 0, 255)).astype(np.uint8)

@@ -1,6 +1,8 @@
 """Folders of image files."""
 
+import struct
 import sys
+import zlib
 
 import numpy as np
 import pytest
@@ -127,10 +129,92 @@ def only(path, **options):
     return ds.stored("train")[0][0]
 
 
-def test_16_bit_files_are_scaled_and_not_cut_off(tmp_path):
-    ramp = np.linspace(0, 65535, 64).round().astype("uint16").reshape(8, 8)
-    save(tmp_path / "a" / "1.png", ramp)
-    np.testing.assert_array_equal(only(tmp_path)[..., 0], ramp // 257)
+def chunk(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def save_png(path, values, colour_type, depth=16):
+    """Write a PNG file in a form that Pillow reads and cannot write."""
+    height, width = values.shape[:2]
+    rows = values.reshape(height, -1).astype(">u2" if depth == 16 else "u1")
+    if depth < 8:
+        bits = np.unpackbits(rows[..., None], axis=-1)[..., -depth:]
+        rows = np.packbits(bits.reshape(height, -1), axis=-1)
+    pixels = b"".join(b"\0" + row.tobytes() for row in rows)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour_type, 0, 0, 0))
+        + chunk(b"IDAT", zlib.compress(pixels))
+        + chunk(b"IEND", b"")
+    )
+
+
+# Both ends, both sides of several roundings, and values at which truncating either byte shows.
+DEEP = np.array([0, 128, 129, 256, 32767, 32768, 65280, 65534], "uint16")
+ROUNDED = [0, 0, 1, 1, 127, 128, 254, 255]  # value * 255 / 65535
+
+
+def test_16_bit_gray_is_rounded(tmp_path):
+    save(tmp_path / "a" / "1.png", np.repeat(DEEP[None], 8, axis=0))
+    for channels in (1, 3):
+        image = only(tmp_path, channels=channels)
+        assert image.shape == (8, 8, channels)
+        for channel in np.moveaxis(image, -1, 0):
+            assert channel.tolist() == [ROUNDED] * 8
+
+
+@pytest.mark.parametrize(("colour_type", "channels"), [(2, 3), (4, 2), (6, 4)])
+def test_16_bit_colour_and_transparency_are_rounded(tmp_path, colour_type, channels):
+    values = np.stack([DEEP, DEEP[::-1], np.roll(DEEP, 3), np.full(8, 7)][:channels], axis=-1)
+    save_png(tmp_path / "a" / "1.png", np.repeat(values[None], 8, axis=0), colour_type)
+    image = only(tmp_path, channels=3)
+    colours = [ROUNDED, ROUNDED[::-1], np.roll(ROUNDED, 3).tolist()]
+    expected = [ROUNDED] * 3 if colour_type == 4 else colours
+    assert [image[0, :, channel].tolist() for channel in range(3)] == expected
+
+
+def test_16_bit_colour_becomes_gray_with_one_rounding(tmp_path):
+    values = np.random.default_rng(0).integers(0, 65536, (8, 8, 3))
+    save_png(tmp_path / "a" / "1.png", values, 2)
+    expected = values @ [0.299, 0.587, 0.114] / 257
+    np.testing.assert_allclose(only(tmp_path)[..., 0], expected, atol=0.501)
+
+
+def test_16_bit_files_are_resized_before_they_are_rounded(tmp_path):
+    """A scan in the lowest 12 of 16 bits has few levels left: means of them must not be lost."""
+    values = np.random.default_rng(0).integers(0, 4096, (64, 64)).astype("uint16")
+    save(tmp_path / "a" / "1.png", values)
+    exact = Image.fromarray(values.astype("float32")).resize((8, 8), Image.Resampling.BICUBIC)
+    np.testing.assert_array_equal(only(tmp_path)[..., 0], np.rint(np.asarray(exact) / 257))
+
+
+def test_16_bit_overshoot_is_cut_off(tmp_path):
+    values = np.zeros((12, 12), "uint16")
+    values[:, 6:] = 65535
+    save(tmp_path / "a" / "1.png", values)
+    image = only(tmp_path, size=(8, 9))[..., 0]
+    assert image[0, 0] == 0
+    assert image[0, -1] == 255
+    assert np.all(np.diff(image[0].astype(int)) >= 0)
+
+
+def test_the_orientation_of_a_16_bit_file_is_applied(tmp_path):
+    left = np.zeros((8, 16), "uint16")
+    left[:, :8] = 65535
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    save(tmp_path / "a" / "1.png", left, exif=exif)
+    image = only(tmp_path, size=(16, 8))[..., 0]
+    assert (image[:8] == 255).all()
+    assert (image[8:] == 0).all()
+
+
+@pytest.mark.parametrize("depth", [1, 2, 4, 8])
+def test_fewer_bits_are_scaled_to_the_whole_range(tmp_path, depth):
+    values = (np.arange(64) % 2**depth).reshape(8, 8)
+    save_png(tmp_path / "a" / "1.png", values, 0, depth)
+    np.testing.assert_array_equal(only(tmp_path)[..., 0], values * (255 // (2**depth - 1)))
 
 
 @pytest.mark.parametrize("mode", ["1", "LA", "P", "RGBA"])
