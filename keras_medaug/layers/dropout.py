@@ -1,7 +1,12 @@
 """Dropout that draws half the random numbers, for they cost more than the rest of it."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 from keras import ops
+
+from keras_medaug.layers.seed_generator import SeedGenerator
 
 # A draw has 23 random bits or more, whatever the backend: the first 11 decide about one value, the
 # others about a second one.
@@ -19,6 +24,10 @@ class Dropout(keras.layers.Dropout):
     The rate is rounded to a multiple of 1/2048, and the values that stay are scaled by just what
     keeps their mean: 0.4 becomes 0.39990. Where that would change the rate by more than a fiftieth,
     and with a `noise_shape`, the stock layer's arithmetic runs.
+
+    Unlike the stock layer, it saves the state of its generator, so that a resumed run goes on with
+    the next draw. In worker processes that load data, copies of the layer draw anew, as those of
+    `GeometricAugmentation` do.
 
     Args:
         rate: Share of the values that is dropped, in [0, 1].
@@ -40,6 +49,27 @@ class Dropout(keras.layers.Dropout):
     References:
         Srivastava et al., Dropout: A Simple Way to Prevent Neural Networks from Overfitting, 2014.
     """
+
+    def __init__(
+        self,
+        rate: float,
+        noise_shape: Sequence[int | None] | None = None,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(rate, noise_shape=noise_shape, seed=seed, **kwargs)
+        if self.rate > 0:
+            SeedGenerator.take_over(self.seed_generator)
+
+    def save_own_variables(self, store: Any) -> None:
+        """Save where the layer's generator is, so that a resumed run goes on with the next draw."""
+        if self.rate > 0:
+            self.seed_generator.save(store)
+
+    def load_own_variables(self, store: Any) -> None:
+        """Load where the layer's generator was."""
+        if self.rate > 0:
+            self.seed_generator.load(store)
 
     def call(self, inputs, training=False):
         """Return the values, in training with some of them dropped.

@@ -5,6 +5,7 @@ borders are those of Keras's `ImageDataGenerator`, which the paper used; its ari
 `ndimage.affine_transform`. Here all of it runs inside the compiled step.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +13,8 @@ import keras
 from keras import ops
 
 from keras_medaug.checks import check_flag, check_positive, fail
+from keras_medaug.layers.exact_masks import native, same_values
+from keras_medaug.layers.seed_generator import SeedGenerator
 from keras_medaug.seeds import resolve_seed
 
 FILL_MODES = ("nearest", "constant", "reflect", "wrap")
@@ -24,6 +27,7 @@ IDENTITY = {
     "horizontal_flip": False,
     "vertical_flip": False,
 }
+_MOST_PIXELS = 2**31 - 1  # pixels are numbered in `int32`
 # In pixels: rounding must not push a border pixel out of the image, as at turns of 90 degrees.
 _TOLERANCE = 1e-4
 
@@ -43,6 +47,17 @@ class GeometricAugmentation(keras.layers.Layer):
 
     The drawing and the applying can be had separately: `random_parameters` and `transform`.
 
+    The layer may be part of a data pipeline. The copies of it in worker processes draw numbers of
+    their own, in every epoch new ones: those of a PyTorch `DataLoader`, and those of a
+    `keras.utils.PyDataset` with `use_multiprocessing=True`. With a `DataLoader` the draws repeat
+    when `torch.manual_seed` is called with the same number before; with a `PyDataset` they never
+    do, as it is chance which process makes which batch. Threads never draw the same numbers, but
+    it is chance which thread draws first. In `tf.data.Dataset.map` leave out `num_parallel_calls`:
+    calls that run at the same time can draw the same numbers. The original layer, in the process
+    that made or loaded it, draws by its seed alone, and so do the layers of a model of this package
+    that trains in another process. A layer that is pickled into a queue, as for a pool of processes
+    that runs already, goes on where it was pickled.
+
     Args:
         rotation: Largest rotation in degrees, from 0 to 180.
         shift: Largest shift as a fraction of height and width, from 0 to 1.
@@ -57,13 +72,17 @@ class GeometricAugmentation(keras.layers.Layer):
 
     Input shape:
         Images `(n, h, w, c)`, floats or `uint8`; or a dictionary `{"images": ..., "masks": ...}`
-        whose masks are `(n, h, w)` or `(n, h, w, k)`, of any type.
+        whose masks are `(n, h, w)` or `(n, h, w, k)`, booleans, integers or floats.
 
     Output shape:
-        As the input. Masks keep their type.
+        As the input. Masks keep their type and their values; every backend has `bool`, `uint8`,
+        `int8`, `int16`, `int32` and `float32`. NumPy arrays of `int64` and `float64` become
+        `int32` and `float32` where the backend has nothing wider (JAX, as it is set by default),
+        if that changes no value.
 
     Raises:
-        ValueError: If an argument is out of its range, or the input has another form.
+        ValueError: If an argument is out of its range, the input has another form, or the backend
+            cannot hold masks of that type, or not all of their values.
 
     Example:
 
@@ -101,8 +120,12 @@ class GeometricAugmentation(keras.layers.Layer):
             raise fail("fill_mode", repr(fill_mode), f"one of {', '.join(FILL_MODES)}")
         self.fill_mode = fill_mode
         self.seed = seed
-        self.seed_generator = keras.random.SeedGenerator(resolve_seed(seed))
+        self.seed_generator = SeedGenerator(resolve_seed(seed))
         self.built = True
+
+    def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        """Check the inputs before Keras converts them, which may change values; then `call`."""
+        return super().__call__(_join(*_split(inputs)), *args, **kwargs)
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """Return the images, and masks if any, each transformed by a draw of its own.
@@ -205,12 +228,11 @@ class GeometricAugmentation(keras.layers.Layer):
 
     def save_own_variables(self, store: Any) -> None:
         """Save where the layer's generator is, so that a resumed run goes on with the next draw."""
-        store["seed_state"] = ops.convert_to_numpy(self.seed_generator.state)
+        self.seed_generator.save(store)
 
     def load_own_variables(self, store: Any) -> None:
         """Load where the layer's generator was."""
-        if "seed_state" in store:
-            self.seed_generator.state.assign(store["seed_state"])
+        self.seed_generator.load(store)
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that rebuild the layer."""
@@ -236,7 +258,7 @@ def _check_range(value: float, argument: str, high: float, open_end: bool = Fals
 
 
 def _split(inputs: Any) -> tuple[Any, Any]:
-    """Return the images, and the masks or `None`."""
+    """Return the images, and the masks or `None`; arrays of NumPy in the type of the tensor."""
     images, masks = inputs, None
     if isinstance(inputs, Mapping):
         if set(inputs) != {"images", "masks"}:
@@ -245,17 +267,24 @@ def _split(inputs: Any) -> tuple[Any, Any]:
     if not hasattr(images, "shape") or len(images.shape) != 4:
         got = f"shape {tuple(images.shape)}" if hasattr(images, "shape") else type(images).__name__
         raise fail("inputs", got, "images (n, height, width, channels), or a dictionary")
+    images = native(images)
     dtype = keras.backend.standardize_dtype(images.dtype)
     if dtype != "uint8" and "float" not in dtype:
         raise fail("inputs", f"images of dtype {dtype}", "floats in [0, 1], or uint8 in [0, 255]")
-    if masks is not None and (
-        len(masks.shape) not in (3, 4) or tuple(masks.shape)[1:3] != tuple(images.shape)[1:3]
-    ):
-        size = tuple(images.shape)[1:3]
+    sizes = tuple(images.shape)[:3]
+    if all(isinstance(size, int) for size in sizes) and math.prod(sizes) > _MOST_PIXELS:
+        raise fail("inputs", f"shape {tuple(images.shape)}", "fewer than 2**31 pixels in a batch")
+    return images, None if masks is None else _check_masks(masks, tuple(images.shape)[1:3])
+
+
+def _check_masks(masks: Any, size: tuple) -> Any:
+    if not hasattr(masks, "shape"):
+        raise fail("masks", type(masks).__name__, f"an array (n, *{size}) or (n, *{size}, k)")
+    if len(masks.shape) not in (3, 4) or tuple(masks.shape)[1:3] != size:
         raise fail(
             "masks", f"shape {tuple(masks.shape)}", f"(n, *{size}) or (n, *{size}, channels)"
         )
-    return images, masks
+    return same_values(native(masks), "masks")
 
 
 def _join(images: Any, masks: Any) -> Any:

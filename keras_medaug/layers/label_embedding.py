@@ -43,7 +43,9 @@ class LabelEmbedding(keras.layers.Embedding):
     def call(self, inputs):
         """Return the vector of each label."""
         # `ops.one_hot` would raise on PyTorch alone where a label is of no class.
-        labels = ops.expand_dims(ops.cast(inputs, "int32"), -1)
+        is_float = "float" in keras.backend.standardize_dtype(inputs.dtype)
+        # Integers are compared as they are: in `int32`, 2**32 would be class 0.
+        labels = ops.expand_dims(ops.cast(inputs, "int32") if is_float else inputs, -1)
         chosen = ops.equal(labels, ops.arange(self.input_dim, dtype="int32"))
         dtype = self.compute_dtype
         return ops.matmul(ops.cast(chosen, dtype), ops.cast(self.embeddings, dtype))

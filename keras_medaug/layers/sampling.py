@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_medaug.layers.seed_generator import SeedGenerator
 from keras_medaug.seeds import resolve_seed
 
 
@@ -13,6 +14,9 @@ class Sampling(keras.layers.Layer):
     Computes `z = z_mean + exp(z_log_var / 2) * epsilon` with `epsilon` from a standard normal
     distribution, so that gradients reach the mean and the variance. It samples in training and in
     inference alike; use the mean where a deterministic code is wanted.
+
+    In worker processes that load data, copies of the layer draw anew, as those of
+    `GeometricAugmentation` do.
 
     Args:
         seed: Integer seed of the layer's own generator, or `None` for one that
@@ -41,7 +45,7 @@ class Sampling(keras.layers.Layer):
     def __init__(self, seed: int | None = None, **kwargs) -> None:
         super().__init__(**kwargs)
         self.seed = seed
-        self.seed_generator = keras.random.SeedGenerator(resolve_seed(seed))
+        self.seed_generator = SeedGenerator(resolve_seed(seed))
         self.built = True
 
     def call(self, inputs):
@@ -58,12 +62,11 @@ class Sampling(keras.layers.Layer):
 
     def save_own_variables(self, store) -> None:
         """Save where the layer's generator is, so that a resumed run goes on with the next draw."""
-        store["seed_state"] = ops.convert_to_numpy(self.seed_generator.state)
+        self.seed_generator.save(store)
 
     def load_own_variables(self, store) -> None:
         """Restore where the layer's generator was."""
-        if "seed_state" in store:
-            self.seed_generator.state.assign(store["seed_state"])
+        self.seed_generator.load(store)
 
     def get_config(self) -> dict:
         """Return the arguments that rebuild the layer."""

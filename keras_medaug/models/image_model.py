@@ -17,6 +17,7 @@ from keras_medaug.checks import (
     check_positive,
     fail,
 )
+from keras_medaug.layers.seed_generator import seeds_of_a_model
 from keras_medaug.models.array_batches import ArrayBatches
 from keras_medaug.models.checked_sequence import CheckedSequence, checked_stream, exhausted
 from keras_medaug.models.finite_guard import FiniteGuard, saves_by_step
@@ -247,7 +248,8 @@ class ImageModel(keras.Model):
             )
             if kwargs.get("validation_steps") is None:
                 kwargs["validation_steps"] = steps
-        with check.unwrapped(), self._guarded(callbacks, own_callbacks) as guarded:
+        guard = self._guarded(callbacks, own_callbacks)
+        with seeds_of_a_model(), check.unwrapped(), guard as guarded:
             return super().fit(
                 x,
                 epochs=epochs,
@@ -328,7 +330,7 @@ class ImageModel(keras.Model):
             x = ArrayBatches(arrays, _batch_size(batch_size))
         elif not kwargs.get("_use_cached_eval_dataset"):
             x, steps = self._as_batches(x, check, steps, once=True)
-        with self._scores_only(), check.unwrapped():
+        with seeds_of_a_model(), self._scores_only(), check.unwrapped():
             return super().evaluate(x, verbose=verbose, steps=steps, **kwargs)
 
     def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
@@ -347,7 +349,7 @@ class ImageModel(keras.Model):
             ValueError: If images or labels are not as described.
         """
         arrays = self._check_one_batch(x, y, sample_weight)
-        with self._scores_only():
+        with seeds_of_a_model(), self._scores_only():
             return super().test_on_batch(*arrays, return_dict=return_dict)
 
     def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
@@ -370,7 +372,10 @@ class ImageModel(keras.Model):
         """
         check_parallelism(self)
         arrays = self._check_one_batch(x, y, sample_weight)
-        return super().train_on_batch(*arrays, class_weight=class_weight, return_dict=return_dict)
+        with seeds_of_a_model():
+            return super().train_on_batch(
+                *arrays, class_weight=class_weight, return_dict=return_dict
+            )
 
     def predict(
         self, x, batch_size: int | None = None, verbose="auto", steps: int | None = None, **kwargs
@@ -397,7 +402,7 @@ class ImageModel(keras.Model):
             check_batches(_count_images(x), batch_size)
         else:
             x, steps = self._as_batches(x, check, steps, once=True)
-        with check.unwrapped():
+        with seeds_of_a_model(), check.unwrapped():
             return super().predict(x, batch_size=batch_size, verbose=verbose, steps=steps, **kwargs)
 
     def predict_on_batch(self, x):
@@ -414,7 +419,8 @@ class ImageModel(keras.Model):
         """
         x = self._check_inputs(x)
         check_batches(_count_images(x))
-        return super().predict_on_batch(x)
+        with seeds_of_a_model():
+            return super().predict_on_batch(x)
 
     def _check_inputs(self, x):
         """Return what `predict` was given, checked."""

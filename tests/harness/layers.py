@@ -24,8 +24,6 @@ class LayerCase:
         inputs: What the layer is called on.
         refused: For each argument, values that are not valid.
         stock: The layer of Keras for which it stands in.
-        resumes: Whether a plain Keras model saves the state of the layer's random generator. It
-            does not for dropout; the models of this package save that state themselves.
     """
 
     layer: type
@@ -33,7 +31,6 @@ class LayerCase:
     inputs: object
     refused: dict = dataclasses.field(default_factory=dict)
     stock: type | None = None
-    resumes: bool = True
 
     @property
     def name(self):
@@ -66,7 +63,7 @@ LAYERS = {
         ),
         LayerCase(
             kma.layers.Dropout, {"rate": 0.4, "seed": 5}, IMAGES,
-            refused={"rate": [-0.1, 1.5]}, stock=keras.layers.Dropout, resumes=False,
+            refused={"rate": [-0.1, 1.5]}, stock=keras.layers.Dropout,
         ),
         LayerCase(kma.layers.EncoderBlock, BLOCK, IMAGES, refused={"seed": [-1, 0.5]}),
         LayerCase(
@@ -78,7 +75,6 @@ LAYERS = {
             {**BLOCK, "negative_slope": 0.1, "dropout": 0.25, "return_convolution": True},
             IMAGES,
             refused={"seed": [-1, 0.5]},
-            resumes=False,
         ),
         LayerCase(
             kma.layers.GeometricAugmentation,
@@ -208,7 +204,7 @@ def check_compiled_step_and_saving(case, folder):
     model.save(folder / f"{case.name}.keras")
     loaded = keras.saving.load_model(folder / f"{case.name}.keras")
     (again,) = (each for each in loaded.layers if type(each) is case.layer)
-    for training in (False, True) if case.resumes else (False,):
+    for training in (False, True):
         outputs = [each(case.inputs, **in_training(each, training)) for each in (layer, again)]
         for one, other in zip(*map(arrays, outputs), strict=True):
             np.testing.assert_array_equal(one, other)
