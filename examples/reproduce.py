@@ -14,7 +14,7 @@ import sys
 import traceback
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -26,12 +26,14 @@ from reproduction.paper import PAPER
 
 if TYPE_CHECKING:
     from reproduction.cells import Cell
-    from reproduction.progress import Progress
 
     from keras_medaug.datasets import Dataset
+    from keras_medaug.progress import Progress
 
 DEFAULT_DATASET = "breastmnist"
 FALLBACK = "phantom"
+REPORT = "report"  # the last part of the job
+OTHER_SECONDS, FIGURES_SECONDS = 2.0, 6.0  # that parts without training may take
 REACHABLE_SECONDS = 5.0
 
 FAILED = 1  # something was tried and did not work
@@ -168,6 +170,7 @@ def reproduce(options: argparse.Namespace) -> int:
     from reproduction.executors import chosen_executor
     from reproduction.report import write_report
 
+    from keras_medaug.progress import Progress
     from keras_medaug.study.environment import environment
 
     names = dataset_names(options)
@@ -189,14 +192,15 @@ def reproduce(options: argparse.Namespace) -> int:
             with noting_failure(name, options.out, failures):
                 tasks.append(load_task(name, folder, options, budget, place))
         announce(tasks, options, place)
-        work = new_progress(tasks)
+        work = locks.enter_context(Progress("reproduction"))
+        plan_progress(work, tasks)
         for task in tasks:
-            with noting_failure(task.name, options.out, failures):
+            with noting_failure(task.name, options.out, failures, work.say):
                 run_task(task, options.preset, budget, work, executor)
-            for plan in task.plans:
-                for cell in plan.values():
-                    work.drop(cell.folder)
-        report = write_report(options.out, failures)
+            for key in parts_of(task):
+                work.drop(key)
+        with work.part(REPORT):
+            report = write_report(options.out, failures)
     print(f"Report: {report}", flush=True)
     for name, message in failures.items():
         say(f"FAILED: {name}: {message}")
@@ -281,12 +285,29 @@ def load_task(
     return Task(name, data, whole.counts, plans, folder)
 
 
-def new_progress(tasks: Sequence[Task]) -> "Progress":
-    """Return the progress over all cells of all sets."""
-    from reproduction.progress import Progress
+def plan_progress(work: "Progress", tasks: Sequence[Task]) -> None:
+    """Tell a progress which cells are not done, and say how long they may take."""
+    from reproduction.cells import MODELS
 
-    cells = [cell for task in tasks for plan in task.plans for cell in plan.values()]
-    return Progress([(cell.folder, cell.kind, cell.steps) for cell in cells])
+    from keras_medaug.models.step_times import expected_seconds
+
+    for task in tasks:
+        for plan in task.plans:
+            for cell in plan.values():
+                seconds = OTHER_SECONDS
+                if cell.kind in MODELS:
+                    seconds = expected_seconds(cell.kind, cell.steps, task.data.image_shape)
+                if not cell.done:
+                    label = f"{task.name}, seed {cell.seed}, {cell.kind}"
+                    work.plan(cell.folder, seconds, cell.kind, label)
+        work.plan(task.name, FIGURES_SECONDS, "figures", f"{task.name}, figures")
+    work.plan(REPORT, OTHER_SECONDS)
+    work.announce()
+
+
+def parts_of(task: Task) -> list[Any]:
+    """Return what the parts of a set are known by, as `plan_progress` planned them."""
+    return [task.name, *(cell.folder for plan in task.plans for cell in plan.values())]
 
 
 def run_task(
@@ -300,9 +321,10 @@ def run_task(
     from keras_medaug.files import write_json_atomic
 
     run_plans(task.plans, task.data, budget, work, executor)
-    results = summarise(task.data, task.whole, preset, budget, task.plans)
-    write_json_atomic(task.folder / "results.json", results)
-    write_figures(task.folder, task.data, budget, results, task.plans)
+    with work.part(task.name):
+        results = summarise(task.data, task.whole, preset, budget, task.plans)
+        write_json_atomic(task.folder / "results.json", results)
+        write_figures(task.folder, task.data, budget, results, task.plans)
     error_log(task.folder).unlink(missing_ok=True)
 
 
@@ -369,19 +391,22 @@ def only_process(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def noting_failure(name: str, out: Path, failures: dict[str, str]) -> Iterator[None]:
+def noting_failure(
+    name: str, out: Path, failures: dict[str, str], tell: Callable[[str], None] | None = None
+) -> Iterator[None]:
     """Note what goes wrong with one set, so that the others are still run."""
+    tell = say if tell is None else tell
     log = error_log(out / name)
     try:
         yield
     except (RefusedError, OSError, ValueError, ArithmeticError) as error:
         failures[name] = str(error)
-        say(f"\n{name}: {error}")
+        tell(f"{name}: {error}")
     except Exception as error:  # noqa: BLE001 -- one set's defect must not cost the others
         log.parent.mkdir(parents=True, exist_ok=True)
         log.write_text(traceback.format_exc(), encoding="utf-8")
         failures[name] = f"{type(error).__name__}: {error} (all of it is in {log})"
-        say(f"\n{name}: {failures[name]}")
+        tell(f"{name}: {failures[name]}")
 
 
 def error_log(folder: Path) -> Path:

@@ -1,6 +1,7 @@
 """From a small labelled set to synthetic images with labels, in one call."""
 
 import inspect
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -15,9 +16,13 @@ from keras_medaug.datasets.export import NOT_ANONYMOUS, audit_notes, describe_mo
 from keras_medaug.labels import OutOfFoldClassifier, plan_labels
 from keras_medaug.labels.plan import PerClass
 from keras_medaug.metrics import copy_audit
+from keras_medaug.metrics.expected_times import audit_seconds
 from keras_medaug.models import CVAE, DCGAN, VAEGAN, Classifier
 from keras_medaug.models.fit_steps import fit_steps
 from keras_medaug.models.generative_model import GenerativeModel
+from keras_medaug.models.report_steps import ReportSteps
+from keras_medaug.models.step_times import expected_seconds
+from keras_medaug.progress import Progress, Report, ignore
 from keras_medaug.seeds import derive_seed, resolve_seed
 
 METHODS: dict[str, type[GenerativeModel]] = {"cvae": CVAE, "dcgan": DCGAN, "vaegan": VAEGAN}
@@ -71,7 +76,8 @@ def augment(
         held_out: Real images that the model does not see, as the copy audit's yardstick, or
             `None`.
         seed: Integer seed of everything, or `None`.
-        verbose: As in `keras.Model.fit`, of the training.
+        verbose: 0: nothing is shown; 1 or `"auto"`: progress, on standard error, with the time
+            left; 2: also one line per epoch with the losses, as in `keras.Model.fit`.
         **settings: Further arguments of the model, such as `latent_dim`.
 
     Returns:
@@ -118,22 +124,38 @@ def augment(
     )
     judge = None
     record = None
-    if fidelity is not None:
-        judge, record = fidelity_judge(images, classes, fidelity, batch_size, seed)
-    train_generator(model, images, classes, steps, batch_size, verbose=verbose)
-    images_seed = derive_seed(seed, "images")
-    if conditional:
-        x_new, y_new, made = conditional_images(model, wanted, images_seed, judge)
-    else:
-        classifier = _classifier(images, classes, batch_size, derive_seed(seed, "classifier"))
-        x_new, y_new, made = classified_images(
-            model, classifier, wanted, images_seed, confidence, judge
-        )
-    if not len(x_new):
-        raise RuntimeError(
-            f"none of {made} generated images passed the filter: the model has not learned the "
-            "classes. Train it for more steps, or lower `fidelity` or `confidence`."
-        )
+    unseen = () if held_out is None else held_out
+    with Progress(f"augment with {method}", verbose=verbose not in (0, False)) as progress:
+        _plan(progress, images, wanted, unseen, method, steps, batch_size, fidelity, conditional)
+        if fidelity is not None:
+            with progress.part("label filter") as report:
+                judge, record = fidelity_judge(
+                    images, classes, fidelity, batch_size, seed, report=report
+                )
+        with progress.part("training") as report:
+            of_fit = 2 if verbose == 2 else 0
+            train_generator(
+                model, images, classes, steps, batch_size, verbose=of_fit, report=report
+            )
+        images_seed = derive_seed(seed, "images")
+        if conditional:
+            with progress.part("images") as report:
+                x_new, y_new, made = conditional_images(model, wanted, images_seed, judge, report)
+        else:
+            with progress.part("classifier") as report:
+                classifier_seed = derive_seed(seed, "classifier")
+                classifier = _classifier(images, classes, batch_size, classifier_seed, report)
+            with progress.part("images") as report:
+                x_new, y_new, made = classified_images(
+                    model, classifier, wanted, images_seed, confidence, judge, report
+                )
+        if not len(x_new):
+            raise RuntimeError(
+                f"none of {made} generated images passed the filter: the model has not learned the "
+                "classes. Train it for more steps, or lower `fidelity` or `confidence`."
+            )
+        with progress.part("copies") as report:
+            audit = copy_audit(x_new, images, held_out, verbose=report)
     card: dict[str, Any] = {
         "made_by": "keras_medaug",
         "method": method,
@@ -144,7 +166,7 @@ def augment(
         "counts": np.bincount(y_new, minlength=count).tolist(),
         "generated": made,
         "fidelity": record,
-        "copy_audit": copy_audit(x_new, images, held_out),
+        "copy_audit": audit,
         "source": _describe_set(images, classes),
         "versions": {
             "keras_medaug": __version__,
@@ -154,6 +176,34 @@ def augment(
     }
     card["notes"] = _notes(card)
     return x_new, y_new, card
+
+
+def _plan(
+    progress: Progress,
+    images: NDArray,
+    wanted: NDArray,
+    unseen: Sequence | NDArray,
+    method: str,
+    steps: int,
+    batch_size: int,
+    fidelity: float | None,
+    conditional: bool,
+) -> None:
+    """Tell the progress what `augment` is about to do, and say how long it may take."""
+    shape = images.shape[1:]
+    classifier = expected_seconds("classifier", CLASSIFIER_STEPS, shape, batch_size)
+    if fidelity is not None:
+        folds = OutOfFoldClassifier().folds
+        progress.plan("label filter", folds * classifier, label="fitting the label filter")
+    training = expected_seconds(method, steps, shape, batch_size)
+    progress.plan("training", training, label=f"training {method}")
+    if not conditional:
+        progress.plan("classifier", classifier, label="fitting the classifier")
+    few = 1e-3 * len(wanted) * math.prod(shape) / 28**2
+    progress.plan("images", few, label="making images")
+    audit = audit_seconds(len(wanted), len(images), len(unseen), shape)
+    progress.plan("copies", audit, label="looking for copies of training images")
+    progress.announce()
 
 
 # ---- the model ------------------------------------------------------------------------------
@@ -228,6 +278,7 @@ def train_generator(
     batch_size: int,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     verbose: int | str = 0,
+    report: Report = ignore,
 ) -> keras.callbacks.History:
     """Train a model, with labels where it takes them, for whole epochs of so many steps or more.
 
@@ -239,6 +290,7 @@ def train_generator(
         batch_size: Images in a batch.
         callbacks: As in Keras.
         verbose: As in Keras.
+        report: Called with the steps so far and their number.
 
     Returns:
         What `fit` returns.
@@ -253,15 +305,23 @@ def train_generator(
     [0, 1]
     """
     labels = None if model.num_classes is None else y
-    epochs = -(-steps // -(-len(x) // batch_size))
-    return model.fit(x, labels, batch_size, epochs, callbacks=list(callbacks), verbose=verbose)
+    per_epoch = -(-len(x) // batch_size)
+    epochs = -(-steps // per_epoch)
+    callbacks = list(callbacks)
+    if report is not ignore:
+        callbacks.append(ReportSteps(report, epochs * per_epoch, per_epoch))
+    return model.fit(x, labels, batch_size, epochs, callbacks=callbacks, verbose=verbose)
 
 
 # ---- images with labels ---------------------------------------------------------------------
 
 
 def conditional_images(
-    model: GenerativeModel, wanted: NDArray, seed: int, judge: Judge | None = None
+    model: GenerativeModel,
+    wanted: NDArray,
+    seed: int,
+    judge: Judge | None = None,
+    report: Report = ignore,
 ) -> tuple[NDArray, NDArray, int]:
     """Make images of the classes that are wanted.
 
@@ -270,6 +330,7 @@ def conditional_images(
         wanted: Labels in ascending order.
         seed: Of the images.
         judge: Tells for images and labels which pass, or `None` where all do.
+        report: Called with how many images there are and how many are wanted.
 
     Returns:
         `(images, labels, made)`: those that pass, at most as many as wanted, and how many images
@@ -284,14 +345,15 @@ def conditional_images(
     (3, 8, 8, 1)
     """
     if judge is None:
-        return model.generate(len(wanted), wanted, seed), wanted, len(wanted)
+        images = model.generate(len(wanted), wanted, seed, verbose=report)
+        return images, wanted, len(wanted)
 
     def draw(missing: NDArray, turn: int) -> tuple[NDArray, NDArray, NDArray]:
         labels = np.repeat(np.arange(len(missing), dtype=np.int32), missing)
         images = model.generate(len(labels), labels, derive_seed(seed, turn))
         return images, labels, judge(images, labels)
 
-    return _collect(draw, wanted)
+    return _collect(draw, wanted, report)
 
 
 def classified_images(
@@ -301,6 +363,7 @@ def classified_images(
     seed: int,
     confidence: float,
     judge: Judge | None = None,
+    report: Report = ignore,
 ) -> tuple[NDArray, NDArray, int]:
     """Make images with a model that knows no classes, and let a classifier label them.
 
@@ -311,6 +374,7 @@ def classified_images(
         seed: Of the images.
         confidence: Least probability of the likeliest class.
         judge: As in `conditional_images`.
+        report: As in `conditional_images`.
 
     Returns:
         As `conditional_images`.
@@ -334,16 +398,19 @@ def classified_images(
         passed = probabilities.max(axis=1) >= confidence
         return images, labels, passed if judge is None else passed & judge(images, labels)
 
-    return _collect(draw, wanted)
+    return _collect(draw, wanted, report)
 
 
 def _collect(
-    draw: Callable[[NDArray, int], tuple[NDArray, NDArray, NDArray]], wanted: NDArray
+    draw: Callable[[NDArray, int], tuple[NDArray, NDArray, NDArray]],
+    wanted: NDArray,
+    report: Report,
 ) -> tuple[NDArray, NDArray, int]:
     """Draw until every class has what it is to get, or too many images have been made."""
     missing = np.bincount(wanted)
     kept_images, kept_labels, made, turn = [], [], 0, 0
     while missing.any() and made < MOST_TRIES * len(wanted):
+        report(len(wanted) - int(missing.sum()), len(wanted))
         images, labels, passed = draw(missing, turn)
         made, turn = made + len(images), turn + 1
         for label in np.flatnonzero(missing):
@@ -363,6 +430,7 @@ def fidelity_judge(
     batch_size: int,
     seed: int,
     steps: int = CLASSIFIER_STEPS,
+    report: Report = ignore,
 ) -> tuple[Judge, dict[str, Any]]:
     """Fit classifiers out of fold, and return the judge that they make, with its record.
 
@@ -373,6 +441,7 @@ def fidelity_judge(
         batch_size: Images in a batch.
         seed: Of folds and classifiers.
         steps: Training steps of each classifier.
+        report: Called with how far the training is.
 
     Returns:
         `(judge, record)`.
@@ -388,7 +457,7 @@ def fidelity_judge(
     """
     fitted = OutOfFoldClassifier(
         steps=steps, batch_size=batch_size, seed=derive_seed(seed, "fidelity")
-    ).fit(x, y)
+    ).fit(x, y, verbose=report)
     record = {
         "least": least,
         "folds": fitted.folds,
@@ -397,10 +466,10 @@ def fidelity_judge(
     return (lambda images, labels: fitted.agrees(images, labels, least)), record
 
 
-def _classifier(x: NDArray, y: NDArray, batch_size: int, seed: int) -> Classifier:
+def _classifier(x: NDArray, y: NDArray, batch_size: int, seed: int, report: Report) -> Classifier:
     model = Classifier(x.shape[1:], int(y.max()) + 1, seed=seed)
     model.compile()
-    fit_steps(model, x, y, CLASSIFIER_STEPS, batch_size, seed)
+    fit_steps(model, x, y, CLASSIFIER_STEPS, batch_size, seed, report=report)
     return model
 
 

@@ -7,6 +7,7 @@ cell that has one is done. Training inside a cell goes on from a checkpoint wher
 import functools
 import json
 import shutil
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,14 +20,16 @@ from numpy.typing import NDArray
 import keras_medaug as kma
 from keras_medaug.files import replacing, write_json_atomic, write_npz_atomic
 from keras_medaug.metrics.guards import pair_distances
+from keras_medaug.models.report_steps import ReportSteps
+from keras_medaug.progress import Report, ignore
 from keras_medaug.seeds import derive_seed
 from keras_medaug.study.alone import alone_in_process
 from keras_medaug.study.environment import check_place, digest, environment
 from reproduction import measures
 from reproduction.budgets import Budget
 from reproduction.data import some
+from reproduction.epoch_clock import EpochClock
 from reproduction.paper import GENERATORS, METHODS
-from reproduction.progress import EpochClock, Progress, StepCount
 
 VERSION = 1  # of what the functions below do with a configuration
 SHOWN = 10  # images whose reconstructions are kept
@@ -183,23 +186,21 @@ def _new_model(
 
 @dataclass(frozen=True)
 class Context:
-    """What a cell works with: the cells of its set and seed, their data, and who is told."""
+    """What a cell works with: the cells of its set and seed, their data, who is told of steps."""
 
     cells: Mapping[str, Cell]
     data: kma.datasets.Dataset
     budget: Budget
-    progress: Progress
+    report: Report = ignore
 
 
-def run(kind: str, context: Context) -> None:
-    """Do one cell of a plan, if it is not done, and store what it gives."""
+def run(kind: str, context: Context) -> float:
+    """Do one cell of a plan, if it is not done, and store what it gives; return its seconds."""
+    began = time.perf_counter()
     cell = context.cells[kind]
-    label = f"{context.data.name}, seed {cell.seed}, {kind}"
     if cell.done:
         _remove_checkpoint(cell)  # a kill may have come before this, last time
-        context.progress.found(cell.folder)
-        return
-    context.progress.start(cell.folder, label)
+        return 0.0
     with alone_in_process():
         check_place(cell.config["environment"])
         keras.utils.clear_session()
@@ -207,7 +208,7 @@ def run(kind: str, context: Context) -> None:
         write_json_atomic(cell.folder / "config.json", cell.config)
         write_json_atomic(cell.folder / "result.json", _WORK[kind](cell, context))
         _remove_checkpoint(cell)
-    context.progress.finish()
+    return time.perf_counter() - began
 
 
 def _remove_checkpoint(cell: Cell) -> None:
@@ -227,12 +228,14 @@ def _fit(
     resume = kma.callbacks.ResumeTraining(
         cell.folder / "training", seconds=context.budget.checkpoint_seconds
     )
+    per_epoch = training["steps_per_epoch"]
+    steps = ReportSteps(context.report, training["epochs"] * per_epoch, per_epoch)
     model.fit(
         *arrays,
         batch_size=training["batch_size"],
         epochs=training["epochs"],
         verbose=0,
-        callbacks=[EpochClock(), resume, StepCount(context.progress, training["steps_per_epoch"])],
+        callbacks=[EpochClock(), resume, steps],
         **options,
     )
     names = resume.history[0]

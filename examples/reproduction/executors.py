@@ -5,11 +5,11 @@ from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from contextlib import contextmanager
 
 import keras_medaug as kma
+from keras_medaug.progress import Progress
 from reproduction.budgets import Budget
 from reproduction.cells import Cell, Context, run
-from reproduction.progress import Progress, SilentProgress
 
-LINE_EVERY = 20.0  # seconds
+LOOK_EVERY = 2.0  # seconds between two looks at which cells are running
 
 
 @contextmanager
@@ -40,7 +40,7 @@ def run_plans(
     if executor is None:
         for plan in plans:
             for kind in plan:
-                run(kind, Context(plan, data, budget, progress))
+                _run_here(kind, plan, data, budget, progress)
         return
     waiting = [(plan, kind) for plan in plans for kind in plan]
     running: dict[Future, Cell] = {}
@@ -50,12 +50,12 @@ def run_plans(
                 waiting.remove((plan, kind))
                 cell = plan[kind]
                 if cell.done:
-                    progress.found(cell.folder)
+                    progress.drop(cell.folder)
                 else:
-                    context = Context(plan, data, budget, SilentProgress())
+                    context = Context(plan, data, budget)
                     running[executor.submit(run, kind, context)] = cell
             if running:
-                _note_finished(running, data.name, progress)
+                _note_finished(running, progress)
             elif waiting:
                 raise _not_shared(next(iter(waiting[0][0].values())))
     finally:
@@ -63,15 +63,34 @@ def run_plans(
             future.cancel()
 
 
-def _note_finished(running: dict[Future, Cell], name: str, progress: Progress) -> None:
+def _run_here(
+    kind: str,
+    plan: Mapping[str, Cell],
+    data: kma.datasets.Dataset,
+    budget: Budget,
+    progress: Progress,
+) -> None:
+    cell = plan[kind]
+    if cell.done:
+        progress.drop(cell.folder)
+        run(kind, Context(plan, data, budget))  # which clears away what a kill left
+        return
+    with progress.part(cell.folder) as report:
+        run(kind, Context(plan, data, budget, report))
+
+
+def _note_finished(running: dict[Future, Cell], progress: Progress) -> None:
     """Wait until something is done, or for some time, and take it from what is running."""
-    finished, _ = wait(running, timeout=LINE_EVERY, return_when=FIRST_COMPLETED)
+    finished, _ = wait(running, timeout=LOOK_EVERY, return_when=FIRST_COMPLETED)
     for future in finished:
         cell = running.pop(future)
-        future.result()
+        seconds = future.result()
         if not cell.done:
             raise _not_shared(cell)
-        progress.did(cell.folder, f"{name}, seed {cell.seed}, {cell.kind}")
+        progress.finish(cell.folder, seconds)
+    for future, cell in running.items():
+        if future.running():
+            progress.begin(cell.folder)
 
 
 def _not_shared(cell: Cell) -> RuntimeError:

@@ -40,13 +40,15 @@ def draw(
 
     >>> import keras_medaug as kma
     >>> from keras_medaug.cards.drawing import draw
-    >>> from keras_medaug.cards.measuring import measure
-    >>> from keras_medaug.cards.stages import Stages
+    >>> from keras_medaug.cards.measuring import measure, plan_stages
     >>> from keras_medaug.cards.subject import Subject
+    >>> from keras_medaug.progress import Progress
     >>> data = kma.datasets.load("phantom", size=8)
     >>> model = kma.models.CVAE((8, 8, 1), latent_dim=4)
     >>> subject = Subject(model, data, data.val[0], None, 0, True)
-    >>> card = measure(subject, ({}, False), {}, {}, 5, True, Stages(verbose=False))
+    >>> progress = Progress("card", verbose=False)
+    >>> plan_stages(progress, data, made=96, steps=5)
+    >>> card = measure(subject, ({}, False), {}, {}, 5, True, progress)
     >>> pictures = draw(subject, card)
     >>> [picture.caption for picture in pictures["samples"]]
     ['20 training images', '20 synthetic images']

@@ -1,14 +1,13 @@
 """What a card says, in numbers."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from keras_medaug._version import __version__
-from keras_medaug.cards.stages import Stages
 from keras_medaug.cards.subject import MOST, SPLIT_NAMES, Subject
 from keras_medaug.datasets import Dataset
 from keras_medaug.datasets.dataset import SPLITS, content_md5
@@ -31,8 +30,15 @@ from keras_medaug.metrics import (
     prior_shift,
     sample_quality,
 )
+from keras_medaug.metrics.expected_times import (
+    audit_seconds,
+    duplicates_seconds,
+    quality_seconds,
+)
 from keras_medaug.metrics.guards import as_floats, predicted
 from keras_medaug.metrics.quality import FEWEST
+from keras_medaug.models.step_times import expected_seconds
+from keras_medaug.progress import Progress, Report, portions
 from keras_medaug.seeds import derive_seed
 from keras_medaug.study.environment import environment
 
@@ -60,7 +66,7 @@ def measure(
     about: Mapping[str, str],
     classifier_steps: int,
     show_real: bool,
-    stages: Stages,
+    progress: Progress,
 ) -> dict[str, Any]:
     """Return all that a card says.
 
@@ -72,7 +78,7 @@ def measure(
         about: The user's own words.
         classifier_steps: Training steps of the classifier.
         show_real: Whether the page shows real images.
-        stages: Says how far it is.
+        progress: Shows how far it is; its parts are planned by `plan_stages`.
 
     Returns:
         A dictionary that JSON can hold; see `keras_medaug.model_card`.
@@ -80,25 +86,26 @@ def measure(
     Example:
 
     >>> import keras_medaug as kma
-    >>> from keras_medaug.cards.measuring import measure
-    >>> from keras_medaug.cards.stages import Stages
+    >>> from keras_medaug.cards.measuring import measure, plan_stages
     >>> from keras_medaug.cards.subject import Subject
+    >>> from keras_medaug.progress import Progress
     >>> data = kma.datasets.load("phantom", size=8)
     >>> model = kma.models.CVAE((8, 8, 1), latent_dim=4)
     >>> subject = Subject(model, data, data.val[0], None, 0, True)
-    >>> measure(subject, ({}, False), {}, {}, 5, True, Stages(verbose=False))["held_out"]["splits"]
+    >>> progress = Progress("card", verbose=False)
+    >>> plan_stages(progress, data, made=96, steps=5)
+    >>> measure(subject, ({}, False), {}, {}, 5, True, progress)["held_out"]["splits"]
     ['val']
     """
-    stages.plan(_work(subject, classifier_steps))
-    with stages.at("duplicates", "looking for duplicates between the splits"):
-        duplicates = _duplicates(subject)
-    with stages.at("features", "fitting the features"):
-        spaces, cards = _spaces(subject, features, classifier_steps)
-    with stages.at("quality", "comparing with real images"):
-        quality = _quality(subject, spaces)
-    with stages.at("copies", "looking for copies of training images"):
-        audit = _audit(subject, spaces.get("classifier"))
-    with stages.at("labels", "asking the classifier"):
+    with progress.part("duplicates") as report:
+        duplicates = _duplicates(subject, report)
+    with progress.part("features") as report:
+        spaces, cards = _spaces(subject, features, classifier_steps, report)
+    with progress.part("quality") as report:
+        quality = _quality(subject, spaces, report)
+    with progress.part("copies") as report:
+        audit = _audit(subject, spaces.get("classifier"), report)
+    with progress.part("labels"):
         labels = _labels(subject, spaces.get("classifier"))
         guards = _guards(subject, duplicates, spaces.get("classifier"))
     card: dict[str, Any] = {
@@ -122,36 +129,88 @@ def measure(
     return card
 
 
-def _work(subject: Subject, steps: int) -> dict[str, float]:
-    """Return about how many thousands of millions of multiplications each stage takes."""
-    counts, made = subject.data.counts, len(subject.images)
-    pixels = math.prod(subject.data.image_shape)
-    train = counts["train"]
-    later = min(counts["val"] + counts["test"], MOST)
-    yardstick = min(counts["val"] or counts["test"], MOST)
-    pairs = train * (train / 2 + counts["val"] + counts["test"])
-    work = {
-        "duplicates": 2 * pairs * pixels,
-        "features": steps * 64 * pixels * 1e4,
-        "quality": 100 * train * (made + yardstick) * 128,
-        "copies": 10 * (made + 2 * later) * train * pixels,
-        "labels": (made + yardstick) * pixels * 5e3,
+STAGES = {
+    "images": "making images",
+    "duplicates": "looking for duplicates between the splits",
+    "features": "fitting the features",
+    "quality": "comparing with real images",
+    "copies": "looking for copies of training images",
+    "labels": "asking the classifier",
+    "drawing": "drawing the page",
+}
+
+
+def plan_stages(progress: Progress, data: Dataset, made: int, steps: int) -> None:
+    """Tell a progress what making a card consists of.
+
+    Args:
+        progress: The progress.
+        data: The set.
+        made: Synthetic images.
+        steps: Training steps of the classifier.
+
+    Example:
+
+    >>> import keras_medaug as kma
+    >>> from keras_medaug.cards.measuring import plan_stages
+    >>> from keras_medaug.progress import Progress
+    >>> progress = Progress("card", verbose=False)
+    >>> plan_stages(progress, kma.datasets.load("phantom", size=8), made=100, steps=500)
+    >>> progress.planned < 60
+    True
+    """
+    for stage, seconds in seconds_of_stages(data.counts, data.image_shape, made, steps).items():
+        progress.plan(stage, seconds, label=STAGES[stage])
+
+
+def seconds_of_stages(
+    counts: Mapping[str, int], image_shape: Sequence[int], made: int, steps: int
+) -> dict[str, float]:
+    """Return about how many seconds each stage of a card takes.
+
+    Args:
+        counts: Images of each split.
+        image_shape: `(height, width, channels)`.
+        made: Synthetic images.
+        steps: Training steps of the classifier.
+
+    Returns:
+        The seconds by stage, in the order of the stages.
+
+    Example:
+
+    >>> from keras_medaug.cards.measuring import seconds_of_stages
+    >>> counts = {"train": 546, "val": 78, "test": 156}
+    >>> seconds = seconds_of_stages(counts, (28, 28, 1), made=546, steps=500)
+    >>> max(seconds, key=seconds.get)
+    'features'
+    """
+    train, others = counts["train"], counts["val"] + counts["test"]
+    pairs = train * (train / 2 + others)
+    held_out = min(counts["val"] or counts["test"], MOST)
+    return {
+        "images": 0.2 + 1e-3 * made * math.prod(image_shape) / 28**2,
+        "duplicates": duplicates_seconds(pairs, image_shape),
+        "features": expected_seconds("classifier", steps, image_shape),
+        "quality": quality_seconds(made, train, held_out),
+        "copies": audit_seconds(made, train, min(others, MOST), image_shape),
+        "labels": 0.5 + 1e-4 * (made + held_out),
+        "drawing": 1.5,
     }
-    return {name: each / 1e9 for name, each in work.items()}
 
 
 # ---- what is compared -----------------------------------------------------------------------
 
 
 def _spaces(
-    subject: Subject, features: Extractors, steps: int
+    subject: Subject, features: Extractors, steps: int, report: Report
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return extractors and, by the same names, what is to be recorded of them."""
     images, labels = subject.splits["train"]
     spaces: dict[str, Any] = {}
     if subject.data.num_classes > 1:
         seed = derive_seed(subject.seed, "classifier")
-        spaces["classifier"] = ClassifierFeatures(images, labels, steps, seed=seed)
+        spaces["classifier"] = ClassifierFeatures(images, labels, steps, seed=seed, verbose=report)
     spaces["pixels"] = PixelFeatures(images, seed=derive_seed(subject.seed, "pixels"))
     spaces |= features
     cards = {name: _extractor_card(each) for name, each in spaces.items()}
@@ -164,7 +223,7 @@ def _extractor_card(extractor: Any) -> dict[str, Any]:
     return {"kind": kind} | (card if isinstance(card, dict) else {})
 
 
-def _quality(subject: Subject, spaces: Extractors) -> dict[str, Any] | None:
+def _quality(subject: Subject, spaces: Extractors, report: Report) -> dict[str, Any] | None:
     training, training_labels = subject.splits["train"]
     _, held_out, held_out_labels = subject.yardstick()
     if min(len(training), len(held_out), len(subject.images)) < FEWEST:
@@ -172,14 +231,18 @@ def _quality(subject: Subject, spaces: Extractors) -> dict[str, Any] | None:
     seed = derive_seed(subject.seed, "quality")
     sets = subject.images, training, held_out, spaces
     if subject.labels is None:
-        return sample_quality(*sets, seed=seed)
-    return sample_quality(*sets, subject.labels, training_labels, held_out_labels, seed=seed)
+        return sample_quality(*sets, seed=seed, verbose=report)
+    labels = subject.labels, training_labels, held_out_labels
+    return sample_quality(*sets, *labels, seed=seed, verbose=report)
 
 
-def _audit(subject: Subject, classifier: ClassifierFeatures | None) -> dict[str, Any]:
+def _audit(
+    subject: Subject, classifier: ClassifierFeatures | None, report: Report
+) -> dict[str, Any]:
     _, held_out, _ = subject.held_out(("val", "test"))
     yardstick = held_out if len(held_out) else None
-    return copy_audit(subject.images, subject.splits["train"][0], yardstick, classifier)
+    training, _ = subject.splits["train"]
+    return copy_audit(subject.images, training, yardstick, classifier, verbose=report)
 
 
 def _labels(subject: Subject, features: ClassifierFeatures | None) -> dict[str, Any] | None:
@@ -225,13 +288,15 @@ def _guards(
     }
 
 
-def _duplicates(subject: Subject) -> dict[str, Any]:
+def _duplicates(subject: Subject, report: Report) -> dict[str, Any]:
     """Return how many images of each split are in the training split, or in it before."""
     images, labels = subject.splits["train"]
+    weights = [len(x) / (1 + (split == "train")) for split, (x, _) in subject.splits.items()]
+    reports = dict(zip(subject.splits, portions(report, *weights), strict=True))
     found = {
-        split: near_duplicates(x, labels=y)
+        split: near_duplicates(x, labels=y, verbose=reports[split])
         if split == "train"
-        else near_duplicates(x, images, y, labels)
+        else near_duplicates(x, images, y, labels, verbose=reports[split])
         for split, (x, y) in subject.splits.items()
     }
     return {split: {key: each[key] for key in DUPLICATES} for split, each in found.items()}

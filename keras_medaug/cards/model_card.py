@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from keras_medaug.cards.drawing import draw
-from keras_medaug.cards.measuring import measure
+from keras_medaug.cards.measuring import measure, plan_stages
 from keras_medaug.cards.page import render
-from keras_medaug.cards.stages import Stages
 from keras_medaug.cards.subject import Subject, in_8_bits
 from keras_medaug.checks import check_flag, check_images, check_labels, check_positive, fail
 from keras_medaug.datasets import Dataset
@@ -22,6 +21,7 @@ from keras_medaug.datasets.export import describe_model
 from keras_medaug.files import write_json_atomic, write_text_atomic
 from keras_medaug.labels import plan_labels
 from keras_medaug.metrics.space import compute_features
+from keras_medaug.progress import Progress
 from keras_medaug.seeds import resolve_seed
 
 FILES = ("model_card.html", "model_card.json")
@@ -88,7 +88,8 @@ def model_card(
         classifier_steps: Training steps of the classifier.
         show_real: Whether training images may be seen on the page, beside synthetic ones. Without
             them a reader cannot judge either the samples or suspected copies.
-        verbose: Whether to print how far it is, and how long the rest will take.
+        verbose: Whether to show, on standard error, how far it is and how long the rest will take,
+            and to print where the page is.
 
     Returns:
         The card, as in the JSON file: `made_by`, `format`, `about`, `model`, `data`, `images`,
@@ -135,19 +136,23 @@ def model_card(
     _check_names(ds)
     steps = int(check_positive(classifier_steps, "classifier_steps", integer=True))
     show_real = check_flag(show_real, "show_real")
-    stages = Stages(check_flag(verbose, "verbose"))
+    verbose = check_flag(verbose, "verbose")
     _require_libraries()
-    if made is None:
-        with stages.at("making images"):
-            amount = (count or _how_many(ds)) if classes is None else len(classes)
-            made = _generated(model, amount, classes, seed, ds)
-    subject = Subject(model, ds, in_8_bits(made), classes, seed, images is None)
-    card = measure(subject, curves, features, about, steps, show_real, stages)
-    with stages.at("drawing"):
-        page = render(card, draw(subject, card, show_real), show_real)
-    _refuse_existing(paths)  # it may have taken long
-    _write(paths, page, card)
-    stages.done(f"Model card: {paths[0]}")
+    amount = (count or _how_many(ds)) if classes is None else len(classes)
+    with Progress("model card", verbose) as progress:
+        plan_stages(progress, ds, amount if made is None else len(made), steps)
+        progress.announce()
+        with progress.part("images"):
+            if made is None:
+                made = _generated(model, amount, classes, seed, ds)
+        subject = Subject(model, ds, in_8_bits(made), classes, seed, images is None)
+        card = measure(subject, curves, features, about, steps, show_real, progress)
+        with progress.part("drawing"):
+            page = render(card, draw(subject, card, show_real), show_real)
+            _refuse_existing(paths)  # it may have taken long
+            _write(paths, page, card)
+    if verbose:
+        print(f"Model card: {paths[0]}", flush=True)
     return card
 
 

@@ -1,6 +1,7 @@
 """A data set from a folder of image files, one sub-folder per class."""
 
 import hashlib
+import itertools
 import os
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from keras_medaug.checks import check_image_shape, check_positive, fail
 from keras_medaug.datasets.dataset import Dataset
+from keras_medaug.progress import Report, portions, reporting
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
 
@@ -20,6 +22,7 @@ def from_directory(
     test: float = 0.2,
     seed: int = 0,
     channels: int = 1,
+    verbose: bool | Report = False,
 ) -> Dataset:
     """Return the `Dataset` of a folder with one sub-folder of PNG or JPEG files per class.
 
@@ -46,6 +49,8 @@ def from_directory(
         test: The same for the test split; `val + test` must be below 1.
         seed: Which of the possible splits, an integer of 0 or more.
         channels: 1 for gray images, 3 for colour.
+        verbose: Whether to show progress on standard error; or a function `(done, total)` that is
+            called instead.
 
     Returns:
         The data set, named after the folder.
@@ -79,15 +84,24 @@ def from_directory(
     check_positive(seed, "seed", integer=True, zero=True)
     pil = _import_pillow()
     classes = _list_classes(path)
-    splits = _split(path, classes, shares, seed)
     names = list(classes)
-    pairs = {
-        split: (
-            np.stack([_read(pil, file, shape) for _, file in members]),
-            np.array([names.index(label) for label, _ in members], np.int32),
-        )
-        for split, members in splits.items()
-    }
+    with reporting(verbose, f"reading {path.name}") as report:
+        hashing, reading = portions(report, 1, 9)
+        splits = _split(path, classes, shares, seed, hashing)
+        total = sum(map(len, splits.values()))
+        number = itertools.count()
+
+        def read(file: Path) -> NDArray[np.uint8]:
+            reading(next(number), total)
+            return _read(pil, file, shape)
+
+        pairs = {
+            split: (
+                np.stack([read(file) for _, file in members]),
+                np.array([names.index(label) for label, _ in members], np.int32),
+            )
+            for split, members in splits.items()
+        }
     return Dataset(
         path.resolve().name,
         pairs["train"],
@@ -160,13 +174,14 @@ def _visible(folder: Path, root: Path) -> list[Path]:
 
 
 def _split(
-    path: Path, classes: dict[str, list[Path]], shares: dict[str, float], seed: int
+    path: Path, classes: dict[str, list[Path]], shares: dict[str, float], seed: int, report: Report
 ) -> dict[str, list[tuple[str, Path]]]:
     """Divide the files among the splits: lists of (class, file), in mixed order."""
     copies: dict[str, list[tuple[str, Path]]] = {}
-    for label, files in classes.items():
-        for file in files:
-            copies.setdefault(_hash(file.read_bytes()), []).append((label, file))
+    pairs = [(label, file) for label, files in classes.items() for file in files]
+    for number, (label, file) in enumerate(pairs):
+        report(number, len(pairs))
+        copies.setdefault(_hash(file.read_bytes()), []).append((label, file))
 
     def order(group):  # No generator: this gives the same order on every machine and version.
         label, file = group[0]

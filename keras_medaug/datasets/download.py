@@ -14,13 +14,13 @@ import time
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from keras_medaug.datasets.locking import locked
-from keras_medaug.datasets.progress import Progress
+from keras_medaug.progress import Progress
 
 BLOCK = 1 << 18  # bytes
 TIMEOUT = 20.0  # seconds without a byte
@@ -154,10 +154,12 @@ def _connect_until_whole(url: str, path: Path, md5: str, file: BinaryIO, best: i
     failures = 0
     connected = False
     with Progress(path.name) as progress:
+        show = _shown(progress, path.name)
         while True:
             try:
-                for _ in _continue(url, file, progress):
+                for _ in _continue(url, file, show):
                     connected = True
+                progress.finish(path.name)
                 return
             except _Interrupted as error:
                 size = file.seek(0, os.SEEK_END)
@@ -170,7 +172,23 @@ def _connect_until_whole(url: str, path: Path, md5: str, file: BinaryIO, best: i
             time.sleep(PAUSE * 2 ** (failures - 1) if failures else 0)
 
 
-def _continue(url: str, file: BinaryIO, progress: Progress) -> Iterator[int]:
+def _shown(progress: Progress, name: str) -> Callable[[int, int | None], None]:
+    """Return a function that shows how many bytes have come, of how many if that is known."""
+
+    def show(received: int, total: int | None) -> None:
+        if not progress.planned:
+            progress.plan(name, 0.0)
+            progress.begin(name)
+        amount = f"{received / 1e6:.1f}"
+        if total is None:
+            progress.update(name, 0, 1, f"{amount} MB")
+        else:
+            progress.update(name, received, total, f"{amount} of {total / 1e6:.1f} MB")
+
+    return show
+
+
+def _continue(url: str, file: BinaryIO, show: Callable[[int, int | None], None]) -> Iterator[int]:
     """Append what one connection brings and yield the size so far.
 
     Only what the network does becomes `_Interrupted`: a full disk is no reason to try again.
@@ -182,11 +200,11 @@ def _continue(url: str, file: BinaryIO, progress: Progress) -> Iterator[int]:
         length = response.headers.get("Content-Length")
         total = start + int(length) if length and length.isdigit() else None
         received = start
-        progress.start(start, total)
+        show(start, total)
         while block := _read(response):
             file.write(block)
             received += len(block)
-            progress.update(received)
+            show(received, total)
             yield received
     if total is not None and received < total:
         raise _Interrupted(f"the connection closed after {received} of {total} bytes")

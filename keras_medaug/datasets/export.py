@@ -16,6 +16,7 @@ from keras_medaug.datasets.dataset import SPLITS, Dataset
 from keras_medaug.datasets.download import file_md5
 from keras_medaug.files import replacing, write_json_atomic
 from keras_medaug.metrics import copy_audit
+from keras_medaug.progress import Report
 
 ORIGINS = ("synthetic", "real")
 FORMAT = 1
@@ -39,6 +40,7 @@ def save_npz(
     model: keras.Model | None = None,
     seed: int | None = None,
     source: Dataset | None = None,
+    verbose: bool | Report = False,
 ) -> dict[str, Any]:
     """Save a data set in MedMNIST layout, and beside it a card that says what it is.
 
@@ -84,6 +86,8 @@ def save_npz(
         seed: The seed that was given to its `generate`; for synthetic ones only.
         source: The real data set whose training split the model was trained on. Required for
             synthetic images, refused for real ones.
+        verbose: Whether to show the progress of the audit on standard error; or a function
+            `(done, total)` that is called instead.
 
     Returns:
         The card.
@@ -123,6 +127,7 @@ def save_npz(
             np.concatenate(list(images.values())),
             _to_8_bit(source, "train"),
             held_out if len(held_out) else None,
+            verbose=verbose,
         )
     card = {
         "made_by": "keras_medaug",

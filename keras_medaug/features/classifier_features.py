@@ -9,6 +9,7 @@ from keras_medaug.checks import check_images, check_labels, check_positive, fail
 from keras_medaug.features.model_features import ModelFeatures
 from keras_medaug.models import Classifier
 from keras_medaug.models.fit_steps import fit_steps
+from keras_medaug.progress import Report, reporting
 from keras_medaug.seeds import resolve_seed
 
 
@@ -30,6 +31,8 @@ class ClassifierFeatures:
         steps: Training steps.
         batch_size: Images in a batch.
         seed: Integer seed of the classifier.
+        verbose: Whether to show progress on standard error; or a function `(done, total)` that is
+            called instead.
         **settings: Further arguments of `keras_medaug.models.Classifier`.
 
     Attributes:
@@ -56,6 +59,7 @@ class ClassifierFeatures:
         steps: int = 500,
         batch_size: int = 64,
         seed: int = 0,
+        verbose: bool | Report = False,
         **settings: Any,
     ) -> None:
         x = check_images(images, "images")
@@ -69,7 +73,8 @@ class ClassifierFeatures:
         self.image_shape = x.shape[1:]
         self.classifier = Classifier(self.image_shape, classes, seed=seed, **settings)
         self.classifier.compile()
-        fit_steps(self.classifier, x, y, steps, batch_size, seed)
+        with reporting(verbose, "features of a classifier") as report:
+            fit_steps(self.classifier, x, y, steps, batch_size, seed, report=report)
         network = self.classifier.network
         names = [layer.name for layer in network.layers]
         self._features = ModelFeatures(network, names[names.index("features") - 1])

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from keras_medaug.checks import check_images, check_labels, check_positive, fail
 from keras_medaug.models import Classifier
 from keras_medaug.models.fit_steps import fit_steps
+from keras_medaug.progress import Report, portion, reporting
 from keras_medaug.seeds import derive_seed, resolve_seed
 
 
@@ -63,12 +64,16 @@ class OutOfFoldClassifier:
         self._classifier: Classifier | None = None
         self._weights: list[list[NDArray]] = []
 
-    def fit(self, x: ArrayLike, y: ArrayLike) -> "OutOfFoldClassifier":
+    def fit(
+        self, x: ArrayLike, y: ArrayLike, verbose: bool | Report = False
+    ) -> "OutOfFoldClassifier":
         """Fit one classifier for each fold, on the other folds.
 
         Args:
             x: Real images, `(n, h, w, c)`, floats in [0, 1] or `uint8`.
             y: Their labels, integers `(n,)`; of each class as many as there are folds, or more.
+            verbose: Whether to show progress on standard error; or a function `(done, total)` that
+                is called instead.
 
         Returns:
             This object.
@@ -82,8 +87,13 @@ class OutOfFoldClassifier:
         if counts.min() < self.folds:
             got = f"{counts.min()} images of class {counts.argmin()}"
             raise fail("y", got, f"{self.folds} or more of each class, one for each fold")
+        with reporting(verbose, "classifiers out of fold") as report:
+            self._fit(images, labels, len(counts), report)
+        return self
+
+    def _fit(self, images: NDArray, labels: NDArray, classes: int, report: Report) -> None:
         fold_of = stratified_folds(labels, self.folds, derive_seed(self.seed, "folds"))
-        model = Classifier(images.shape[1:], len(counts), **self.settings, seed=self.seed)
+        model = Classifier(images.shape[1:], classes, **self.settings, seed=self.seed)
         model.compile()
         self._classifier, self._weights = model, []
         right = 0
@@ -91,12 +101,14 @@ class OutOfFoldClassifier:
             seed = derive_seed(self.seed, "fold", fold)
             model.restart(seed)
             inside = fold_of != fold
-            fit_steps(model, images[inside], labels[inside], self.steps, self.batch_size, seed)
+            fit_steps(
+                model, images[inside], labels[inside], self.steps, self.batch_size, seed,
+                report=portion(report, fold / self.folds, (fold + 1) / self.folds),
+            )  # fmt: skip
             self._weights.append(model.get_weights())
             answers = model.predict(images[~inside], batch_size=256, verbose=0).argmax(axis=1)
             right += int((answers == labels[~inside]).sum())
         self.real_agreement = right / len(labels)
-        return self
 
     def predict(self, x: ArrayLike) -> NDArray[np.float32]:
         """Return the mean of the classifiers' probabilities.

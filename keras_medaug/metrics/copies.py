@@ -17,6 +17,7 @@ from keras_medaug.metrics.space import (
     features_space,
     pixels,
 )
+from keras_medaug.progress import Report, portions, reporting
 
 QUANTILE = 0.01
 # Relative distances below which an image is a near copy, whatever others are, and above which no
@@ -25,6 +26,7 @@ NEAR_COPY, FARTHEST_LIMIT = 0.5, 0.7
 # Features have fewer dimensions than pixels, and chance alone brings a new image much nearer to one
 # training image than to the next.
 NEAR_IN_FEATURES, FARTHEST_LIMIT_IN_FEATURES = 0.25, 0.3
+SPACE_WEIGHTS = 1, 8, 1  # how long each space takes, in proportion
 MOST_SUSPECTS = 20  # that are listed
 PAIRS = 8
 
@@ -37,6 +39,7 @@ def copy_audit(
     held_out: ArrayLike | None = None,
     features: Features | None = None,
     batch_size: int = 256,
+    verbose: bool | Report = False,
 ) -> dict[str, Any]:
     """Compare images with the training images that they may be copies of.
 
@@ -91,6 +94,8 @@ def copy_audit(
         features: A callable from images `(n, h, w, c)`, `float32` in [0, 1], to an array `(n, d)`,
             or `None`.
         batch_size: Images compared at a time, on either side; also what `features` gets.
+        verbose: Whether to show progress on standard error; or a function `(done, total)` that is
+            called instead.
 
     Returns:
         A dictionary of plain numbers:
@@ -156,9 +161,13 @@ def copy_audit(
     copies = equal_images(checked, reference)
     sets = [checked, reference] + ([] if unseen is None else [unseen])
     spaces, found = {}, {}
-    for name, space, members in _spaces(sets, features, batch_size):
-        in_features = name == "features"
-        spaces[name], found[name] = _measure(space, members, batch_size, in_features)
+    with reporting(verbose, "looking for copies of training images") as report:
+        reports = iter(portions(report, *SPACE_WEIGHTS[: 2 if features is None else 3]))
+        for name, space, members in _spaces(sets, features, batch_size):
+            in_features = name == "features"
+            spaces[name], found[name] = _measure(
+                space, members, batch_size, in_features, next(reports)
+            )
     first, where, suspects = _rank(spaces, found, copies)
     listed = [
         _pair(image, name, found[name], distinct) for image, name in zip(first, where, strict=True)
@@ -175,7 +184,7 @@ def copy_audit(
 
 
 def nearest_images(
-    images: ArrayLike, training: ArrayLike, batch_size: int = 256
+    images: ArrayLike, training: ArrayLike, batch_size: int = 256, verbose: bool | Report = False
 ) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
     """Return, for each image, how far the nearest training image is and which one it is.
 
@@ -190,6 +199,7 @@ def nearest_images(
         training: What to look among, of the same image shape.
         batch_size: Images compared at a time, on either side. Memory is about
             `8 * batch_size * (4 * h * w * c + 3 * batch_size)` bytes, whatever the sets' sizes are.
+        verbose: As in `copy_audit`.
 
     Returns:
         The distances, `float64`, shape `(n,)`, and the indices into `training`, shape `(n,)`.
@@ -209,7 +219,9 @@ def nearest_images(
     checked = check_images(images, "images")
     training = check_images(training, "training", checked.shape[1:])
     batch_size = check_positive(batch_size, "batch_size", integer=True)
-    found = find_neighbours(checked, training, _pixels(checked, training), batch_size, following=0)
+    space = _pixels(checked, training)
+    with reporting(verbose, "looking for the nearest images") as report:
+        found = find_neighbours(checked, training, space, batch_size, following=0, report=report)
     return found.distances, found.indices
 
 
@@ -242,14 +254,16 @@ def _measure(
     sets: list[NDArray],
     batch_size: int,
     in_features: bool,
+    report: Report,
 ) -> tuple[dict[str, Any], Neighbours]:
     """Return what the audit says of a space, and the neighbours of the images in it."""
     images, training, *held_out = sets
+    *reports, of_training = portions(report, *map(len, (images, *held_out)), len(training))
     nearest = [
-        find_neighbours(each, training, space(each, training), batch_size)
-        for each in (images, *held_out)
+        find_neighbours(each, training, space(each, training), batch_size, report=of_set)
+        for each, of_set in zip((images, *held_out), reports, strict=True)
     ]
-    shares = _authentic(nearest, training, space(training, training), batch_size)
+    shares = _authentic(nearest, training, space(training, training), batch_size, of_training)
     found = nearest[0]
     record: dict[str, Any] = {
         "nearest": _summary(found.distances),
@@ -298,13 +312,13 @@ def _set_limit(relative: dict[str, Any], expected: NDArray, in_features: bool) -
 
 
 def _authentic(
-    nearest: list[Neighbours], training: NDArray, space: Space, batch_size: int
+    nearest: list[Neighbours], training: NDArray, space: Space, batch_size: int, report: Report
 ) -> list[float | None]:
     """Return the share, of each set, that is farther from training images than those are apart."""
     if len(training) == 1:
         return [None] * len(nearest)
     used = np.unique(np.concatenate([each.indices for each in nearest]))
-    others = find_neighbours(training, training, space, batch_size, itself=used, following=0)
+    others = find_neighbours(training, training, space, batch_size, used, 0, report)
     apart = [others.distances[np.searchsorted(used, each.indices)] for each in nearest]
     return [
         float((each.distances > limit).mean()) for each, limit in zip(nearest, apart, strict=True)

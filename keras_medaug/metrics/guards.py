@@ -21,6 +21,7 @@ from keras_medaug.metrics.collapsed_classifier import collapsed_classifier
 from keras_medaug.metrics.copies import nearest_images
 from keras_medaug.metrics.diversity import FEW_APART, diversity, pair_distances
 from keras_medaug.metrics.equality import equal_images, repeated_images
+from keras_medaug.progress import Report, portion, reporting
 
 __all__ = [
     "FEW_APART",
@@ -59,6 +60,7 @@ def near_duplicates(
     labels: ArrayLike | None = None,
     training_labels: ArrayLike | None = None,
     threshold: float = NEAR,
+    verbose: bool | Report = False,
 ) -> dict[str, Any]:
     """Find images of one split that are in another, or nearly so; or twice in the same.
 
@@ -73,6 +75,8 @@ def near_duplicates(
         training_labels: Those of the training images; given where both `labels` and `training`
             are.
         threshold: Distance below which two images are nearly equal; 0 finds only equal ones.
+        verbose: Whether to show progress on standard error; or a function `(done, total)` that is
+            called instead.
 
     Returns:
         A dictionary of plain numbers:
@@ -114,12 +118,13 @@ def near_duplicates(
         training_labels = labels
     pair = check_label_pair(labels, training_labels, "training_labels", len(checked), len(others))
     threshold = check_positive(threshold, "threshold", zero=True)
-    if training is None:
-        distances, nearest = _nearest_before(checked)
-        exact = repeated_images(checked)
-    else:
-        distances, nearest = nearest_images(checked, others)
-        exact = equal_images(checked, others)
+    with reporting(verbose, "looking for duplicates") as report:
+        if training is None:
+            distances, nearest = _nearest_before(checked, report)
+            exact = repeated_images(checked)
+        else:
+            distances, nearest = nearest_images(checked, others, verbose=report)
+            exact = equal_images(checked, others)
     found = np.flatnonzero(exact | (distances < threshold))
     partners = nearest[found]
     other_label = None if pair is None else int((pair[0][found] != pair[1][partners]).sum())
@@ -138,17 +143,23 @@ def near_duplicates(
     }
 
 
-def _nearest_before(images: NDArray) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+def _nearest_before(
+    images: NDArray, report: Report
+) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
     """Return how far the nearest image before each is, and which one; the first has none."""
     distances, nearest = np.full(len(images), np.inf), np.zeros(len(images), np.intp)
     parts = [(0, len(images))]
+    done, total = 0, max(len(images) * (len(images) - 1) // 2, 1)  # pairs
     while parts:
         low, high = parts.pop()
         middle = (low + high) // 2
         if low == middle:
             continue
         later = slice(middle, high)
-        found, which = nearest_images(images[later], images[low:middle])
+        pairs = (middle - low) * (high - middle)
+        of_part = portion(report, done / total, (done + pairs) / total)
+        done += pairs
+        found, which = nearest_images(images[later], images[low:middle], verbose=of_part)
         better = found < distances[later]
         distances[later][better] = found[better]
         nearest[later][better] = low + which[better]

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_medaug.metrics.space import Rows, Space
+from keras_medaug.progress import Report, ignore, portion
 
 FOLLOWING = 10  # next nearest images that a distance is relative to
 
@@ -43,6 +44,7 @@ def find_neighbours(
     batch_size: int = 256,
     itself: NDArray[np.intp] | None = None,
     following: int = FOLLOWING,
+    report: Report = ignore,
 ) -> Neighbours:
     """Return what is nearest to each image.
 
@@ -57,6 +59,7 @@ def find_neighbours(
         batch_size: Images compared at a time, on either side.
         itself: Indices into `training`: its images, not `images`, are compared with all others.
         following: How many next nearest ones the relative distance takes, if there are as many.
+        report: Called with the pairs compared so far and their number.
 
     Returns:
         The neighbours. Distances are infinite where there is nothing to compare with.
@@ -76,10 +79,13 @@ def find_neighbours(
     indices = np.zeros(count, np.intp)
     most = min(following + 1, len(training) - (itself is not None))
     for start in range(0, count if most else 0, batch_size):
+        of_chunk = portion(report, start / count, min(start + batch_size, count) / count)
         chunk = slice(start, start + batch_size)
         skipped = None if itself is None else itself[chunk]
         rows = space.rows(images[chunk] if skipped is None else training[skipped])
-        indices[chunk], nearest = _search(rows, training, space, batch_size, skipped, most)
+        indices[chunk], nearest = _search(
+            rows, training, space, batch_size, skipped, most, of_chunk
+        )
         distances[chunk] = _distances(rows, space.rows(training[indices[chunk]]), space)
         if most > 1:
             squares = np.maximum(nearest[:, 1:] + _squares(rows)[:, None], 0)
@@ -96,6 +102,7 @@ def _search(
     batch_size: int,
     skipped: NDArray[np.intp] | None,
     most: int,
+    report: Report,
 ) -> tuple[NDArray[np.intp], Rows]:
     """Return the index of what is nearest to each row, and its `most` smallest values, sorted.
 
@@ -105,6 +112,7 @@ def _search(
     indices = np.zeros(len(rows), np.intp)
     smallest = np.full((len(rows), most), np.inf)
     for start in range(0, len(training), batch_size):
+        report(start, len(training))
         values = _values(rows, space.rows(training[start : start + batch_size]), space)
         if skipped is not None:
             columns = skipped - start

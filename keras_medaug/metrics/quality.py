@@ -11,6 +11,7 @@ from keras_medaug.metrics.frechet import frechet_distance
 from keras_medaug.metrics.kernel import kernel_distance
 from keras_medaug.metrics.manifold import manifold_scores
 from keras_medaug.metrics.samples import check_features
+from keras_medaug.progress import Report, portion, portions, reporting
 from keras_medaug.seeds import derive_seed
 
 BLOCKS = 10
@@ -31,6 +32,7 @@ def sample_quality(
     held_out_labels: ArrayLike | None = None,
     neighbours: int = 5,
     seed: int = 0,
+    verbose: bool | Report = False,
 ) -> dict[str, Any]:
     """Compare synthetic images with training images, in each feature space, beside a floor.
 
@@ -53,6 +55,8 @@ def sample_quality(
         held_out_labels: Classes of the held-out images.
         neighbours: As in `manifold_scores`.
         seed: Integer seed of draws and intervals.
+        verbose: Whether to show progress on standard error; or a function `(done, total)` that is
+            called instead.
 
     Returns:
         A dictionary of plain numbers:
@@ -95,16 +99,19 @@ def sample_quality(
     for name, each in (("images", x), ("training", real), ("held_out", unseen)):
         if len(each) < fewest:
             raise fail(name, f"{len(each)} images", f"{fewest} or more")
-    vectors = {
-        name: [_extract(extractor, each, name) for each in (x, real, unseen)]
-        for name, extractor in features.items()
-    }
-    return {
-        **_compared(vectors, neighbours, seed),
-        "classes": None
-        if classes is None
-        else _by_class(vectors, classes, fewest, neighbours, seed),
-    }
+    with reporting(verbose, "comparing with real images") as report:
+        extracting, comparing, by_class = portions(report, 1, 4, 0 if classes is None else 3)
+        vectors = {
+            name: [_extract(extractor, each, name) for each in (x, real, unseen)]
+            for name, extractor in features.items()
+        }
+        extracting(1, 1)
+        return {
+            **_compared(vectors, neighbours, seed, comparing),
+            "classes": None
+            if classes is None
+            else _by_class(vectors, classes, fewest, neighbours, seed, by_class),
+        }
 
 
 def _check_classes(
@@ -143,9 +150,11 @@ def _by_class(
     fewest: int,
     neighbours: int,
     seed: int,
+    report: Report,
 ) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for label in range(max(int(each.max()) for each in classes) + 1):
+    count = max(int(each.max()) for each in classes) + 1
+    for label in range(count):
         members = [each == label for each in classes]
         if min(int(each.sum()) for each in members) < fewest:
             found[str(label)] = None
@@ -154,20 +163,26 @@ def _by_class(
             name: [x[chosen] for x, chosen in zip(sets, members, strict=True)]
             for name, sets in vectors.items()
         }
-        found[str(label)] = _compared(own, neighbours, derive_seed(seed, label))
+        found[str(label)] = _compared(
+            own, neighbours, derive_seed(seed, label),
+            portion(report, label / count, (label + 1) / count),
+        )  # fmt: skip
     return found
 
 
-def _compared(vectors: Mapping[str, list[NDArray]], neighbours: int, seed: int) -> dict[str, Any]:
+def _compared(
+    vectors: Mapping[str, list[NDArray]], neighbours: int, seed: int, report: Report
+) -> dict[str, Any]:
     """Return how synthetic and unseen images, equally many, compare with training images."""
     made, real, unseen = next(iter(vectors.values()))
     count = min(len(made), len(unseen))
     rng = np.random.default_rng(derive_seed(seed, "drawn"))
     drawn = [np.sort(rng.permutation(len(each))[:count]) for each in (made, unseen)]
     spaces = {}
+    reports = iter(portions(report, *[1] * 2 * len(vectors)))
     for name, (ours, reference, theirs) in vectors.items():
         found, floor = (
-            _measured(reference, x[chosen], neighbours, seed)
+            _measured(reference, x[chosen], neighbours, seed, next(reports))
             for x, chosen in zip((ours, theirs), drawn, strict=True)
         )
         for measure, value in found.items():
@@ -176,10 +191,15 @@ def _compared(vectors: Mapping[str, list[NDArray]], neighbours: int, seed: int) 
     return {"count": count, "training_count": len(real), "spaces": spaces}
 
 
-def _measured(real: NDArray, images: NDArray, neighbours: int, seed: int) -> dict[str, Any]:
+def _measured(
+    real: NDArray, images: NDArray, neighbours: int, seed: int, report: Report
+) -> dict[str, Any]:
     kernel = kernel_distance(real, images, min(BLOCKS, len(images) // 2, len(real) // 2), seed)
+    report(1, 3)
     frechet = frechet_distance(real, images, seed=seed)
+    report(2, 3)
     shares = manifold_scores(real, images, neighbours)
+    report(3, 3)
     return {
         "kernel": {key: kernel[key] for key in ("value", "ci95")},
         "frechet": {key: frechet[key] for key in ("value", "ci95", "bias", "components")},

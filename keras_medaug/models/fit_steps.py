@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_medaug.models.array_batches import ArrayBatches
+from keras_medaug.models.report_steps import ReportSteps
+from keras_medaug.progress import Report, ignore
 from keras_medaug.seeds import derive_seed
 
 
@@ -20,6 +22,7 @@ def fit_steps(
     seed: int = 0,
     rounds: int = 1,
     after_round: Callable[[int], None] | None = None,
+    report: Report = ignore,
 ) -> list[float]:
     """Train a model for a number of steps, in batches of one size.
 
@@ -36,6 +39,7 @@ def fit_steps(
         seed: Of the order.
         rounds: Parts into which the steps are divided.
         after_round: Called after each part with the number of steps so far.
+        report: Called with the steps so far and `steps`.
 
     Returns:
         The mean loss of each part.
@@ -53,10 +57,11 @@ def fit_steps(
     order = endless_order(len(x), steps * batch_size, seed)
     ends = np.linspace(0, steps, rounds + 1).round().astype(int)
     found = []
+    callbacks = [] if report is ignore else [ReportSteps(report, steps)]
     for start, stop in pairwise(ends):
         chosen = order[start * batch_size : stop * batch_size]
         arrays = (x[chosen],) if y is None else (x[chosen], y[chosen])
-        history = model.fit(ArrayBatches(arrays, batch_size), verbose=0)
+        history = model.fit(ArrayBatches(arrays, batch_size), verbose=0, callbacks=callbacks)
         found.append(float(history.history["loss"][0]))
         if after_round is not None:
             after_round(int(stop))

@@ -11,6 +11,7 @@ from keras_medaug.models.image_model import ImageModel, as_record
 from keras_medaug.models.parallel import batch_devices, check_batches
 from keras_medaug.players.averaged_network import AveragedNetwork
 from keras_medaug.players.player_optimizer import PlayerOptimizer, clone_optimizer, public_config
+from keras_medaug.progress import Report, ignore, reporting
 from keras_medaug.seeds import resolve_seed
 
 DEFAULT_BATCH_SIZE = 256
@@ -224,7 +225,9 @@ class GenerativeModel(ImageModel):
             raise fail("labels", "None", f"labels in [0, {self.num_classes}), one per image")
         return check_labels(labels, "labels", count, self.num_classes)
 
-    def _run(self, network, count: int, rows: Callable, labels, batch_size: int):
+    def _run(
+        self, network, count: int, rows: Callable, labels, batch_size: int, report: Report = ignore
+    ):
         """Return a network's outputs on `count` rows, in inference.
 
         `rows(start, stop)` gives the inputs; it is called in order, for a few batches at a time, so
@@ -249,6 +252,7 @@ class GenerativeModel(ImageModel):
                     lambda output: np.empty((count, *output.shape[1:]), output.dtype), outputs
                 )
             _write(results, outputs, start, stop)
+            report(stop, count)
         return results
 
     @property
@@ -290,6 +294,7 @@ class GenerativeModel(ImageModel):
         labels=None,
         seed: int | None = None,
         batch_size: int = DEFAULT_BATCH_SIZE,
+        verbose: bool | Report = False,
     ) -> np.ndarray:
         """Make new images from the latent prior.
 
@@ -300,6 +305,8 @@ class GenerativeModel(ImageModel):
             seed: Integer seed: the same seed, on the same backend, gives the same images. `None`
                 draws one that `keras.utils.set_random_seed` governs.
             batch_size: Images made at a time.
+            verbose: Whether to show progress on standard error; or a function `(done, total)` that
+                is called instead.
 
         Returns:
             `float32` images in [0, 1], shape `(n, h, w, c)`.
@@ -314,7 +321,8 @@ class GenerativeModel(ImageModel):
         def noise(start: int, stop: int) -> np.ndarray:
             return generator.standard_normal((stop - start, self.latent_dim), dtype="float32")
 
-        return self._run(self._image_network, n, noise, labels, batch_size)
+        with reporting(verbose, "making images") as report:
+            return self._run(self._image_network, n, noise, labels, batch_size, report)
 
     # ---- configuration ----------------------------------------------------------------------
 

@@ -9,18 +9,20 @@ from keras_medaug.datasets import Dataset
 from keras_medaug.datasets.dataset import SPLITS
 from keras_medaug.metrics.guards import near_duplicates
 from keras_medaug.metrics.image_statistics import image_statistics
+from keras_medaug.progress import Report, ignore, portions
 from keras_medaug.study.cell import Cell
 from keras_medaug.study.images import training_index
 from keras_medaug.study.linear_baseline import linear_scores
 from keras_medaug.study.packing import packed
 
 
-def run_audit(cell: Cell, data: Dataset) -> dict[str, Any]:
+def run_audit(cell: Cell, data: Dataset, report: Report = ignore) -> dict[str, Any]:
     """Look for test and validation images in the training split, and fit the linear baseline.
 
     Args:
         cell: Its cell.
         data: The set.
+        report: Called with how far the search is.
 
     Returns:
         What was found.
@@ -36,10 +38,12 @@ def run_audit(cell: Cell, data: Dataset) -> dict[str, Any]:
     >>> run_audit(cell, kma.datasets.load("phantom", size=8))["exact_duplicates"]
     0
     """
+    counts = data.counts
+    of_test, of_validation = portions(report, counts["test"], counts["val"])
     classes = data.num_classes
     return {
-        **_in_training(data, "test", cell.config["near"]),
-        "validation": _in_training(data, "val", cell.config["near"]),
+        **_in_training(data, "test", cell.config["near"], of_test),
+        "validation": _in_training(data, "val", cell.config["near"], of_validation),
         "counts": {
             split: np.bincount(data.stored(split)[1], minlength=classes).tolist()
             for split in SPLITS
@@ -48,10 +52,10 @@ def run_audit(cell: Cell, data: Dataset) -> dict[str, Any]:
     }
 
 
-def _in_training(data: Dataset, split: str, threshold: float) -> dict[str, Any]:
+def _in_training(data: Dataset, split: str, threshold: float, report: Report) -> dict[str, Any]:
     """Return the images of a split that are in the training split, or nearly so."""
     (images, labels), (train_x, train_y) = data.stored(split), data.stored("train")
-    found = near_duplicates(images, train_x, labels, train_y, threshold)
+    found = near_duplicates(images, train_x, labels, train_y, threshold, verbose=report)
     return {
         # Without rounding, unlike `exact`: cells of sets of floats keep their number.
         "exact_duplicates": found["distances"].count(0.0),

@@ -17,6 +17,7 @@ from keras_medaug.metrics.equality import equal_images
 from keras_medaug.metrics.guards import label_agreement
 from keras_medaug.models import Classifier
 from keras_medaug.models.fit_steps import fit_steps
+from keras_medaug.progress import Report, ignore
 from keras_medaug.seeds import derive_seed
 from keras_medaug.study.cell import Cell
 from keras_medaug.study.compiled import compiled_model
@@ -27,12 +28,13 @@ from keras_medaug.study.scores import area
 PREDICTED = 256  # images at a time
 
 
-def run_classifier(cell: Cell, data: Dataset) -> dict[str, Any]:
+def run_classifier(cell: Cell, data: Dataset, report: Report = ignore) -> dict[str, Any]:
     """Train a classifier on what its arm says, and look once at the test split.
 
     Args:
         cell: Its cell.
         data: The set.
+        report: Called with the steps so far and their number.
 
     Returns:
         Its course and its answers.
@@ -69,7 +71,7 @@ def run_classifier(cell: Cell, data: Dataset) -> dict[str, Any]:
     training = config["training"]
     losses = fit_steps(
         model, x, y, training["steps"], training["batch_size"], derive_seed(seed, "order"),
-        training["rounds"], best,
+        training["rounds"], best, report,
     )  # fmt: skip
     model.set_weights(best.weights)
     result = {

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from keras_medaug.augmenting import (
+    CLASSIFIER_STEPS,
     conditional_images,
     fidelity_judge,
     new_generator,
@@ -16,6 +17,8 @@ from keras_medaug.datasets import Dataset
 from keras_medaug.files import write_npz_atomic
 from keras_medaug.labels import plan_labels
 from keras_medaug.metrics.guards import diversity
+from keras_medaug.models.step_times import expected_seconds
+from keras_medaug.progress import Report, ignore, portions
 from keras_medaug.seeds import derive_seed
 from keras_medaug.study.cell import Cell
 from keras_medaug.study.compiled import compiled_model
@@ -24,12 +27,13 @@ from keras_medaug.study.images import images_md5, training_images
 CHECKPOINT_SECONDS = 60.0
 
 
-def run_generator(cell: Cell, data: Dataset) -> dict[str, Any]:
+def run_generator(cell: Cell, data: Dataset, report: Report = ignore) -> dict[str, Any]:
     """Train a generative model, and store images of it in the cell.
 
     Args:
         cell: Its cell.
         data: The set.
+        report: Called with how far the work is.
 
     Returns:
         What is said of the training and of the images.
@@ -65,13 +69,19 @@ def run_generator(cell: Cell, data: Dataset) -> dict[str, Any]:
         ),
     )  # fmt: skip
     judge, record = None, None
+    filtering, fitting, making = _reports(report, config, data)
     if config["fidelity"] is not None:
-        judge, record = fidelity_judge(x, y, config["fidelity"], training["batch_size"], seed)
+        judge, record = fidelity_judge(
+            x, y, config["fidelity"], training["batch_size"], seed, report=filtering
+        )
     resume = ResumeTraining(cell.folder / "training", seconds=CHECKPOINT_SECONDS)
-    train_generator(model, x, y, training["steps"], training["batch_size"], [resume])
+    train_generator(
+        model, x, y, training["steps"], training["batch_size"], [resume], report=fitting
+    )
     total = max(round(config["ratio"] * len(y)), 1)
     wanted = plan_labels(y, "proportional", total=total)
-    images, labels, made = conditional_images(model, wanted, derive_seed(seed, "images"), judge)
+    images_seed = derive_seed(seed, "images")
+    images, labels, made = conditional_images(model, wanted, images_seed, judge, making)
     if not len(images):
         raise RuntimeError(
             f"fidelity: got {method}, seed {seed}, none of whose {made} images is taken for its "
@@ -99,3 +109,13 @@ def run_generator(cell: Cell, data: Dataset) -> dict[str, Any]:
 
 def _rounded(values: Sequence[float | None]) -> list[float | None]:
     return [None if value is None else round(value, 6) for value in values]
+
+
+def _reports(report: Report, config: dict[str, Any], data: Dataset) -> list[Report]:
+    """Return the reports of the label filter, of the training and of the images."""
+    steps, shape = config["training"]["steps"], data.image_shape
+    training = expected_seconds(config["method"], steps, shape)
+    filtering = 0.0
+    if config["fidelity"] is not None:
+        filtering = 3 * expected_seconds("classifier", CLASSIFIER_STEPS, shape)
+    return portions(report, filtering, training, 0.02 * training)

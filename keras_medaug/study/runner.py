@@ -19,6 +19,7 @@ from keras_medaug.datasets.dataset import SPLITS
 from keras_medaug.files import plain, write_json_atomic
 from keras_medaug.labels import OutOfFoldClassifier
 from keras_medaug.layers import GeometricAugmentation
+from keras_medaug.progress import Progress
 from keras_medaug.study.arm import ARMS, GENERATORS, SAFE, Arm, Function, resolve_arms
 from keras_medaug.study.cell import Cell
 from keras_medaug.study.classifying import new_classifier
@@ -27,8 +28,10 @@ from keras_medaug.study.planning import plan, policy_config
 from keras_medaug.study.policies import safe_policy as policy_of
 from keras_medaug.study.report import write_report
 from keras_medaug.study.results import summarise
-from keras_medaug.study.scheduling import check_executor, execute
+from keras_medaug.study.scheduling import check_executor, execute, plan_cells
 from keras_medaug.study.settings import Settings
+
+STATISTICS_SECONDS = 1.0  # of each arm, report and figures included
 
 
 def run(
@@ -84,7 +87,8 @@ def run(
             or another executor of processes that see the folder `store`. `None`: this process.
         store: Folder of the cells; by default `cells` in `out`. Studies may share one.
         out: Folder of `results.json`, `report.md` and figures.
-        verbose: Whether to print how far it is, and how long the rest will take.
+        verbose: Whether to print what is about to be done and where the report is, and to show, on
+            standard error, how far it is and how long the rest will take.
 
     Returns:
         The content of `results.json`: `dataset`, `config`, `versions`, `arms` (scores on `val` and
@@ -144,20 +148,25 @@ def run(
     wanted = [audit, *cells.values()]
     if verbose:
         print(_announcement(ds, chosen, seeds, settings, wanted), flush=True)
-    seconds = execute(wanted, ds, executor, verbose)
     config = {
         "arms": [arm.name for arm in chosen],
         "seeds": seeds,
         **asdict(settings),
         "environment": place,
     }
-    results = summarise(ds, chosen, seeds, config, audit.result(), cells)
-    results["timing"] = {
-        "seconds": round(time.monotonic() - began, 1),
-        "seconds_in_cells": {name: round(value, 1) for name, value in seconds.items()},
-    }
-    write_json_atomic(out / "results.json", results)
-    write_report(out, results)
+    with Progress(f"study of {ds.name}", verbose) as progress:
+        plan_cells(progress, wanted)
+        progress.plan("statistics", STATISTICS_SECONDS * len(chosen))
+        progress.announce()
+        spent = execute(wanted, ds, executor, progress)
+        with progress.part("statistics"):
+            results = summarise(ds, chosen, seeds, config, audit.result(), cells)
+            results["timing"] = {
+                "seconds": round(time.monotonic() - began, 1),
+                "seconds_in_cells": {name: round(value, 1) for name, value in spent.items()},
+            }
+            write_json_atomic(out / "results.json", results)
+            write_report(out, results)
     if verbose:
         print(f"Report: {out / 'report.md'}", flush=True)
     return results

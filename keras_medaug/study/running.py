@@ -8,6 +8,7 @@ import keras
 from keras_medaug.datasets import Dataset
 from keras_medaug.datasets.locking import locked
 from keras_medaug.files import write_json_atomic
+from keras_medaug.progress import Report, ignore
 from keras_medaug.seeds import derive_seed
 from keras_medaug.study.alone import alone_in_process
 from keras_medaug.study.auditing import run_audit
@@ -20,7 +21,12 @@ from keras_medaug.study.generating import run_generator
 WORK = {"audit": run_audit, "generator": run_generator, "classifier": run_classifier}
 
 
-def run_cell(cell: Cell, data: Dataset, call: str = "") -> float:  # noqa: ARG001
+def run_cell(
+    cell: Cell,
+    data: Dataset,
+    call: str = "",  # noqa: ARG001
+    report: Report = ignore,
+) -> float:
     """Do one cell, if it is not done, and store what it gives.
 
     Args:
@@ -28,6 +34,7 @@ def run_cell(cell: Cell, data: Dataset, call: str = "") -> float:  # noqa: ARG00
         data: The set that its configuration names.
         call: Tells this call from others of the cell, for executors that remember what a call
             gave, as Dask does, errors included.
+        report: Called with how far the work is, as `report(done, total)`.
 
     Returns:
         The seconds it took, 0 where it was done before.
@@ -60,18 +67,18 @@ def run_cell(cell: Cell, data: Dataset, call: str = "") -> float:  # noqa: ARG00
         check_place(cell.config["environment"])
         cell.store.mkdir(parents=True, exist_ok=True)
         with locked(cell.folder, "works on"):
-            return 0.0 if _is_done(cell) else _run(cell, data)
+            return 0.0 if _is_done(cell) else _run(cell, data, report)
 
 
 def _is_done(cell: Cell) -> bool:
     return cell.done and (cell.kind != "generator" or cell.has_images())
 
 
-def _run(cell: Cell, data: Dataset) -> float:
+def _run(cell: Cell, data: Dataset, report: Report) -> float:
     began = time.perf_counter()
     keras.utils.set_random_seed(derive_seed(cell.config.get("seed", 0), cell.kind))
     try:
-        result = WORK[cell.kind](cell, data)
+        result = WORK[cell.kind](cell, data, report)
     except BaseException:
         forget_models()
         raise

@@ -1,6 +1,5 @@
 """Cells on an executor: each when what it needs is there, none twice."""
 
-import time
 import uuid
 from collections.abc import Iterable
 from concurrent.futures import (
@@ -15,15 +14,13 @@ from concurrent.futures import (
 
 from keras_medaug.checks import fail
 from keras_medaug.datasets import Dataset
+from keras_medaug.metrics.expected_times import duplicates_seconds
+from keras_medaug.models.step_times import expected_seconds
+from keras_medaug.progress import Progress
 from keras_medaug.study.cell import Cell
 from keras_medaug.study.running import run_cell
 
-# Seconds a step of 64 images of 28 x 28 pixels on two cores, before any has been measured; what
-# matters is the proportions.
-SECONDS_PER_STEP = {
-    "classifier": 0.04, "cvae": 0.08, "dcgan": 0.15, "vaegan": 0.35, "audit": 1.0,
-}  # fmt: skip
-LINE_EVERY = 20.0  # seconds between two lines of progress
+LOOK_EVERY = 2.0  # seconds between two looks at which cells are running
 
 
 def check_executor(executor: Executor | None) -> Executor | None:
@@ -62,7 +59,7 @@ def check_executor(executor: Executor | None) -> Executor | None:
 
 
 def execute(
-    cells: Iterable[Cell], data: Dataset, executor: Executor | None, verbose: bool
+    cells: Iterable[Cell], data: Dataset, executor: Executor | None, progress: Progress
 ) -> dict[str, float]:
     """Do the cells that are not done, and before them those that they need.
 
@@ -70,7 +67,7 @@ def execute(
         cells: The cells.
         data: The set that they are about.
         executor: Where they run, or `None` for this process.
-        verbose: Whether to print how far it is, and how long it will take.
+        progress: Shows how far it is; the cells are planned by `plan_cells`.
 
     Returns:
         Seconds that went into cells now, by kind.
@@ -81,19 +78,23 @@ def execute(
     Example:
 
     >>> import keras_medaug as kma
+    >>> from keras_medaug.progress import Progress
     >>> from keras_medaug.study.scheduling import execute
-    >>> execute([], kma.datasets.load("phantom", size=8), None, verbose=False)
+    >>> execute([], kma.datasets.load("phantom", size=8), None, Progress("study", verbose=False))
     {}
     """
     left = _left(cells)
-    progress = _Progress(list(left.values()), verbose)
-    if executor is None:
-        for cell in left.values():
-            progress.begins(cell)
-            progress.done(cell, run_cell(cell, data))
-    else:
-        _submit_all(left, data, executor, progress)
-    return progress.seconds
+    if executor is not None:
+        return _submit_all(left, data, executor, progress)
+    spent: dict[str, float] = {}
+    for key, cell in left.items():
+        with progress.part(key) as report:
+            _spend(spent, cell, run_cell(cell, data, report=report))
+    return spent
+
+
+def _spend(spent: dict[str, float], cell: Cell, seconds: float) -> None:
+    spent[_name(cell)] = spent.get(_name(cell), 0.0) + seconds
 
 
 def _left(cells: Iterable[Cell]) -> dict[str, Cell]:
@@ -109,8 +110,9 @@ def _left(cells: Iterable[Cell]) -> dict[str, Cell]:
 
 
 def _submit_all(
-    left: dict[str, Cell], data: Dataset, executor: Executor, progress: "_Progress"
-) -> None:
+    left: dict[str, Cell], data: Dataset, executor: Executor, progress: Progress
+) -> dict[str, float]:
+    spent: dict[str, float] = {}
     waiting = dict(left)
     running: dict[Future, Cell] = {}
     try:
@@ -120,7 +122,7 @@ def _submit_all(
                 if cell.needs is None or cell.needs.key not in pending:
                     call = uuid.uuid4().hex
                     running[executor.submit(run_cell, cell, data, call)] = waiting.pop(key)
-            finished, _ = wait(running, timeout=LINE_EVERY, return_when=FIRST_COMPLETED)
+            finished, _ = wait(running, timeout=LOOK_EVERY, return_when=FIRST_COMPLETED)
             for future in finished:
                 cell = running.pop(future)
                 seconds = future.result()
@@ -129,9 +131,11 @@ def _submit_all(
                         f"store: got {cell.store}, into which the executor's processes do not "
                         "write; expected a folder that they share with this one."
                     )
-                progress.done(cell, seconds)
-            if not finished:
-                progress.tick()
+                _spend(spent, cell, seconds)
+                progress.finish(cell.key, seconds)
+            for future, cell in running.items():
+                if future.running():
+                    progress.begin(cell.key)
     except BrokenExecutor as error:
         raise RuntimeError(
             "the executor lost a process, and with it all that was running. What was done is kept: "
@@ -140,92 +144,48 @@ def _submit_all(
     finally:
         for future in running:
             future.cancel()
+    return spent
 
 
-class _Progress:
-    """How far all cells are, and how long the rest will take, by what has been measured."""
+def plan_cells(progress: Progress, cells: Iterable[Cell]) -> None:
+    """Tell a progress what there is to do.
 
-    def __init__(self, cells: list[Cell], verbose: bool) -> None:
-        self.total = len(cells)
-        self.left = {cell.key: cell for cell in cells}
-        self.verbose = verbose
-        self.seconds: dict[str, float] = {}
-        self.steps: dict[str, int] = {}
-        self.began = self.printed = time.monotonic()
-        self.expected_done = 0.0
-        if cells:
-            self._print(f"{self.total} parts to do")
+    Args:
+        progress: The progress.
+        cells: The cells; those that are done, and need nothing, are left out.
 
-    def begins(self, cell: Cell) -> None:
-        """Say what is at work, where it is one thing at a time."""
-        if time.monotonic() - self.printed >= LINE_EVERY:
-            self._print(cell.key)
+    Example:
 
-    def done(self, cell: Cell, seconds: float) -> None:
-        """Say that a cell is done."""
-        name = _name(cell)
-        self.seconds[name] = self.seconds.get(name, 0.0) + seconds
-        self.steps[name] = self.steps.get(name, 0) + cell.steps
-        self.expected_done += self._expected(cell)
-        del self.left[cell.key]
-        if time.monotonic() - self.printed >= LINE_EVERY or not self.left:
-            self._print(f"{cell.key} done")
+    >>> from keras_medaug.progress import Progress
+    >>> from keras_medaug.study.scheduling import plan_cells
+    >>> progress = Progress("study", verbose=False)
+    >>> plan_cells(progress, [])
+    >>> progress.planned
+    0
+    """
+    for key, cell in _left(cells).items():
+        progress.plan(key, _seconds(cell), _kind(cell), label=_label(cell))
 
-    def tick(self) -> None:
-        """Say that it goes on."""
-        self._print("at work")
 
-    def seconds_left(self) -> float:
-        """Return the estimate for all that is left, at the rate at which it went so far."""
-        left = sum(self._expected(cell) for cell in self.left.values())
-        done = sum(self.seconds.values())
-        if not done:
-            return left
-        return left * (time.monotonic() - self.began) / done
-
-    def _expected(self, cell: Cell) -> float:
-        """Return a cell's seconds, by those of its kind, or in proportion to others."""
-        name = _name(cell)
-        if self.steps.get(name):
-            return cell.steps * self.seconds[name] / self.steps[name]
-        guessed = sum(SECONDS_PER_STEP[kind] * steps for kind, steps in self.steps.items())
-        factor = sum(self.seconds.values()) / guessed if guessed else _size(cell)
-        return SECONDS_PER_STEP[name] * cell.steps * factor
-
-    def _print(self, text: str) -> None:
-        self.printed = time.monotonic()
-        if self.verbose:
-            done = self.total - len(self.left)
-            left = duration(self.seconds_left())
-            print(f"[{done} of {self.total}, about {left} left] {text}", flush=True)
+def _seconds(cell: Cell) -> float:
+    """Return about how long a cell takes, before any has been measured."""
+    data = cell.config["data"]
+    if cell.kind == "audit":
+        pairs = data["counts"]["test"] * data["counts"]["train"]
+        return duplicates_seconds(pairs, data["image_shape"])
+    return expected_seconds(_name(cell), cell.steps, data["image_shape"])
 
 
 def _name(cell: Cell) -> str:
     return cell.config["method"] if cell.kind == "generator" else cell.kind
 
 
-def _size(cell: Cell) -> float:
-    """Return how much larger a cell's images are than those of `SECONDS_PER_STEP`."""
-    height, width, _ = cell.config["data"]["image_shape"]
-    return height * width / 28**2
+def _kind(cell: Cell) -> tuple[str, bool]:
+    """Return what cells of one speed have in common."""
+    return _name(cell), cell.config.get("policy") is not None
 
 
-def duration(seconds: float) -> str:
-    """Return a time in the units that suit it.
-
-    Args:
-        seconds: The time.
-
-    Returns:
-        Words.
-
-    Example:
-
-    >>> from keras_medaug.study.scheduling import duration
-    >>> duration(42), duration(600), duration(7500)
-    ('42 s', '10 min', '2 h 05 min')
-    """
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+def _label(cell: Cell) -> str:
+    named = cell.config.get("arm") or cell.config.get("method") or ""
+    seed = cell.config.get("seed")
+    return f"{cell.kind} {named}".rstrip() + ("" if seed is None else f", seed {seed}")

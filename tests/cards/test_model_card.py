@@ -311,9 +311,11 @@ def test_labels_that_cannot_be_checked_are_warned_of(data, tmp_path, untrained):
 
 def test_progress_is_printed_with_the_time_left(plain, tmp_path, unconditional, capsys):
     made(unconditional, plain, tmp_path, verbose=True)
-    printed = capsys.readouterr().out
-    assert re.search(r"\[fitting the features, about \d+ s left\]", printed)
-    assert str(tmp_path / "model_card.html") in printed
+    printed = capsys.readouterr()
+    first, *_, last = printed.err.splitlines()
+    assert first == "[  0%, 0 s gone, estimating] 0 of 7: making images"
+    assert re.fullmatch(r"model card: done in \d+ s", last)
+    assert printed.out == f"Model card: {tmp_path / 'model_card.html'}\n"
 
 
 def test_real_images_can_be_left_out(data, tmp_path, model, monkeypatch):

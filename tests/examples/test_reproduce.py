@@ -24,9 +24,9 @@ import pytest
 import reproduce
 from reproduction import cells, data, executors, measures, paper, report, results
 from reproduction.budgets import PRESETS
-from reproduction.progress import Progress
 
 import keras_medaug as kma
+from keras_medaug.progress import Progress
 from keras_medaug.study import environment
 from keras_medaug.study.alone import alone_in_process
 
@@ -254,7 +254,7 @@ def test_a_training_that_came_to_nothing_is_an_error(tmp_path, monkeypatch):
     monkeypatch.setattr(kma.callbacks, "ResumeTraining", lambda *_, **__: diverged)
     phantom = kma.datasets.load("phantom", train=16, val=8, test=8)
     plan = cells.plan(phantom, 0, TINY, tmp_path)
-    context = cells.Context(plan, phantom, TINY, reproduce.new_progress([]))
+    context = cells.Context(plan, phantom, TINY)
     with pytest.raises(ArithmeticError, match="loss is not a finite number from epoch 2 on"):
         cells._fit(Model(), plan["cvae"], context)
 
@@ -606,7 +606,10 @@ class Elsewhere(Executor):
 def planned(folder, seeds):
     phantom = kma.datasets.load("phantom", train=33, val=8, test=8)
     plans = [cells.plan(phantom, seed, TINY, folder) for seed in range(seeds)]
-    progress = Progress([(c.folder, c.kind, c.steps) for p in plans for c in p.values()])
+    progress = Progress("reproduction", verbose=False)
+    for plan in plans:
+        for cell in plan.values():
+            progress.plan(cell.folder, 1.0, cell.kind)
     return phantom, plans, progress
 
 
@@ -629,7 +632,7 @@ def test_an_executor_gets_each_cell_once_and_those_first_that_others_need(tmp_pa
     for seed in range(2):
         mine = [kind for number, kind in pool.order if number == seed]
         assert mine[-1] == "confidence"
-    assert progress.share() == 1
+    assert progress.fraction == 1
 
 
 def test_workers_that_see_another_folder_are_found_out(tmp_path):
@@ -639,9 +642,9 @@ def test_workers_that_see_another_folder_are_found_out(tmp_path):
 
 
 def test_two_cells_in_one_process_are_refused(tmp_path):
-    phantom, (plan,), progress = planned(tmp_path, 1)
+    phantom, (plan,), _ = planned(tmp_path, 1)
     with alone_in_process(), ThreadPoolExecutor(1) as pool:
-        task = pool.submit(cells.run, "geometric", cells.Context(plan, phantom, TINY, progress))
+        task = pool.submit(cells.run, "geometric", cells.Context(plan, phantom, TINY))
         with pytest.raises(RuntimeError, match="two cells in one process"):
             task.result()
 

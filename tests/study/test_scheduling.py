@@ -5,29 +5,22 @@ from dataclasses import dataclass
 
 import pytest
 
+from keras_medaug.progress import Progress
 from keras_medaug.study import scheduling
 from keras_medaug.study.cell import Cell
 
 pytestmark = pytest.mark.backend_free
 
 
-@pytest.fixture
-def clock(monkeypatch):
-    """A clock that goes when it is told to."""
-
-    class Clock:
-        now = 0.0
-
-        def monotonic(self):
-            return self.now
-
-    found = Clock()
-    monkeypatch.setattr(scheduling, "time", found)
-    return found
+def silent(cells=()):
+    progress = Progress("study", verbose=False)
+    scheduling.plan_cells(progress, cells)
+    return progress
 
 
 def cell(folder, kind, seed, needs=None, **config):
-    shape = {"data": {"image_shape": [28, 28, 1]}, "seed": seed, "training": {"steps": 100}}
+    data = {"image_shape": [28, 28, 1], "counts": {"train": 60, "val": 20, "test": 20}}
+    shape = {"data": data, "seed": seed, "training": {"steps": 100}}
     return Cell(kind, {**shape, **config}, folder, needs=needs)
 
 
@@ -83,43 +76,65 @@ def test_what_needs_another_cell_is_submitted_when_that_is_done(tmp_path, monkey
         return set(running), set()
 
     monkeypatch.setattr(scheduling, "wait", wait)
-    scheduling.execute([needing, alone], None, Pool(), verbose=False)
+    progress = silent([needing, alone])
+    spent = scheduling.execute([needing, alone], None, Pool(), progress)
+    assert progress.fraction == 1.0
+    assert spent == {"cvae": 1.0, "classifier": 2.0}
     assert submitted == [(model, True), (alone, True), (needing, True)]
 
 
-def test_the_time_left_follows_what_was_measured(tmp_path, clock, capsys):
-    cells = [cell(tmp_path, "classifier", seed, arm="a") for seed in range(4)]
-    progress = scheduling._Progress(cells, verbose=True)
-    assert "[0 of 4, about" in capsys.readouterr().out
-    clock.now = 30.0
-    progress.done(cells[0], 30.0)
-    assert progress.seconds_left() == pytest.approx(90.0)
-    assert "[1 of 4, about 2 min left]" in capsys.readouterr().out
-    clock.now = 60.0
-    progress.done(cells[1], 60.0)  # beside others, in a slower process
-    progress.done(cells[2], 60.0)
-    # 150 seconds of work in 60 seconds: one cell of 50 takes 20.
-    assert progress.seconds_left() == pytest.approx(20.0)
-    progress.done(cells[3], 50.0)
-    assert progress.seconds_left() == 0
-    assert progress.seconds == {"classifier": 200.0}
-
-
-def test_kinds_that_were_not_measured_are_guessed_in_proportion(tmp_path, clock):
-    classifier = cell(tmp_path, "classifier", 0, arm="a")
+def test_what_is_done_is_not_planned_and_a_generator_takes_longer(tmp_path):
+    classifier, done = (cell(tmp_path, "classifier", seed, arm="a") for seed in range(2))
+    finish(done)
     model = cell(tmp_path, "generator", 0, method="vaegan")
-    progress = scheduling._Progress([classifier, model], verbose=False)
-    clock.now = 10.0
-    progress.done(classifier, 10.0)
-    guessed = scheduling.SECONDS_PER_STEP
-    expected = 10.0 * guessed["vaegan"] / guessed["classifier"]
-    assert progress.seconds_left() == pytest.approx(expected)
+    audit = cell(tmp_path, "audit", None)
+    assert silent([done]).planned == 0
+    planned = [silent([each]).planned for each in (audit, classifier, model)]
+    assert planned == sorted(planned)
+    assert silent([audit, classifier, model, done]).planned == pytest.approx(sum(planned))
 
 
-def test_silence_is_kept(tmp_path, capsys):
-    progress = scheduling._Progress([cell(tmp_path, "classifier", 0, arm="a")], verbose=False)
-    progress.tick()
-    assert capsys.readouterr().out == ""
+def test_a_cell_in_this_process_reports_its_steps(tmp_path, monkeypatch):
+    shown = []
+
+    def run(*_, report):
+        report(30, 100)
+        shown.append(progress._text())
+        return 1.5
+
+    monkeypatch.setattr(scheduling, "run_cell", run)
+    cells = [cell(tmp_path, "classifier", seed, arm="none") for seed in range(2)]
+    progress = silent(cells)
+    assert scheduling.execute(cells, None, None, progress) == {"classifier": 3.0}
+    assert shown[0].endswith("0 of 2: classifier none, seed 0: 30 of 100")
+    assert shown[1].endswith("1 of 2: classifier none, seed 1: 30 of 100")
+
+
+def test_those_that_run_elsewhere_have_begun(tmp_path, monkeypatch):
+    cells = [cell(tmp_path, "classifier", seed, arm="a") for seed in range(3)]
+    begun = []
+
+    class Pool:
+        def submit(self, _, each, *__):
+            future = Future()
+            future.cell = each
+            if each is not cells[2]:
+                future.set_running_or_notify_cancel()
+            return future
+
+    def wait(running, **_):
+        if not begun:  # the first time nothing has come to an end
+            return set(), set(running)
+        for future in running:
+            finish(future.cell)
+            future.set_result(1.0)
+        return set(running), set()
+
+    progress = silent(cells)
+    monkeypatch.setattr(progress, "begin", begun.append)
+    monkeypatch.setattr(scheduling, "wait", wait)
+    scheduling.execute(cells, None, Pool(), progress)
+    assert begun == [cells[0].key, cells[1].key]
 
 
 def test_what_was_submitted_is_dropped_where_one_fails(tmp_path):
@@ -139,5 +154,5 @@ def test_what_was_submitted_is_dropped_where_one_fails(tmp_path):
     pool = Failing([])
     cells = [cell(tmp_path, "classifier", seed, arm="a") for seed in range(3)]
     with pytest.raises(ZeroDivisionError):
-        scheduling.execute(cells, None, pool, verbose=False)
+        scheduling.execute(cells, None, pool, silent(cells))
     assert [future.cancelled() for future in pool.futures] == [False, True, True]

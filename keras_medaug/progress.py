@@ -1,0 +1,373 @@
+"""How far a long job is: the one display of everything in this package that takes long.
+
+It is our own and not tqdm's, which estimates from one speed of one counter: our jobs have parts of
+many kinds and speeds, a compilation before each, and parts in other processes.
+"""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+from typing import Any, Self, TextIO
+
+from keras_medaug.checks import fail
+from keras_medaug.status_line import COLUMNS, DRAW_EVERY, StatusLine, shortened
+from keras_medaug.time_left import NEARLY, TimeLeft
+
+TICK = 0.5  # seconds between two looks at the clock
+WORTH_TELLING = 10.0  # seconds, from which on the expected time is said before the start
+BAR = 16  # characters
+LABEL = 16  # characters of a label that are worth more than an amount
+
+Report = Callable[[float, float], Any]
+
+
+class Progress:
+    """Show how far a long job is, and about how long the rest takes.
+
+    A job is a list of parts. The display, on standard error, has one line of at most 79 columns:
+    drawn anew on a terminal and in a notebook, a new one about every 10 seconds elsewhere, as in a
+    log. A thread of its own keeps it moving during a call that reports nothing. The fraction that
+    is shown never falls; the time left is smoothed, and not shown before it has been measured. See
+    `keras_medaug.time_left.TimeLeft`.
+
+    Use it as a context manager: the thread ends with the block, however that ends. A process that
+    is forked within the block shows nothing.
+
+    Args:
+        title: What the job is called.
+        verbose: Whether anything is shown; default `True`.
+        stream: Where to; default standard error.
+        clock: A function that returns seconds; default `time.monotonic`.
+        tick: Seconds between two looks at the clock by the thread, or `None` for no thread.
+
+    Example:
+
+    >>> import sys
+    >>> from keras_medaug.progress import Progress
+    >>> with Progress("demonstration", stream=sys.stdout) as progress:
+    ...     progress.plan("reading", seconds=20)
+    ...     progress.plan("counting", seconds=5)
+    ...     progress.announce()
+    ...     with progress.part("reading") as report:
+    ...         for number in range(3):
+    ...             report(number + 1, 3)
+    ...     with progress.part("counting"):
+    ...         total = sum(range(100))
+    demonstration: about 25 s expected
+    [  0%, 0 s gone, estimating] 0 of 2: reading
+    demonstration: done in 0 s
+    """
+
+    def __init__(
+        self,
+        title: str,
+        verbose: bool = True,
+        stream: TextIO | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        tick: float | None = TICK,
+    ) -> None:
+        self.title = title
+        self._clock = clock
+        self._began = self._ticked = clock()
+        self._time_left = TimeLeft(self._began)
+        self._line = StatusLine(stream) if verbose else None
+        self._drawn: float | None = None
+        self._label, self._amount = title, ""
+        self._labels: dict[Hashable, str] = {}
+        self._total = self._done = 0
+        self._reported = 0.0  # of a part, at most
+        self._lock = threading.RLock()
+        self._process = os.getpid()
+        self._tick = tick
+        self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def __enter__(self) -> Self:
+        if self._line is not None and self._tick is not None:
+            self._thread = threading.Thread(
+                target=self._keep_ticking, name="keras_medaug", daemon=True
+            )
+            self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._ended.set()
+        if self._elsewhere or self._line is None:
+            return
+        with self._lock:
+            self._line.clear()
+            if kind is None and self._drawn is not None:
+                self._line.say(shortened(f"{self.title}: done in {self._gone()}", COLUMNS))
+            self._line = None
+        if self._thread is not None:
+            self._thread.join()
+
+    # ---- parts ------------------------------------------------------------------------------
+
+    def plan(
+        self, key: Hashable, seconds: float, kind: Hashable = None, label: str | None = None
+    ) -> None:
+        """Add a part to the job.
+
+        Args:
+            key: What it is known by.
+            seconds: How long it may take. What matters is the proportion to other parts.
+            kind: Parts of one kind go at one speed; default `key`.
+            label: What is shown of it; default `key`.
+        """
+        with self._lock:
+            self._time_left.plan(key, seconds, key if kind is None else kind)
+            self._labels[key] = str(key) if label is None else label
+            self._total += 1
+
+    @property
+    def planned(self) -> float:
+        """The seconds that what is left was expected to take, before any of it was measured."""
+        return self._time_left.planned
+
+    @property
+    def fraction(self) -> float:
+        """The fraction of the job that is done, in [0, 1]. It never falls."""
+        if not self._labels and self._total:
+            return 1.0
+        if self._total == 1 and self._reported:
+            return self._reported
+        return self._time_left.fraction
+
+    @property
+    def seconds_left(self) -> float | None:
+        """About how many seconds the rest takes; `None` as long as that is not known."""
+        return self._time_left.left
+
+    def announce(self) -> None:
+        """Say how long the job may take, where that is 10 seconds or more."""
+        if self._line is not None and self.planned >= WORTH_TELLING:
+            self._line.say(
+                shortened(f"{self.title}: about {duration(self.planned)} expected", COLUMNS)
+            )
+
+    def begin(self, key: Hashable) -> None:
+        """Say that a part begins, here or elsewhere."""
+        if self._elsewhere:
+            return
+        with self._lock:
+            self._time_left.begin(key, self._clock())
+            self._label, self._amount = self._labels[key], ""
+            self.tick()
+
+    def update(self, key: Hashable, done: float, total: float, amount: str | None = None) -> None:
+        """Say how far a part is.
+
+        Args:
+            key: The part.
+            done: How much of it is done.
+            total: Out of how much.
+            amount: What is shown of that; default `done` and `total`, where these are integers.
+        """
+        if self._elsewhere:
+            return
+        with self._lock:
+            fraction = done / total if total else 1.0
+            self._reported = max(self._reported, min(fraction, NEARLY))
+            self._time_left.report(key, fraction, self._clock())
+            whole = isinstance(done, int) and isinstance(total, int) and total > 1
+            self._label = self._labels[key]
+            self._amount = f": {amount}" if amount else f": {done} of {total}" if whole else ""
+            if self._clock() - self._ticked >= DRAW_EVERY:  # there may be thousands a second
+                self.tick()
+
+    def finish(self, key: Hashable, seconds: float | None = None) -> None:
+        """Say that a part is done.
+
+        Args:
+            key: The part.
+            seconds: How long it took, where that was measured in another process.
+        """
+        if self._elsewhere:
+            return
+        with self._lock:
+            self._time_left.finish(key, self._clock(), seconds)
+            self._label, self._amount = self._labels.pop(key), ""
+            self._done += 1
+            self.tick()
+
+    def drop(self, key: Hashable) -> None:
+        """Say that a part was done before, or will not be done: it counts no more."""
+        with self._lock:
+            if self._labels.pop(key, None) is not None:
+                self._time_left.drop(key)
+                self._total -= 1
+
+    @contextmanager
+    def part(self, key: Hashable, label: str | None = None) -> Iterator[Report]:
+        """Begin a part, and finish it where the block ends without an error.
+
+        Args:
+            key: The part.
+            label: What is shown of it; default what was planned.
+
+        Yields:
+            A function `report(done, total)`, which says how far the part is.
+        """
+        if label is not None:
+            self._labels[key] = label
+        self.begin(key)
+        yield lambda done, total: self.update(key, done, total)
+        self.finish(key)
+
+    # ---- display ----------------------------------------------------------------------------
+
+    def say(self, text: str) -> None:
+        """Write a line that stays."""
+        if self._elsewhere or self._line is None:
+            return
+        with self._lock:
+            self._line.say(text)
+
+    def tick(self) -> None:
+        """Look at the clock, and draw what there is to draw. The thread calls this as well."""
+        if self._elsewhere:
+            return
+        with self._lock:
+            now = self._ticked = self._clock()
+            self._time_left.advance(now)
+            if self._line is None or self._ended.is_set():
+                return
+            if self._labels and (self._drawn is None or now - self._drawn >= self._line.every):
+                self._drawn = now
+                self._line.write(self._text())
+
+    @property
+    def _elsewhere(self) -> bool:
+        """Whether this is a forked process, in which the lock may be held for ever."""
+        return os.getpid() != self._process
+
+    def _keep_ticking(self) -> None:
+        while not self._ended.wait(self._tick):
+            self.tick()
+
+    def _text(self) -> str:
+        left = self._time_left.left
+        left_text = "estimating" if left is None else f"about {duration(left)} left"
+        status = f"{self.fraction:4.0%}, {self._gone()} gone, {left_text}"
+        line = self._line
+        if line is not None and line.redraws:
+            bar = f"{'#' * round(self.fraction * BAR):<{BAR}}"
+            parts = f"[{bar}] {status} | "
+        else:
+            parts = f"[{status}] "
+        counts = f"{self._done} of {self._total}: " if self._total > 1 else ""
+        room = COLUMNS - len(parts) - len(counts)
+        amount = self._amount if room - len(self._amount) >= min(len(self._label), LABEL) else ""
+        return parts + counts + shortened(self._label, max(room - len(amount), 5)) + amount
+
+    def _gone(self) -> str:
+        return duration(self._clock() - self._began)
+
+
+# ---- reports --------------------------------------------------------------------------------
+
+
+def ignore(done: float, total: float) -> None:
+    """Do nothing: the report of a part that nobody watches."""
+
+
+def portion(report: Report, start: float, stop: float) -> Report:
+    """Return the report of a part of a part.
+
+    Args:
+        report: That of the whole.
+        start: Where in the whole it begins, in [0, 1].
+        stop: Where it ends.
+
+    Returns:
+        A function `report(done, total)`.
+
+    Example:
+
+    >>> from keras_medaug.progress import portion
+    >>> second_half = portion(lambda done, total: print(f"{done / total:.0%}"), 0.5, 1.0)
+    >>> second_half(1, 2)
+    75%
+    """
+    return lambda done, total: report(start + (stop - start) * done / total, 1.0)
+
+
+def portions(report: Report, *weights: float) -> list[Report]:
+    """Return the reports of all parts of a part, one after the other.
+
+    Args:
+        report: That of the whole.
+        *weights: How long each takes, in proportion.
+
+    Returns:
+        As many functions `report(done, total)`.
+
+    Example:
+
+    >>> from keras_medaug.progress import portions
+    >>> first, second = portions(lambda done, total: print(f"{done / total:.0%}"), 3, 1)
+    >>> second(1, 2)
+    88%
+    """
+    whole = sum(weights)
+    ends = [sum(weights[: number + 1]) / whole for number in range(len(weights))]
+    starts = [0.0, *ends[:-1]]
+    return [portion(report, start, stop) for start, stop in zip(starts, ends, strict=True)]
+
+
+@contextmanager
+def reporting(verbose: bool | Report, title: str) -> Iterator[Report]:
+    """Yield the report of a function that has an argument `verbose`.
+
+    Args:
+        verbose: Whether to show progress; or who is told instead, as `report(done, total)`.
+        title: What the function does.
+
+    Yields:
+        A function `report(done, total)`.
+
+    Raises:
+        ValueError: If `verbose` is neither.
+
+    Example:
+
+    >>> from keras_medaug.progress import reporting
+    >>> with reporting(False, "counting") as report:
+    ...     report(1, 2)
+    """
+    if not isinstance(verbose, bool):
+        if not callable(verbose):
+            raise fail("verbose", repr(verbose), "True, False, or a function (done, total)")
+        yield verbose
+        return
+    if not verbose:
+        yield ignore
+        return
+    with Progress(title) as progress:
+        progress.plan(title, 0.0)
+        with progress.part(title) as report:
+            yield report
+
+
+def duration(seconds: float) -> str:
+    """Return a time in the units that suit it.
+
+    Args:
+        seconds: The time.
+
+    Returns:
+        Words.
+
+    Example:
+
+    >>> from keras_medaug.progress import duration
+    >>> duration(42), duration(600), duration(7500)
+    ('42 s', '10 min', '2 h 05 min')
+    """
+    if seconds < 99.5:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
