@@ -17,7 +17,7 @@ from keras_medaug.time_left import NEARLY, TimeLeft
 
 TICK = 0.5  # seconds between two looks at the clock
 WORTH_TELLING = 10.0  # seconds, from which on the expected time is said before the start
-BAR = 16  # characters
+BAR = 8  # characters
 LABEL = 16  # characters of a label that are worth more than an amount
 
 Report = Callable[[float, float], Any]
@@ -56,7 +56,7 @@ class Progress:
     ...     with progress.part("counting"):
     ...         total = sum(range(100))
     demonstration: about 25 s expected
-    [  0%, 0 s gone, estimating] 0 of 2: reading
+    [  0%, 0 s gone, estimating] 0/2: reading
     demonstration: done in 0 s
     """
 
@@ -74,7 +74,7 @@ class Progress:
         self._time_left = TimeLeft(self._began)
         self._line = StatusLine(stream) if verbose else None
         self._drawn: float | None = None
-        self._label, self._amount = title, ""
+        self._label, self._amount = "starting", ""
         self._labels: dict[Hashable, str] = {}
         self._total = self._done = 0
         self._reported = 0.0  # of a part, at most
@@ -149,13 +149,13 @@ class Progress:
             )
 
     def begin(self, key: Hashable) -> None:
-        """Say that a part begins, here or elsewhere."""
+        """Say that a part begins, here or elsewhere. To say so again changes nothing."""
         if self._elsewhere:
             return
         with self._lock:
-            self._time_left.begin(key, self._clock())
-            self._label, self._amount = self._labels[key], ""
-            self.tick()
+            if self._time_left.begin(key, self._clock()):
+                self._label, self._amount = self._labels[key], ""
+                self.tick()
 
     def update(self, key: Hashable, done: float, total: float, amount: str | None = None) -> None:
         """Say how far a part is.
@@ -258,7 +258,7 @@ class Progress:
             parts = f"[{bar}] {status} | "
         else:
             parts = f"[{status}] "
-        counts = f"{self._done} of {self._total}: " if self._total > 1 else ""
+        counts = f"{self._done}/{self._total}: " if self._total > 1 else ""
         room = COLUMNS - len(parts) - len(counts)
         amount = self._amount if room - len(self._amount) >= min(len(self._label), LABEL) else ""
         return parts + counts + shortened(self._label, max(room - len(amount), 5)) + amount

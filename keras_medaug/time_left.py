@@ -103,6 +103,7 @@ class TimeLeft:
     >>> for seed in range(4):
     ...     work.plan(seed, seconds=5.0, kind="classifier")
     >>> work.begin(0, now=0.0)
+    True
     >>> work.finish(0, now=20.0)  # four times what was expected
     >>> work.advance(now=20.0)
     >>> work.left
@@ -126,10 +127,13 @@ class TimeLeft:
         """The seconds that all parts that are not done were expected to take."""
         return sum(part.planned for part in self._parts.values())
 
-    def begin(self, key: Hashable, now: float) -> None:
-        """Note that a part begins."""
-        if self._parts[key].began is None:
-            self._parts[key].began = now
+    def begin(self, key: Hashable, now: float) -> bool:
+        """Note that a part begins; return whether that is new."""
+        part = self._parts[key]
+        if part.began is not None:
+            return False
+        part.began = now
+        return True
 
     def report(self, key: Hashable, fraction: float, now: float) -> None:
         """Note how much of a part is done, in [0, 1]; less than before counts as that."""

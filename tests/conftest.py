@@ -17,7 +17,10 @@ REPOSITORY = Path(__file__).parents[1]
 
 
 # The parts of the package whose helpers use NumPy alone: the examples in their docstrings run once.
-NUMPY_ALONE = {"checks", "datasets", "files", "metrics", "plotting", "seeds"}
+NUMPY_ALONE = {
+    "checks", "datasets", "files", "metrics", "plotting", "progress", "seeds", "status_line",
+    "time_left",
+}  # fmt: skip
 
 
 def visible_gpus(backend):

@@ -328,7 +328,7 @@ def test_a_terminal_and_a_notebook_have_one_line_that_is_drawn_anew(kind):
     seen, end = walk(kind())
     announcement, drawn = screen(seen)
     assert announcement.endswith("about 2 min expected")
-    assert re.match(r"\[#+ *\] +\d+%, 2 min gone, about 2 min left \| 99 of 200: \S", drawn)
+    assert re.match(r"\[#+ *\] +\d+%, 2 min gone, about 2 min left \| 99/200: \S", drawn)
     assert seen.count("\r") > 100
     assert max(map(len, re.split(r"[\r\n]", seen + end))) <= COLUMNS
     # In the end the line is gone, and one that stays says how long it took.
@@ -343,14 +343,14 @@ def test_a_log_has_whole_lines_about_every_ten_seconds():
     assert "\r" not in seen + end
     lines = seen.splitlines()[1:]
     assert len(lines) == 1 + int(120 / LINE_EVERY)
-    assert all(re.match(r"\[ *\d+%, .* gone, .*\] \d+ of 200: \S", line) for line in lines)
+    assert all(re.match(r"\[ *\d+%, .* gone, .*\] \d+/200: \S", line) for line in lines)
     assert max(map(len, (seen + end).splitlines())) <= COLUMNS
     assert len(end.splitlines()) == 1
 
 
 def test_short_labels_are_shown_whole():
     seen, _ = walk(io.StringIO(), label="training")
-    assert "] 0 of 200: training\n" in seen
+    assert "] 0/200: training\n" in seen
     assert re.search(r": training: \d+ of 24000000\n", seen)
 
 

@@ -154,7 +154,8 @@ def run(
         **asdict(settings),
         "environment": place,
     }
-    with Progress(f"study of {ds.name}", verbose) as progress:
+    part = "" if settings.train_fraction == 1 else f", {settings.train_fraction:g} of it"
+    with Progress(f"study of {ds.name}{part}", verbose) as progress:
         plan_cells(progress, wanted)
         progress.plan("statistics", STATISTICS_SECONDS * len(chosen))
         progress.announce()

@@ -313,7 +313,7 @@ def test_progress_is_printed_with_the_time_left(plain, tmp_path, unconditional, 
     made(unconditional, plain, tmp_path, verbose=True)
     printed = capsys.readouterr()
     first, *_, last = printed.err.splitlines()
-    assert first == "[  0%, 0 s gone, estimating] 0 of 7: making images"
+    assert first == "[  0%, 0 s gone, estimating] 0/7: making images"
     assert re.fullmatch(r"model card: done in \d+ s", last)
     assert printed.out == f"Model card: {tmp_path / 'model_card.html'}\n"
 

@@ -391,7 +391,7 @@ def test_a_terminal_shows_the_bytes_that_have_come(server, path, monkeypatch, ho
     fetch(server, path)
     drawn = terminal.getvalue().split("\r")
     assert any(text.rstrip().endswith(f"| file.npz: {amount}") for text in drawn), drawn
-    assert any("[########        ]  50%, " in text for text in drawn) == (how == "good")
+    assert any("[####    ]  50%, " in text for text in drawn) == (how == "good")
     assert drawn[-1] == "file.npz: done in 0 s\n"
 
 

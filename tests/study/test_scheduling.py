@@ -106,8 +106,8 @@ def test_a_cell_in_this_process_reports_its_steps(tmp_path, monkeypatch):
     cells = [cell(tmp_path, "classifier", seed, arm="none") for seed in range(2)]
     progress = silent(cells)
     assert scheduling.execute(cells, None, None, progress) == {"classifier": 3.0}
-    assert shown[0].endswith("0 of 2: classifier none, seed 0: 30 of 100")
-    assert shown[1].endswith("1 of 2: classifier none, seed 1: 30 of 100")
+    assert shown[0].endswith("0/2: classifier none, seed 0: 30 of 100")
+    assert shown[1].endswith("1/2: classifier none, seed 1: 30 of 100")
 
 
 def test_those_that_run_elsewhere_have_begun(tmp_path, monkeypatch):
