@@ -76,7 +76,7 @@ class Progress:
         self._drawn: float | None = None
         self._label, self._amount = "starting", ""
         self._labels: dict[Hashable, str] = {}
-        self._total = self._done = 0
+        self._total = self._done = self._ever = 0
         self._reported = 0.0  # of a part, at most
         self._lock = threading.RLock()
         self._process = os.getpid()
@@ -121,6 +121,7 @@ class Progress:
             self._time_left.plan(key, seconds, key if kind is None else kind)
             self._labels[key] = str(key) if label is None else label
             self._total += 1
+            self._ever += 1
 
     @property
     def planned(self) -> float:
@@ -132,7 +133,7 @@ class Progress:
         """The fraction of the job that is done, in [0, 1]. It never falls."""
         if not self._labels and self._total:
             return 1.0
-        if self._total == 1 and self._reported:
+        if self._ever == 1 and self._reported:
             return self._reported
         return self._time_left.fraction
 

@@ -86,8 +86,9 @@ class TimeLeft:
 
     What is shown is smoothed. `left` falls with the clock, and moves to a new estimate gradually,
     in proportion to the time so far. `fraction` never falls: at each moment it grows by as much of
-    what lacks as the clock takes of `left`. Both stay as they are until enough is measured: 1/200
-    of the job or 20 seconds, whichever is less.
+    what lacks as the clock takes of `left`. Before there is an estimate it is that of the planned
+    seconds. There is none until enough is measured: 1/200 of the job or 20 seconds, whichever is
+    less, and of the kinds of work that are left more than a fifth, by their time.
 
     Args:
         now: The time at which the job begins, in seconds.
@@ -115,7 +116,7 @@ class TimeLeft:
         self.left: float | None = None
         self._parts: dict[Hashable, _Part] = {}
         self._finished: dict[Hashable, _Kind] = {}
-        self._busy = 0.0
+        self._busy = self._done = 0.0  # seconds that finished parts took, and were planned for
         self._began = self._then = now
 
     def plan(self, key: Hashable, seconds: float, kind: Hashable) -> None:
@@ -149,6 +150,7 @@ class TimeLeft:
         if part.began is not None and part.first is not None and part.reports >= FEWEST_REPORTS:
             warm_up = min(part.first[0] - part.began, seconds)
         self._busy += seconds
+        self._done += part.planned
         kind = self._finished.setdefault(part.kind, _Kind())
         kind.add(part.planned, seconds - warm_up, warm_up)
 
@@ -172,7 +174,13 @@ class TimeLeft:
                 self.left = self._smoothed(self.left, estimate, passed, now - self._began)
             if passed > 0:
                 self.fraction += (1 - self.fraction) * passed / (self.left + passed)
+        else:
+            self.fraction = max(self.fraction, self._planned_fraction())
         self.fraction = min(self.fraction, NEARLY)
+
+    def _planned_fraction(self) -> float:
+        done = self._done + sum(each.planned * each.fraction for each in self._parts.values())
+        return done / (self._done + self.planned) if done else 0.0
 
     def _smoothed(self, left: float, estimate: float, passed: float, elapsed: float) -> float:
         within = min(max(elapsed / SMOOTHED_OVER, QUICKEST), SLOWEST)

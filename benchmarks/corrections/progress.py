@@ -211,7 +211,7 @@ def largest_fall(shown: Shown) -> float:
 
 def silence(root: str | None) -> float:
     """Return the longest silence of a card's log, in seconds of this machine."""
-    name = "pneumoniamnist" if root else "phantom"
+    name = "breastmnist" if root else "phantom"
     with tempfile.TemporaryDirectory() as folder:
         code = (
             "import keras_medaug as kma\n"
