@@ -345,8 +345,8 @@ def conditional_images(
     (3, 8, 8, 1)
     """
     if judge is None:
-        images = model.generate(len(wanted), wanted, seed, verbose=report)
-        return images, wanted, len(wanted)
+        told = {} if report is ignore else {"verbose": report}
+        return model.generate(len(wanted), wanted, seed, **told), wanted, len(wanted)
 
     def draw(missing: NDArray, turn: int) -> tuple[NDArray, NDArray, NDArray]:
         labels = np.repeat(np.arange(len(missing), dtype=np.int32), missing)

@@ -1,16 +1,19 @@
 """Everything that takes long says how far it is: on standard error, or to whom it is told."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
 import keras_medaug as kma
+from keras_medaug import augmenting
 from keras_medaug.study.cell import Cell
 from keras_medaug.study.running import WORK
 
 
 @pytest.fixture(scope="module")
 def data():
-    return kma.datasets.load("phantom", size=8, train=96, val=24, test=24)
+    return kma.datasets.load("phantom", size=8, train=600, val=24, test=24)
 
 
 def duplicates(data, verbose):
@@ -121,16 +124,19 @@ def test_it_is_shown_on_standard_error(call, capfd):
 @pytest.mark.parametrize(
     ("options", "parts"),
     [
-        ({"fidelity": 0.0}, 4),
-        ({"labels": "classifier", "confidence": 0.0}, 4),
+        ({"fidelity": 0.01}, 4),
+        ({"labels": "classifier", "confidence": 0.01}, 4),
     ],
 )
 def test_augment_shows_all_of_its_parts(data, capfd, monkeypatch, options, parts):
     monkeypatch.setattr("keras_medaug.status_line.LINE_EVERY", 0.0)
     monkeypatch.setattr("keras_medaug.progress.DRAW_EVERY", 0.0)
     monkeypatch.setattr("keras_medaug.augmenting.CLASSIFIER_STEPS", 4)
+    quick = partial(augmenting.fidelity_judge, steps=4)
+    monkeypatch.setattr("keras_medaug.augmenting.fidelity_judge", quick)
     settings = {"method": "cvae", "per_class": 2, "steps": 4, "latent_dim": 2, "seed": 0}
-    kma.augment(*data.train, batch_size=32, **settings, **options)
+    few = [part[:96] for part in data.train]
+    kma.augment(*few, batch_size=32, **settings, **options)
     out, err = capfd.readouterr()
     assert not out
     lines = err.splitlines()
@@ -138,9 +144,9 @@ def test_augment_shows_all_of_its_parts(data, capfd, monkeypatch, options, parts
     assert any(f"{parts - 1}/{parts}: looking for copies of training" in line for line in lines)
     assert any(": training cvae: 3 of 6" in line for line in lines)
     assert lines[-1].startswith("augment with cvae: done in ")
-    kma.augment(*data.train, verbose=0, **settings)
+    kma.augment(*few, verbose=0, **settings)
     assert capfd.readouterr() == ("", "")
-    kma.augment(*data.train, verbose=2, **settings)
+    kma.augment(*few, verbose=2, **settings)
     assert "Epoch 1/2" in capfd.readouterr().out  # Keras's own lines, with the losses
 
 

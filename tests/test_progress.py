@@ -264,6 +264,20 @@ def test_a_part_that_reports_less_than_before_keeps_what_it_had():
     assert progress.fraction == 0.6
 
 
+def test_as_long_as_there_is_no_estimate_the_plan_counts():
+    clock = Clock()
+    progress = Progress("job", verbose=False, clock=clock)
+    progress.plan("a", 10.0)
+    progress.plan("b", 90.0)
+    progress.begin("a")
+    progress.update("a", 1, 2)
+    clock.now = 2.0
+    progress.tick()
+    assert (progress.seconds_left, progress.fraction) == (None, 0.05)
+    progress.finish("a")
+    assert (progress.seconds_left, progress.fraction) == (None, 0.1)
+
+
 def test_what_is_dropped_counts_no_more():
     progress = Progress("job", verbose=False, clock=Clock())
     for key in "ab":

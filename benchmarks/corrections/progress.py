@@ -240,6 +240,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--root", help="folder of the MedMNIST files, for the card's silence")
     parser.add_argument("--silence", action="store_true", help="make a card, which takes minutes")
+    parser.add_argument(
+        "--measured",
+        nargs="*",
+        default=[],
+        metavar="JOB=SECONDS",
+        help="longest silences of logs that were measured by time stamps, to be recorded as well",
+    )
     options = parser.parse_args()
     before = new is None
     figures: list[dict[str, Any]] = []
@@ -260,6 +267,9 @@ def main() -> None:
         add(f"card, {stage}: estimate over the true time left (-1: none shown)", value)
     if options.silence:
         add("card: longest silence, seconds", silence(options.root), TARGETS["silence"])
+    for measured in options.measured:
+        job, _, seconds = measured.rpartition("=")
+        add(f"{job}: longest silence of its log, seconds", float(seconds), TARGETS["silence"])
     command = "python benchmarks/corrections/progress.py" + " --silence" * options.silence
     record = {"command": command, "machine": "two AMD EPYC cores", "figures": figures}
     options.out.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
