@@ -132,6 +132,7 @@ def test_augment_shows_all_of_its_parts(data, capfd, monkeypatch, options, parts
     monkeypatch.setattr("keras_medaug.status_line.LINE_EVERY", 0.0)
     monkeypatch.setattr("keras_medaug.progress.DRAW_EVERY", 0.0)
     monkeypatch.setattr("keras_medaug.augmenting.CLASSIFIER_STEPS", 4)
+    monkeypatch.setattr("keras_medaug.augmenting.MOST_TRIES", 1)
     quick = partial(augmenting.fidelity_judge, steps=4)
     monkeypatch.setattr("keras_medaug.augmenting.fidelity_judge", quick)
     settings = {"method": "cvae", "per_class": 2, "steps": 4, "latent_dim": 2, "seed": 0}
