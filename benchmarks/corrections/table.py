@@ -12,9 +12,9 @@ from pathlib import Path
 FOLDER = Path(__file__).resolve().parents[2] / "docs/results/corrections"
 INTRODUCTION = """# Corrections of images and metrics: figures before and after
 
-Each table compares the package before the corrections with the package after them. The scripts are in
-`benchmarks/corrections`; each table names its command. All were run on two AMD EPYC cores. This page is
-written by `python benchmarks/corrections/table.py`.
+Each table compares the package before the corrections with the package after them. The scripts are
+in `benchmarks/corrections`; each table names its command. All were run on two AMD EPYC cores. This
+page is written by `python benchmarks/corrections/table.py`.
 """
 
 

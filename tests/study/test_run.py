@@ -312,13 +312,13 @@ def test_lost_images_of_a_model_are_made_again_and_lost_results_too(study, data,
 
 def test_a_filter_that_leaves_few_images_is_told_of(data, tmp_path, monkeypatch):
     few = (lambda _, labels: labels == 0), {}
-    monkeypatch.setattr(generating, "fidelity_judge", lambda *_: few)
+    monkeypatch.setattr(generating, "fidelity_judge", lambda *_, **__: few)
     options = OPTIONS | {"steps": 2}
     results = kma.study.run(data, ["none", "cvae"], seeds=1, fidelity=0.5, out=tmp_path, **options)
     (warning,) = [each for each in results["warnings"] if each["guard"] == "too_few_images"]
     assert warning["least"] == 0.25
     nothing = (lambda _, labels: labels < 0), {}
-    monkeypatch.setattr(generating, "fidelity_judge", lambda *_: nothing)
+    monkeypatch.setattr(generating, "fidelity_judge", lambda *_, **__: nothing)
     with pytest.raises(RuntimeError, match="fidelity: got cvae, seed 0, none of whose"):
         kma.study.run(data, ["none", "cvae"], seeds=1, fidelity=0.6, out=tmp_path, **options)
 
