@@ -14,6 +14,9 @@ are other real ones, and what is done to them grows from nothing to much:
 - `copies`: that share of them are training images. What counts them is the copy audit, which
   stands beside the metrics there: the share of images that it finds authentic, and of suspects.
 
+Two measures look at images and not at features: the spectral distance, and the classifier
+two-sample test of the images against training images, which has 0.5 for images of the same kind.
+
 `EXPECTED` has what each measure should do then. The table says how it moved, whether from the first
 level to the last it went beyond the first's interval (`moved`), and whether every step went that
 way, or at least not against it by more than the intervals allow (`monotonic`).
@@ -46,16 +49,20 @@ LEVELS: dict[str, tuple[float, ...]] = {
 MODES = 8
 REPEATED = 10
 MEASURES = ("kernel", "frechet", "precision", "recall", "density", "coverage")
+OF_IMAGES = ("spectral", "two_sample")
 
 # The sign in which each measure has to move as the level grows; 0 where nothing is asked.
 EXPECTED: dict[str, dict[str, int]] = {
-    "noise": {"kernel": 1, "frechet": 1, "precision": -1, "density": -1, "coverage": -1},
-    "blur": {"kernel": 1, "frechet": 1, "coverage": -1},
+    "noise": {
+        "kernel": 1, "frechet": 1, "precision": -1, "density": -1, "coverage": -1,
+        "spectral": 1, "two_sample": 1,
+    },
+    "blur": {"kernel": 1, "frechet": 1, "coverage": -1, "spectral": 1, "two_sample": 1},
     "classes dropped": {"kernel": 1, "frechet": 1, "recall": -1, "coverage": -1},
     "modes dropped": {"kernel": 1, "frechet": 1, "recall": -1, "coverage": -1},
     "repeated": {"kernel": 1, "frechet": 1, "recall": -1, "coverage": -1},
     "copies": {"precision": 1, "coverage": 1},
-}
+}  # fmt: skip
 
 
 class Images:
@@ -131,7 +138,30 @@ def measured(images: Images, spaces: Mapping[str, Callable]) -> list[dict[str, A
                 if what == "copies":
                     rows[-1]["audit"] = audited(images, made)
                 print(what, level, space, {n: rows[-1][n]["value"] for n in MEASURES}, flush=True)
+            rows.append({
+                "what": what, "level": level, "space": "images", "count": found["count"],
+                **of_images(images, made, found["spectral"]),
+            })  # fmt: skip
+            print(what, level, {n: rows[-1][n]["value"] for n in OF_IMAGES}, flush=True)
     return rows
+
+
+def of_images(images: Images, made: NDArray, spectral: dict[str, Any]) -> dict[str, Any]:
+    """Return the measures that need no features."""
+    test = kma.metrics.two_sample_auc(made, images.train_x, held_out=images.held_out)
+    return {
+        "spectral": {
+            "value": round(spectral["value"], 5),
+            "ci95": [round(end, 5) for end in spectral["ci95"]],
+            "floor": round(spectral["floor"]["value"], 5),
+            "high_frequency_ratio": round(spectral["high_frequency_ratio"], 5),
+        },
+        "two_sample": {
+            "value": round(test["auc"], 5),
+            "ci95": [round(end, 5) for end in test["ci95"]],
+            "floor": round(test["reference"]["auc"], 5),
+        },
+    }
 
 
 def audited(images: Images, made: NDArray) -> dict[str, float]:
@@ -157,6 +187,8 @@ def directions(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         for space in dict.fromkeys(row["space"] for row in rows):
             steps = [row for row in rows if row["what"] == what and row["space"] == space]
             for name, sign in signs.items():
+                if name not in steps[0]:
+                    continue
                 values = [sign * step[name]["value"] for step in steps]
                 ends = [sorted(sign * end for end in step[name]["ci95"]) for step in steps]
                 found.append({

@@ -1,4 +1,4 @@
-"""The table of the page on image quality: how each metric moved as real images were made worse."""
+"""Tables of the page on image quality: how each metric moved as real images were made worse."""
 
 import json
 from pathlib import Path
@@ -16,9 +16,10 @@ DONE = {
 
 
 def write_directions(results: Path, out: Path) -> None:
-    """Write the table to a Markdown file."""
+    """Write the tables to Markdown files."""
     stored = json.loads((results / "metrics_direction.json").read_text(encoding="utf-8"))
     (out / "metrics_direction.md").write_text(directions_table(stored["rows"]), encoding="utf-8")
+    (out / "metrics_of_images.md").write_text(images_table(stored["rows"]), encoding="utf-8")
 
 
 def directions_table(rows: list[dict[str, Any]]) -> str:
@@ -26,10 +27,22 @@ def directions_table(rows: list[dict[str, Any]]) -> str:
     lines = [f"| what is done | space | {' | '.join(f'`{name}`' for name in MEASURES)} |"]
     lines.append("|---|---|" + "---:|" * len(MEASURES))
     for what, words in DONE.items():
-        for space in dict.fromkeys(row["space"] for row in rows):
+        for space in dict.fromkeys(row["space"] for row in rows if "kernel" in row):
             steps = [row for row in rows if row["what"] == what and row["space"] == space]
             cells = [_moved(steps[0][name], steps[-1][name]) for name in MEASURES]
             lines.append(f"| {words} | {space} | {' | '.join(cells)} |")
+    return "\n".join([*lines, ""])
+
+
+def images_table(rows: list[dict[str, Any]]) -> str:
+    """Return first and last value of the metrics that need no features."""
+    lines = ["| what is done | `spectral` (dB²) | high-frequency ratio | two-sample AUC |"]
+    lines.append("|---|---:|---:|---:|")
+    for what, words in DONE.items():
+        steps = [row for row in rows if row["what"] == what and row["space"] == "images"]
+        ratios = [row["spectral"]["high_frequency_ratio"] for row in (steps[0], steps[-1])]
+        cells = [_moved(steps[0][name], steps[-1][name]) for name in ("spectral", "two_sample")]
+        lines.append(f"| {words} | {cells[0]} | {ratios[0]:.2f} → {ratios[1]:.2f} | {cells[1]} |")
     return "\n".join([*lines, ""])
 
 

@@ -16,6 +16,7 @@ from keras_medaug.checks import check_images, check_labels, check_positive, fail
 from keras_medaug.files import replacing, write_text_atomic
 from keras_medaug.metrics import frechet_distance, kernel_distance, manifold_scores
 from keras_medaug.metrics.samples import check_features
+from keras_medaug.metrics.spectral import band_powers, compare_powers
 from keras_medaug.seeds import resolve_seed
 
 if TYPE_CHECKING:
@@ -27,8 +28,10 @@ BLOCKS = 10
 FEWEST = 20
 TABLE = "samples.csv"
 
+OF_IMAGES = "spectral"  # the metric that compares images and not features
+
 # Whether less of a metric is better, or more.
-LESS = ("kernel", "frechet")
+LESS = ("kernel", "frechet", OF_IMAGES)
 MORE = ("precision", "recall", "density", "coverage")
 
 
@@ -50,8 +53,8 @@ class SampleMonitor(keras.callbacks.Callback):
         held_out: Real images that the model is not trained on, such as the validation split, 20
             or more, or `None` to draw only.
         features: Extractors by name, as in `keras_medaug.metrics.sample_quality`.
-        metrics: Of `"kernel"`, `"frechet"`, `"precision"`, `"recall"`, `"density"` and
-            `"coverage"`.
+        metrics: Of `"kernel"`, `"frechet"`, `"precision"`, `"recall"`, `"density"`, `"coverage"`
+            and `"spectral"`, which sees blur.
         every: Epochs between looks; the last epoch of a training is looked at, too. A look makes as
             many images as there are `labels`, else `held_out` images, else 64.
         labels: Classes of the images to make, integers `(n,)`, for a conditional model; those of
@@ -62,7 +65,7 @@ class SampleMonitor(keras.callbacks.Callback):
 
     Attributes:
         history: One dictionary for each look: `epoch`, counted from 1, and each
-            `<features>_<metric>`.
+            `<features>_<metric>`; `spectral` alone, which needs no features.
         best_epoch: The epoch with the best value so far, or `None`.
 
     Raises:
@@ -115,7 +118,16 @@ class SampleMonitor(keras.callbacks.Callback):
             self._count = len(self.labels)
         if self._real and self._count < FEWEST:
             raise fail("labels", f"{self._count} labels", f"{FEWEST} or more")
-        self.columns = [f"{name}_{metric}" for name in self._real for metric in self.metrics]
+        self._powers = None
+        self.columns = [
+            f"{name}_{metric}"
+            for name in self._real
+            for metric in self.metrics
+            if metric != OF_IMAGES
+        ]
+        if self._real and OF_IMAGES in self.metrics:
+            self._powers = band_powers(check_images(held_out, "held_out"))
+            self.columns.insert(0, OF_IMAGES)
         if best is not None and best not in self.columns:
             expected = f"one of {', '.join(self.columns)}" if self.columns else "`held_out` as well"
             raise fail("best", repr(best), expected)
@@ -210,7 +222,11 @@ class SampleMonitor(keras.callbacks.Callback):
             return dict.fromkeys(self.columns, math.nan)
         for name, real in self._real.items():
             ours = check_features(self._features[name](images), f"features[{name!r}]")
-            found.update({f"{name}_{m}": _value(m, real, ours) for m in self.metrics})
+            of_features = [metric for metric in self.metrics if metric != OF_IMAGES]
+            found.update({f"{name}_{m}": _value(m, real, ours) for m in of_features})
+        if self._powers is not None:
+            compared = compare_powers(self._powers, band_powers(images), images.shape[1:])
+            found[OF_IMAGES] = compared["value"]
         return found
 
     def _draw(self, images: NDArray, epoch: int) -> None:
@@ -316,7 +332,8 @@ def _curves(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], title: st
     for panel, metric in zip(axes, metrics, strict=True):
         for name in (each for each in columns if each.rpartition("_")[2] == metric):
             values = [row[name] for row in rows]
-            panel.plot(epochs, values, marker="o", markersize=3, label=name.rpartition("_")[0])
+            space = name.rpartition("_")[0] or "images"
+            panel.plot(epochs, values, marker="o", markersize=3, label=space)
         panel.set_xlabel("epoch")
         panel.set_ylabel(metric)
         tidy(panel)

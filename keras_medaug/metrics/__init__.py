@@ -14,6 +14,7 @@ from keras_medaug.metrics.guards import (
 from keras_medaug.metrics.kernel import kernel_distance
 from keras_medaug.metrics.manifold import manifold_scores
 from keras_medaug.metrics.quality import sample_quality
+from keras_medaug.metrics.spectral import spectral_distance
 from keras_medaug.metrics.two_sample import two_sample_auc
 
 __all__ = [
@@ -30,5 +31,6 @@ __all__ = [
     "nearest_images",
     "prior_shift",
     "sample_quality",
+    "spectral_distance",
     "two_sample_auc",
 ]

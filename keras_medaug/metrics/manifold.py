@@ -10,6 +10,7 @@ from keras_medaug.checks import check_positive, fail
 from keras_medaug.metrics.samples import check_pair
 
 TILE = 2048  # images compared at a time, on either side
+TIED = 1e-12  # of the sums of squares: a squared distance is known to no more than this
 QUANTILE = 1.959964  # normal, 0.975
 
 
@@ -24,6 +25,10 @@ def manifold_scores(real: ArrayLike, synthetic: ArrayLike, neighbours: int = 5) 
       precision, but one real outlier with a huge ball does not count for all; it can be above 1;
     - *coverage* is the share of real images with a synthetic image in their ball: as recall, but
       wide balls of poor synthetic images do not count.
+
+    A ball holds its edge: of equal images each is in the balls of the others, and a set compared
+    with itself has a precision of 1. Distances that differ by less than a millionth of the length
+    of the vectors are equal: this much may be rounding, also that of an extractor in `float32`.
 
     All depend on the numbers of images and on k: compare with what as many unseen real images get.
     Memory is about `2048 * 2048` distances, however many images there are.
@@ -77,9 +82,12 @@ def manifold_scores(real: ArrayLike, synthetic: ArrayLike, neighbours: int = 5) 
     }
 
 
-def _tiles(first: NDArray, second: NDArray) -> Iterator[tuple[slice, Iterator]]:
-    """Yield parts of `first`, with the squared distances of each to parts of `second`."""
-    squares = [np.einsum("ij,ij->i", x, x) for x in (first, second)]
+def _tiles(first: NDArray, second: NDArray, tied: float = 0.0) -> Iterator[tuple[slice, Iterator]]:
+    """Yield parts of `first`, with the squared distances of each to parts of `second`.
+
+    All are less by `tied` of both rows' sums of squares, and not below 0.
+    """
+    squares = [(1 - tied) * np.einsum("ij,ij->i", x, x) for x in (first, second)]
 
     def distances(rows: slice) -> Iterator[tuple[slice, NDArray]]:
         for start in range(0, len(second), TILE):
@@ -149,12 +157,12 @@ def _compare(
     in_real = _Hits(len(synthetic), len(real))
     in_synthetic = _Hits(len(real), len(synthetic))
     holding = _Hits(len(real), len(synthetic))
-    for rows, parts in _tiles(real, synthetic):
+    for rows, parts in _tiles(real, synthetic, TIED):
         for columns, distances in parts:
-            within = distances < real_radii[rows, None]
+            within = distances <= real_radii[rows, None]
             in_real.add(columns, rows, within.T)
             holding.add(rows, columns, within)
-            in_synthetic.add(rows, columns, distances < synthetic_radii[columns])
+            in_synthetic.add(rows, columns, distances <= synthetic_radii[columns])
     return in_real, in_synthetic, holding
 
 

@@ -1,7 +1,7 @@
 """How good synthetic images are, beside what real ones would get."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,6 +11,7 @@ from keras_medaug.metrics.frechet import frechet_distance
 from keras_medaug.metrics.kernel import kernel_distance
 from keras_medaug.metrics.manifold import manifold_scores
 from keras_medaug.metrics.samples import check_features
+from keras_medaug.metrics.spectral import band_powers, compare_powers
 from keras_medaug.progress import Report, portion, portions, reporting
 from keras_medaug.seeds import derive_seed
 
@@ -18,6 +19,7 @@ BLOCKS = 10
 FEWEST = 20  # images of a class, below which it is passed over
 CHUNK = 4096
 SHARES = ("precision", "recall", "density", "coverage")
+SPECTRAL = ("value", "ci95", "high_frequency_ratio")
 
 Extractor = Callable[[NDArray], ArrayLike]
 
@@ -39,6 +41,10 @@ def sample_quality(
     The floor is what real images get that training never saw, as many of them: more cannot be asked
     of new images. Better than the floor is no merit: blurred images can be, images of few kinds,
     and copies of training images; `copy_audit` and `diversity` tell.
+
+    Unbiased distances (`kernel`, `spectral`) take all synthetic and all held-out images: their
+    values do not depend on the numbers, and more images make the interval narrower. All others do
+    depend on them, and take as many synthetic as held-out images.
 
     All numbers depend on the space and on the number of images, and none can be compared with one
     from elsewhere. What each sees and misses is told in the explanation "How good are the images?".
@@ -63,11 +69,14 @@ def sample_quality(
 
         - `count`: the images compared, of the synthetic ones and of the held-out ones alike: as
           many as there are of the fewer, the others drawn;
+        - `counts`: `[synthetic, held_out]`, the images that unbiased distances compare;
         - `training_count`;
+        - `spectral`: `value`, `ci95` and `high_frequency_ratio` of `spectral_distance`, and the
+          same three as `floor`;
         - `spaces`: for each extractor a dictionary of `kernel` and `frechet` distance, `precision`,
           `recall`, `density` and `coverage`, each with `value`, `ci95` and `floor`, itself
           `{value, ci95}`; of `frechet` also `bias` and `components`;
-        - `classes`: the same as `spaces`, and `count`, for each class by number; `None` where there
+        - `classes`: the same but for `classes`, for each class by number; `None` where there
           are fewer than 20 images of any kind; or `None` without labels.
 
     Raises:
@@ -105,13 +114,21 @@ def sample_quality(
             name: [_extract(extractor, each, name) for each in (x, real, unseen)]
             for name, extractor in features.items()
         }
+        powers = [band_powers(each) for each in (x, real, unseen)]
         extracting(1, 1)
+        settings = _Settings(x.shape[1:], neighbours, fewest)
         return {
-            **_compared(vectors, neighbours, seed, comparing),
+            **_compared(vectors, powers, settings, seed, comparing),
             "classes": None
             if classes is None
-            else _by_class(vectors, classes, fewest, neighbours, seed, by_class),
+            else _by_class(vectors, powers, classes, settings, seed, by_class),
         }
+
+
+class _Settings(NamedTuple):
+    shape: tuple[int, ...]  # of an image
+    neighbours: int
+    fewest: int  # images of a class that is looked at
 
 
 def _check_classes(
@@ -146,9 +163,9 @@ def _extract(extractor: Extractor, images: NDArray, name: str) -> NDArray[np.flo
 
 def _by_class(
     vectors: Mapping[str, list[NDArray]],
+    powers: list[NDArray],
     classes: list[NDArray],
-    fewest: int,
-    neighbours: int,
+    settings: _Settings,
     seed: int,
     report: Report,
 ) -> dict[str, Any]:
@@ -156,49 +173,65 @@ def _by_class(
     count = max(int(each.max()) for each in classes) + 1
     for label in range(count):
         members = [each == label for each in classes]
-        if min(int(each.sum()) for each in members) < fewest:
+        if min(int(each.sum()) for each in members) < settings.fewest:
             found[str(label)] = None
             continue
         own = {
             name: [x[chosen] for x, chosen in zip(sets, members, strict=True)]
             for name, sets in vectors.items()
         }
+        own_powers = [x[chosen] for x, chosen in zip(powers, members, strict=True)]
         found[str(label)] = _compared(
-            own, neighbours, derive_seed(seed, label),
+            own, own_powers, settings, derive_seed(seed, label),
             portion(report, label / count, (label + 1) / count),
         )  # fmt: skip
     return found
 
 
 def _compared(
-    vectors: Mapping[str, list[NDArray]], neighbours: int, seed: int, report: Report
+    vectors: Mapping[str, list[NDArray]],
+    powers: list[NDArray],
+    settings: _Settings,
+    seed: int,
+    report: Report,
 ) -> dict[str, Any]:
-    """Return how synthetic and unseen images, equally many, compare with training images."""
-    made, real, unseen = next(iter(vectors.values()))
+    """Return how synthetic and unseen images compare with training images."""
+    made, real, unseen = powers
     count = min(len(made), len(unseen))
     rng = np.random.default_rng(derive_seed(seed, "drawn"))
     drawn = [np.sort(rng.permutation(len(each))[:count]) for each in (made, unseen)]
     spaces = {}
     reports = iter(portions(report, *[1] * 2 * len(vectors)))
     for name, (ours, reference, theirs) in vectors.items():
-        found, floor = (
-            _measured(reference, x[chosen], neighbours, seed, next(reports))
-            for x, chosen in zip((ours, theirs), drawn, strict=True)
+        measured, floor = (
+            _measured(reference, rows, chosen, settings.neighbours, seed, next(reports))
+            for rows, chosen in zip((ours, theirs), drawn, strict=True)
         )
-        for measure, value in found.items():
+        for measure, value in measured.items():
             value["floor"] = {key: floor[measure][key] for key in ("value", "ci95")}
-        spaces[name] = found
-    return {"count": count, "training_count": len(real), "spaces": spaces}
+        spaces[name] = measured
+    spectral, floor = (compare_powers(real, rows, settings.shape) for rows in (made, unseen))
+    return {
+        "count": count,
+        "counts": [len(made), len(unseen)],
+        "training_count": len(real),
+        "spectral": {
+            **{key: spectral[key] for key in SPECTRAL},
+            "floor": {key: floor[key] for key in SPECTRAL},
+        },
+        "spaces": spaces,
+    }
 
 
 def _measured(
-    real: NDArray, images: NDArray, neighbours: int, seed: int, report: Report
+    real: NDArray, images: NDArray, drawn: NDArray, neighbours: int, seed: int, report: Report
 ) -> dict[str, Any]:
+    """Return the kernel distance of all images, and the biased measures of those drawn."""
     kernel = kernel_distance(real, images, min(BLOCKS, len(images) // 2, len(real) // 2), seed)
     report(1, 3)
-    frechet = frechet_distance(real, images, seed=seed)
+    frechet = frechet_distance(real, images[drawn], seed=seed)
     report(2, 3)
-    shares = manifold_scores(real, images, neighbours)
+    shares = manifold_scores(real, images[drawn], neighbours)
     report(3, 3)
     return {
         "kernel": {key: kernel[key] for key in ("value", "ci95")},

@@ -67,6 +67,22 @@ def test_the_values_are_those_of_the_metrics(tmp_path):
     assert last["pixels_recall"] == pytest.approx(expected)
 
 
+def test_the_spectrum_is_a_column_of_its_own(tmp_path):
+    """It needs no features; less of it is better."""
+    options = {"metrics": ["spectral", "kernel"], "every": 2, "best": "spectral"}
+    monitor = SampleMonitor(tmp_path, VAL, SPACES, **options)
+    model = fit(new_model(), monitor, epochs=4)
+    assert list(rows(tmp_path)[0]) == ["epoch", "spectral", "pixels_kernel", "mean_kernel"]
+    values = {row["epoch"]: row["spectral"] for row in monitor.history}
+    assert monitor.best_epoch == min(values, key=values.get)
+    made = model.generate(len(VAL), seed=0)
+    expected = kma.metrics.spectral_distance(VAL, made)["value"]
+    assert values[monitor.best_epoch] == pytest.approx(expected, rel=1e-4)
+    alone = SampleMonitor(tmp_path / "alone", VAL, SPACES, metrics=["spectral"], every=2)
+    fit(new_model(), alone, epochs=2)
+    assert list(alone.history[0]) == ["epoch", "spectral"]
+
+
 def test_training_is_not_touched(tmp_path):
     plain = fit(new_model()).get_weights()
     watched = fit(new_model(), SampleMonitor(tmp_path, VAL, SPACES, every=1)).get_weights()

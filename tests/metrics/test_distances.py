@@ -18,6 +18,11 @@ def normal(count, size, seed, shift=0.0, scale=1.0):
     return np.random.default_rng(seed).normal(shift, scale, size=(count, size))
 
 
+def scaled(real, *others):
+    """Return sets over the root mean square of the real one's values."""
+    return [x / np.sqrt(np.mean(real**2)) for x in (real, *others)]
+
+
 def kernel(x, y):
     return (x @ y.T / x.shape[1] + 1) ** 3
 
@@ -54,13 +59,16 @@ def test_frechet_is_its_formula(features):
 def test_kernel_is_that_of_clean_fid_and_torch_fidelity(features, reference):
     count = min(map(len, features))
     equal = [x[:count] for x in features]
-    found = kernel_distance(*equal)["value"]
+    found = kernel_distance(*equal, scaled=False)["value"]
     assert found == pytest.approx(reference.kernel(*equal), abs=1e-4, rel=1e-6)
     assert found == pytest.approx(reference.kernel_of_equal_sets(*equal), abs=1e-4, rel=1e-6)
 
 
 def test_kernel_is_its_definition(features):
-    assert kernel_distance(*features)["value"] == pytest.approx(discrepancy(*features), rel=1e-8)
+    expected = discrepancy(*scaled(*features))
+    assert kernel_distance(*features)["value"] == pytest.approx(expected, rel=1e-8)
+    found = kernel_distance(*features, scaled=False)["value"]
+    assert found == pytest.approx(discrepancy(*features), rel=1e-8)
 
 
 @pytest.mark.parametrize("kept", [0, 2**26])  # moments that are computed twice, or once
@@ -71,21 +79,22 @@ def test_sums_by_moments_are_those_of_all_pairs(features, kept, monkeypatch):
     for one, other in zip(
         kernel_module._by_moments(*parts), kernel_module._by_pairs(*parts), strict=True
     ):
-        assert one.shape == (5,)
+        assert one.shape == (5, 4)
         np.testing.assert_allclose(one, other, rtol=1e-10)
 
 
-def test_the_interval_is_that_of_leaving_out_blocks(features):
-    """From the definition, with the blocks that the seed deals."""
+@pytest.mark.parametrize("as_scaled", [True, False])
+def test_the_interval_is_that_of_leaving_out_blocks(features, as_scaled):
+    """From the definition, with the blocks that the seed deals; the scale is left out as well."""
     x, y = features
     rng = np.random.default_rng(3)
     blocks = [np.array_split(rng.permutation(len(each)), 5) for each in (x, y)]
-    without = np.array([
-        discrepancy(np.delete(x, a, axis=0), np.delete(y, b, axis=0))
-        for a, b in zip(*blocks, strict=True)
-    ])  # fmt: skip
+    pairs = [
+        (np.delete(x, a, axis=0), np.delete(y, b, axis=0)) for a, b in zip(*blocks, strict=True)
+    ]
+    without = np.array([discrepancy(*(scaled(*pair) if as_scaled else pair)) for pair in pairs])
     error = np.sqrt(4 / 5 * np.sum((without - without.mean()) ** 2))
-    found = kernel_distance(x, y, blocks=5, seed=3)
+    found = kernel_distance(x, y, blocks=5, seed=3, scaled=as_scaled)
     expected = found["value"] + stats.t.ppf(0.975, 4) * error * np.array([-1, 1])
     np.testing.assert_allclose(found["ci95"], expected, rtol=1e-3)
 
@@ -171,7 +180,7 @@ def test_intervals_cover(function, count):
     options = {"resamples": 60} if function is frechet_distance else {}
     found = [
         function(normal(count, 3, s), normal(count, 3, 1000 + s, shift=0.4), **options)
-        for s in range(150)
+        for s in range(150 if function is frechet_distance else 400)
     ]
     expected = np.mean([each["value"] for each in found])
     inside = np.mean([each["ci95"][0] <= expected <= each["ci95"][1] for each in found])
@@ -224,6 +233,43 @@ def test_types(function, kind):
     assert function(x, y) == expected
 
 
+@pytest.mark.parametrize("scale", [1e-200, 1e-2, 0.1, 10.0, 1e3, 1e200])
+@pytest.mark.parametrize("count", [30, 400])  # by pairs, and by moments
+def test_kernel_does_not_depend_on_the_unit_of_the_features(count, scale):
+    x, y = normal(count, 6, 0), normal(count, 6, 1, shift=0.3)
+    expected, result = kernel_distance(x, y), kernel_distance(scale * x, scale * y)
+    assert result["value"] == pytest.approx(expected["value"], rel=1e-9)
+    assert result["ci95"] == pytest.approx(expected["ci95"], rel=1e-9)
+
+
+def test_kernel_sees_half_the_spread_of_small_features():
+    """A classifier's can be so small: a nearly linear kernel sees means alone."""
+    x, y = 0.01 * normal(300, 8, 0), 0.01 * normal(300, 8, 1)
+    same, narrow = kernel_distance(x, y), kernel_distance(x, y / 2)
+    assert narrow["ci95"][0] > same["ci95"][1]
+    assert narrow["value"] > 5 * np.ptp(same["ci95"]) / 2
+
+
+@pytest.mark.parametrize("function", [frechet_distance, kernel_distance])
+def test_blank_features(function):
+    """Which have no scale: those of the other set give it."""
+    blank, x = np.zeros((40, 3)), normal(40, 3, 0)
+    assert function(blank, blank)["value"] == 0
+    assert function(blank, blank)["ci95"] == [0, 0]
+    assert function(blank, x)["ci95"][0] > 0
+    assert function(x, blank)["ci95"][0] > 0
+    assert function(blank + 3, blank + 3)["value"] == pytest.approx(0, abs=1e-12)
+    if function is kernel_distance:
+        assert function(blank, 1e3 * x)["value"] == pytest.approx(function(blank, x)["value"])
+
+
+def test_features_that_are_blank_but_in_one_block():
+    """Without it there is no scale; the interval is finite all the same."""
+    x = np.zeros((20, 3))
+    x[3] = 1.0
+    assert np.isfinite(kernel_distance(x, normal(20, 3, 1))["ci95"]).all()
+
+
 # ---- what is refused ------------------------------------------------------------------------
 
 
@@ -252,6 +298,8 @@ def test_other_arguments_are_refused():
         frechet_distance(x, x, components=4)
     with pytest.raises(ValueError, match="`blocks`: got 10 for 12 images"):
         kernel_distance(x, x)
+    with pytest.raises(ValueError, match="`scaled`: got 2"):
+        kernel_distance(x, x, 2, scaled=2)
     with pytest.raises(ValueError, match="`blocks`"):
         kernel_distance(x, x, blocks=1)
     with pytest.raises(ValueError, match="`neighbours`: got 12 with 12 images"):

@@ -80,8 +80,78 @@ def test_intervals_cover(count, other, size):
         assert 0.7 < np.mean(np.ptp(ends, axis=1)) / (3.92 * np.std(values)) < 3, name
 
 
-def test_copies_of_one_image_have_no_ball():
-    """Their distance is 0, and a ball of radius 0 holds nothing."""
+def test_copies_of_one_image_hold_themselves_alone():
+    """Their distance is 0, and a ball of radius 0 holds what is in the same place."""
     found = values(manifold_scores(normal(40, 0), np.zeros((40, 3))))
     assert found["recall"] == 0.0
     assert 0 < found["coverage"] < 1
+
+
+# ---- ties -----------------------------------------------------------------------------------
+
+
+def brute_force(real, synthetic, neighbours):
+    """Return the scores of whole numbers from exact differences; balls hold their edge."""
+
+    def squares(x, y):
+        return ((x[:, None, :] - y[None]) ** 2).sum(axis=2)
+
+    def radii(x):
+        return np.sort(squares(x, x), axis=1)[:, neighbours]  # itself is the first
+
+    distances = squares(real, synthetic)
+    in_real = distances <= radii(real)[:, None]
+    return {
+        "precision": in_real.any(axis=0).mean(),
+        "recall": (distances <= radii(synthetic)).any(axis=1).mean(),
+        "density": in_real.sum(axis=0).mean() / neighbours,
+        "coverage": in_real.any(axis=1).mean(),
+    }
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e4, 0.1])
+@pytest.mark.parametrize("seed", range(3))
+def test_of_whole_numbers_ties_are_ties(seed, offset):
+    """Of few values, so that most distances occur many times."""
+    rng = np.random.default_rng(seed)
+    real, synthetic = rng.integers(0, 4, (90, 5)), rng.integers(0, 4, (70, 5))
+    found = values(manifold_scores(real + offset, synthetic + offset))
+    assert found == pytest.approx(brute_force(real, synthetic, 5), abs=1e-12)
+    tenths = values(manifold_scores(real * 0.1 + 0.3, synthetic * 0.1 + 0.3))
+    assert tenths == pytest.approx(found, abs=1e-12)
+
+
+@pytest.mark.parametrize("times", [1, 2, 6, 12])
+def test_a_set_is_in_its_own_balls_however_often_images_are_repeated(times):
+    x = np.repeat(normal(20, 0, shift=7.0, size=50), times, axis=0)
+    found = values(manifold_scores(x, x))
+    assert (found["precision"], found["recall"], found["coverage"]) == (1.0, 1.0, 1.0)
+
+
+def test_repeated_images_whose_features_differ_by_rounding():
+    """As an extractor's in float32 do, from one batch to the next."""
+    x = np.repeat(normal(20, 0, shift=7.0, size=50), 8, axis=0)
+    rounded = x * (1 + 1e-7 * np.random.default_rng(1).normal(size=x.shape))
+    found = values(manifold_scores(rounded, rounded[::-1]))
+    assert (found["precision"], found["recall"], found["coverage"]) == (1.0, 1.0, 1.0)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, 1e6])
+def test_blank_images(value):
+    blank = np.full((40, 3), value)
+    found = values(manifold_scores(blank, blank[:20]))
+    assert (found["precision"], found["recall"], found["coverage"]) == (1.0, 1.0, 1.0)
+    other = values(manifold_scores(blank, blank + 1))
+    assert other == dict.fromkeys(NAMES, 0.0)
+
+
+@pytest.mark.parametrize("tile", [7, 64])
+def test_order_and_parts_change_nothing(tile, monkeypatch):
+    rng = np.random.default_rng(0)
+    pool = rng.normal(size=(15, 40))
+    real, synthetic = pool[rng.integers(0, 15, 90)], pool[rng.integers(0, 12, 70)]
+    expected = manifold_scores(real, synthetic)
+    monkeypatch.setattr(manifold_module, "TILE", tile)
+    orders = rng.permutation(90), rng.permutation(70)
+    found = values(manifold_scores(real[orders[0]], synthetic[orders[1]]))
+    assert found == pytest.approx(values(expected), abs=1e-12)

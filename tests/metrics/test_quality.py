@@ -61,6 +61,43 @@ def test_the_floor_is_what_the_metric_gives_unseen_images(of_real):
     assert found == pytest.approx(expected, rel=1e-6)
 
 
+def test_unbiased_distances_take_all_images():
+    """So that a generator that makes many is known better; the rest keeps equal numbers."""
+    many = np.concatenate([TRAIN[0][::-1], TEST[0]])
+    found = sample_quality(many, TRAIN[0], VAL[0][:30], {"pixels": PIXELS})
+    assert (found["count"], found["counts"]) == (30, [len(many), 30])
+    space = found["spaces"]["pixels"]
+    vectors = PIXELS(TRAIN[0]), PIXELS(many)
+    assert space["kernel"]["value"] == pytest.approx(kma.metrics.kernel_distance(*vectors)["value"])
+    few = sample_quality(many[-30:], TRAIN[0], VAL[0][:30], {"pixels": PIXELS})
+    assert np.ptp(space["kernel"]["ci95"]) < np.ptp(few["spaces"]["pixels"]["kernel"]["ci95"]) / 2
+    assert np.ptp(found["spectral"]["ci95"]) < np.ptp(few["spectral"]["ci95"]) / 2
+    assert space["kernel"]["floor"] == few["spaces"]["pixels"]["kernel"]["floor"]
+    assert space["frechet"]["bias"] == few["spaces"]["pixels"]["frechet"]["bias"]
+
+
+def test_the_unit_of_features_changes_no_kernel_distance():
+    units = {str(unit): lambda x, unit=unit: unit * PIXELS(x) for unit in (1e-3, 1.0, 1e3)}
+    found = sample_quality(TEST[0], TRAIN[0], VAL[0], units)["spaces"]
+    for unit in ("0.001", "1000.0"):
+        for each, expected in (
+            (found[unit]["kernel"], found["1.0"]["kernel"]),
+            (found[unit]["kernel"]["floor"], found["1.0"]["kernel"]["floor"]),
+        ):
+            assert each["value"] == pytest.approx(expected["value"], rel=1e-6)
+
+
+def test_the_spectrum_has_its_floor(of_real):
+    spectral = of_real["spectral"]
+    expected = kma.metrics.spectral_distance(TRAIN[0], VAL[0])
+    assert spectral["floor"] == {name: expected[name] for name in spectral["floor"]}
+    assert spectral["value"] == kma.metrics.spectral_distance(TRAIN[0], TEST[0])["value"]
+    blurred = (TEST[0] + np.roll(TEST[0], 1, axis=1)) / 2
+    worse = quality(blurred)["spectral"]
+    assert worse["ci95"][0] > spectral["floor"]["ci95"][1]
+    assert worse["high_frequency_ratio"] < 0.7 < spectral["high_frequency_ratio"] < 1.3
+
+
 def test_worse_images_are_seen():
     blurred = sum(np.roll(TEST[0], step, axis=(1, 2)) for step in range(8)) / 8
     space = quality(blurred)["spaces"]["pixels"]
@@ -83,6 +120,8 @@ def test_each_class_by_itself():
     found = quality(TEST[0], labels=one_for_another, **labels)
     assert found["classes"]["0"] is None  # no image of it is left
     assert found["classes"]["1"]["count"] == np.sum(VAL[1] == 1)
+    own = kma.metrics.spectral_distance(TRAIN[0][TRAIN[1] == 1], VAL[0][VAL[1] == 1])
+    assert found["classes"]["1"]["spectral"]["floor"]["value"] == own["value"]
     right = quality(TEST[0], labels=TEST[1], **labels)["classes"]
     names = "1", "spaces", "pixels", "kernel", "value"
     values = []
