@@ -32,6 +32,8 @@ class OutOfFoldClassifier:
     Attributes:
         real_agreement: Share of the real images whose label the classifier that has not seen them
             gives, in [0, 1]; `None` before `fit`.
+        real_probabilities: Class probabilities of the real images, `(n, num_classes)`, of each
+            image from the classifier that has not seen it; `None` before `fit`.
 
     Raises:
         ValueError: If an argument is not as described.
@@ -61,6 +63,7 @@ class OutOfFoldClassifier:
         self.seed = resolve_seed(seed)
         self.settings: Mapping[str, Any] = settings
         self.real_agreement: float | None = None
+        self.real_probabilities: NDArray[np.float32] | None = None
         self._classifier: Classifier | None = None
         self._weights: list[list[NDArray]] = []
 
@@ -96,7 +99,7 @@ class OutOfFoldClassifier:
         model = Classifier(images.shape[1:], classes, **self.settings, seed=self.seed)
         model.compile()
         self._classifier, self._weights = model, []
-        right = 0
+        unseen = np.empty((len(labels), classes), np.float32)
         for fold in range(self.folds):
             seed = derive_seed(self.seed, "fold", fold)
             model.restart(seed)
@@ -106,9 +109,9 @@ class OutOfFoldClassifier:
                 report=portion(report, fold / self.folds, (fold + 1) / self.folds),
             )  # fmt: skip
             self._weights.append(model.get_weights())
-            answers = model.predict(images[~inside], batch_size=256, verbose=0).argmax(axis=1)
-            right += int((answers == labels[~inside]).sum())
-        self.real_agreement = right / len(labels)
+            unseen[~inside] = model.predict(images[~inside], batch_size=256, verbose=0)
+        self.real_probabilities = unseen
+        self.real_agreement = int((unseen.argmax(axis=1) == labels).sum()) / len(labels)
 
     def predict(self, x: ArrayLike) -> NDArray[np.float32]:
         """Return the mean of the classifiers' probabilities.

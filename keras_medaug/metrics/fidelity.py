@@ -1,5 +1,6 @@
 """Whether synthetic images show the classes that they are said to show."""
 
+import math
 from statistics import NormalDist
 from typing import Any
 
@@ -15,7 +16,6 @@ from keras_medaug.metrics.guards import (
     lost_share,
     predicted,
     recalls,
-    statistics,
 )
 
 
@@ -60,7 +60,6 @@ def label_fidelity(
     Raises:
         ValueError: If an argument is not as described, `held_out` is of one class, or no class is
             in both.
-        ImportError: If SciPy is not installed.
 
     Example:
 
@@ -91,9 +90,34 @@ def label_fidelity(
         raise fail("labels", "no class of `held_out_labels`", "one or more of them")
     probabilities = [predicted(predict, as_floats(each)) for each in (made, real)]
     check_labels(real_labels, "held_out_labels", num_classes=probabilities[1].shape[1])
-    ours = recalls(made_labels, probabilities[0])
-    theirs = recalls(real_labels, probabilities[1])
-    counts = [np.bincount(each, minlength=len(ours)) for each in (made_labels, real_labels)]
+    return compare_answers(probabilities[0], made_labels, probabilities[1], real_labels)
+
+
+def compare_answers(
+    probabilities: NDArray, labels: NDArray, real_probabilities: NDArray, real_labels: NDArray
+) -> dict[str, Any]:
+    """Compare what classifiers say of synthetic images with what they say of real ones.
+
+    Args:
+        probabilities: Class probabilities of synthetic images, `(n, num_classes)`.
+        labels: Their labels, `(n,)`.
+        real_probabilities: Class probabilities of real images that are new to the classifiers.
+        real_labels: Their labels, of two classes or more, of which synthetic images show one.
+
+    Returns:
+        As `label_fidelity`.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_medaug.metrics.fidelity import compare_answers
+    >>> labels = np.arange(40) % 2
+    >>> right = np.eye(2)[labels]
+    >>> compare_answers(1 - right, labels, right, labels)["wrong"]
+    [0, 1]
+    """
+    ours, theirs = recalls(labels, probabilities), recalls(real_labels, real_probabilities)
+    counts = [np.bincount(each, minlength=len(ours)) for each in (labels, real_labels)]
     both = np.flatnonzero((counts[0] > 0) & (counts[1] > 0))
     synthetic, unseen = _Recalls(ours, counts[0], both), _Recalls(theirs, counts[1], both)
     lost = lost_share(unseen.mean, synthetic.mean, len(both))
@@ -130,13 +154,47 @@ class _Recalls:
 def _less_than_half(made: _Recalls, real: _Recalls) -> NDArray[np.bool_]:
     """Tell in which classes the first share is below half the second, and not by chance."""
     right = [np.rint(each.shares * each.counts).astype(int) for each in (made, real)]
-    tables = [
-        [[hits, count - hits] for hits, count in zip(*each, strict=True)]
-        for each in zip(right, (made.counts, real.counts), strict=True)
-    ]
-    test = statistics().fisher_exact
-    p = [test(table, alternative="less").pvalue for table in zip(*tables, strict=True)]
-    return (np.array(p) < LEVEL / 2 / len(p)) & (made.shares < real.shares / 2)
+    cells = zip(right[0], made.counts, right[1], real.counts, strict=True)
+    p = np.array([fisher_below(*map(int, each)) for each in cells])
+    return (p < LEVEL / 2 / len(p)) & (made.shares < real.shares / 2)
+
+
+def fisher_below(hits: int, count: int, other_hits: int, other_count: int) -> float:
+    """Return the p value of Fisher's exact test that a fraction is below another one.
+
+    Args:
+        hits: Successes of the first kind, `0 <= hits <= count`.
+        count: Trials of the first kind.
+        other_hits: Successes of the second kind.
+        other_count: Trials of the second kind.
+
+    Returns:
+        The probability of as few successes or fewer among the first trials, of all ways to spread
+        the successes over the trials.
+
+    Example:
+
+    >>> from keras_medaug.metrics.fidelity import fisher_below
+    >>> round(fisher_below(1, 10, 6, 8), 6)
+    0.00905
+    """
+    total = hits + other_hits
+    most, least = min(count, total), max(0, total - other_count)
+
+    def log_chance(successes: int) -> float:
+        return (
+            _log_choose(count, successes)
+            + _log_choose(other_count, total - successes)
+            - _log_choose(count + other_count, total)
+        )
+
+    logs = np.array([log_chance(successes) for successes in range(least, most + 1)])
+    chances = np.exp(logs - logs.max())
+    return float(chances[: hits - least + 1].sum() / chances.sum())
+
+
+def _log_choose(count: int, chosen: int) -> float:
+    return math.lgamma(count + 1) - math.lgamma(chosen + 1) - math.lgamma(count - chosen + 1)
 
 
 def _times(tests: int) -> float:

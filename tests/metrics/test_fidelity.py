@@ -1,9 +1,13 @@
 """Whether synthetic images show the classes that they are said to show."""
 
+import sys
+
 import numpy as np
 import pytest
+from scipy import stats
 
 from keras_medaug.metrics import label_fidelity
+from keras_medaug.metrics.fidelity import fisher_below
 
 pytestmark = pytest.mark.backend_free
 
@@ -130,3 +134,22 @@ def test_another_predict_is_refused():
     images = seen_as([0, 1], 2)
     with pytest.raises(ValueError, match=r"^`predict`: got a int"):
         label_fidelity(3, images, [0, 1], images, [0, 1])
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_p_is_that_of_scipy(seed):
+    rng = np.random.default_rng(seed)
+    for _ in range(25):
+        count, other = (int(each) for each in rng.integers(1, 300, 2))
+        hits, other_hits = int(rng.integers(count + 1)), int(rng.integers(other + 1))
+        table = [[hits, count - hits], [other_hits, other - other_hits]]
+        expected = stats.fisher_exact(table, alternative="less").pvalue
+        found = fisher_below(hits, count, other_hits, other)
+        assert found == pytest.approx(expected, rel=1e-9, abs=1e-15)
+
+
+def test_it_needs_no_scipy(monkeypatch):
+    """As `augment` calls it, which needs none."""
+    monkeypatch.setitem(sys.modules, "scipy", None)
+    labels = np.arange(40) % 2
+    assert found(1 - labels, labels, labels, labels, 2)["wrong"] == [0, 1]

@@ -1,0 +1,111 @@
+"""Images of the classes that are wanted, from a trained generative model."""
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from keras_medaug.models.generative_model import GenerativeModel
+from keras_medaug.seeds import derive_seed
+
+MOST_TRIES = 20  # images made for each one that is wanted, before the rest is given up
+
+Judge = Callable[[NDArray, NDArray], NDArray]
+
+
+def conditional_images(
+    model: GenerativeModel, wanted: NDArray, seed: int, judge: Judge | None = None
+) -> tuple[NDArray, NDArray, int]:
+    """Make images of the classes that are wanted.
+
+    Args:
+        model: A trained conditional model.
+        wanted: Labels in ascending order.
+        seed: Of the images.
+        judge: Tells for images and labels which pass, or `None` where all do.
+
+    Returns:
+        `(images, labels, made)`: those that pass, at most as many as wanted, and how many images
+        were made for that.
+
+    Example:
+
+    >>> import numpy as np
+    >>> import keras_medaug as kma
+    >>> from keras_medaug.labels.labelled_images import conditional_images
+    >>> model = kma.models.CVAE((8, 8, 1), num_classes=2, latent_dim=4, seed=0)
+    >>> conditional_images(model, np.int32([0, 0, 1]), seed=0)[0].shape
+    (3, 8, 8, 1)
+    """
+    if judge is None:
+        return model.generate(len(wanted), wanted, seed), wanted, len(wanted)
+
+    def draw(missing: NDArray, turn: int) -> tuple[NDArray, NDArray, NDArray]:
+        labels = np.repeat(np.arange(len(missing), dtype=np.int32), missing)
+        images = model.generate(len(labels), labels, derive_seed(seed, turn))
+        return images, labels, judge(images, labels)
+
+    return _collect(draw, wanted)
+
+
+def classified_images(
+    model: GenerativeModel,
+    classifier: keras.Model,
+    wanted: NDArray,
+    seed: int,
+    confidence: float,
+    judge: Judge | None = None,
+) -> tuple[NDArray, NDArray, int]:
+    """Make images with a model that knows no classes, and let a classifier label them.
+
+    Args:
+        model: A trained model without classes.
+        classifier: Returns class probabilities.
+        wanted: Labels in ascending order.
+        seed: Of the images.
+        confidence: Least probability of the likeliest class.
+        judge: As in `conditional_images`.
+
+    Returns:
+        As `conditional_images`.
+
+    Example:
+
+    >>> import numpy as np
+    >>> import keras_medaug as kma
+    >>> from keras_medaug.labels.labelled_images import classified_images
+    >>> model = kma.models.CVAE((8, 8, 1), latent_dim=4, seed=0)
+    >>> classifier = kma.models.Classifier((8, 8, 1), 2, filters=4, seed=0)
+    >>> images, labels, made = classified_images(model, classifier, np.int32([0, 1]), 0, 0.0)
+    >>> len(images) <= 2 <= made
+    True
+    """
+
+    def draw(missing: NDArray, turn: int) -> tuple[NDArray, NDArray, NDArray]:
+        images = model.generate(max(2 * int(missing.sum()), 32), seed=derive_seed(seed, turn))
+        probabilities = classifier.predict(images, batch_size=256, verbose=0)
+        labels = probabilities.argmax(axis=1).astype(np.int32)
+        passed = probabilities.max(axis=1) >= confidence
+        return images, labels, passed if judge is None else passed & judge(images, labels)
+
+    return _collect(draw, wanted)
+
+
+def _collect(
+    draw: Callable[[NDArray, int], tuple[NDArray, NDArray, NDArray]], wanted: NDArray
+) -> tuple[NDArray, NDArray, int]:
+    """Draw until every class has what it is to get, or too many images have been made."""
+    missing = np.bincount(wanted)
+    kept_images, kept_labels, made, turn = [], [], 0, 0
+    while missing.any() and made < MOST_TRIES * len(wanted):
+        images, labels, passed = draw(missing, turn)
+        made, turn = made + len(images), turn + 1
+        for label in np.flatnonzero(missing):
+            chosen = np.flatnonzero(passed & (labels == label))[: missing[label]]
+            kept_images.append(images[chosen])
+            kept_labels.append(labels[chosen])
+            missing[label] -= len(chosen)
+    labels = np.concatenate(kept_labels)
+    order = np.argsort(labels, kind="stable")
+    return np.concatenate(kept_images)[order], labels[order], made
