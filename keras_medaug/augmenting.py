@@ -2,7 +2,8 @@
 
 import inspect
 import math
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -10,29 +11,44 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from keras_medaug._version import __version__
+from keras_medaug.assessment.image_sets import ImageSets, in_8_bits
+from keras_medaug.assessment.record import describe_set, measure_record, notes_of
+from keras_medaug.assessment.shown_labels import FOLDS as LABEL_FOLDS
+from keras_medaug.assessment.shown_labels import STEPS as LABEL_STEPS
+from keras_medaug.assessment.shown_labels import see_labels
 from keras_medaug.checks import check_images, check_labels, check_positive, check_share, fail
-from keras_medaug.datasets import Dataset
-from keras_medaug.datasets.export import NOT_ANONYMOUS, audit_notes, describe_model
+from keras_medaug.datasets.export import describe_model
 from keras_medaug.labels import OutOfFoldClassifier, plan_labels
-from keras_medaug.labels.plan import PerClass
+from keras_medaug.labels.label_filter import LabelFilter
+from keras_medaug.labels.labelled_images import classified_images, conditional_images
+from keras_medaug.labels.plan import PerClass, warn_of_rare
 from keras_medaug.metrics import copy_audit
-from keras_medaug.metrics.expected_times import audit_seconds
+from keras_medaug.metrics.expected_times import audit_seconds, quality_seconds
 from keras_medaug.models import CVAE, DCGAN, VAEGAN, Classifier
 from keras_medaug.models.fit_steps import fit_steps
 from keras_medaug.models.generative_model import GenerativeModel
 from keras_medaug.models.report_steps import ReportSteps
+from keras_medaug.models.saving import check_model_path, save_model
 from keras_medaug.models.step_times import expected_seconds
 from keras_medaug.progress import Progress, Report, ignore
 from keras_medaug.seeds import derive_seed, resolve_seed
 
+__all__ = [
+    "METHODS",
+    "augment",
+    "check_settings",
+    "classified_images",
+    "conditional_images",
+    "fidelity_judge",
+    "new_generator",
+    "train_generator",
+]
+
 METHODS: dict[str, type[GenerativeModel]] = {"cvae": CVAE, "dcgan": DCGAN, "vaegan": VAEGAN}
 LABELS = ("conditional", "classifier")
-MOST_TRIES = 20  # images made for each one that is wanted, before the rest is given up
 CLASSIFIER_STEPS = 500
 # What is set for a model, not by the user.
 FIXED = {"self", "kwargs", "image_shape", "num_classes", "seed", "augmentation"}
-
-Judge = Callable[[NDArray, NDArray], NDArray]
 
 
 def augment(
@@ -48,16 +64,18 @@ def augment(
     held_out: ArrayLike | None = None,
     seed: int | None = None,
     verbose: int | str = "auto",
+    save: str | os.PathLike | None = None,
     **settings: Any,
 ) -> tuple[NDArray[np.float32], NDArray[np.int32], dict[str, Any]]:
     """Train a generative model on a labelled set, and make images with labels.
 
-    The card tells what was done: `method`, `model` (class, configuration, steps), `seed`,
-    `labels` (where they come from), `counts` and `requested` by class, `generated` (how many were
-    made to get them), `fidelity` (or null), `copy_audit`, `source` (MD5 and counts of the set),
-    `versions`, and `notes`, sentences to read before the images are used.
+    The provenance record says what was done and what the images are. It begins with `summary`: how
+    well a simple classifier tells them from real images. Read it and `warnings` before you use the
+    images. Whether the images help a classifier is another question: `keras_medaug.study.run`
+    answers it.
 
-    Whether the images help a classifier is another question: `keras_medaug.study.run` answers it.
+    With `save` the trained model is kept. `keras.saving.load_model(path)` gives it back, for more
+    images (`model.generate`) and for a page about it (`keras_medaug.model_card`).
 
     Args:
         x: Training images, `(n, h, w, c)`, floats in [0, 1] or `uint8`. Leave test images out.
@@ -69,34 +87,50 @@ def augment(
         labels: `"conditional"`: the model is told the class and makes images of it.
             `"classifier"`: it knows of none, and a classifier fitted on `x` says which class an
             image is of.
-        fidelity: Least probability of its label that an image must have for classifiers fitted out
-            of fold, whose likeliest class it must be as well; others are left out. `None` keeps
-            all. See `keras_medaug.labels.OutOfFoldClassifier`.
-        confidence: Least probability of the likeliest class, for labels by a classifier.
-        held_out: Real images that the model does not see, as the copy audit's yardstick, or
-            `None`.
+        fidelity: Minimum out-of-fold probability of the intended label. Images predicted as another
+            class are discarded. `None` keeps all. See `keras_medaug.labels.OutOfFoldClassifier`.
+        confidence: Minimum probability of the likeliest class, for labels by a classifier.
+        held_out: Real images that the model does not see, for reference values, 20 or more; or
+            `None`. Without them no number of the record has a reference value.
         seed: Integer seed of everything, or `None`.
         verbose: 0: nothing is shown; 1 or `"auto"`: progress, on standard error, with the time
             left; 2: also one line per epoch with the losses, as in `keras.Model.fit`.
+        save: A file that does not exist yet, ending in `.keras`, for the trained model; or `None`.
         **settings: Further arguments of the model, such as `latent_dim`.
 
     Returns:
-        `(x_new, y_new, card)`: images, `float32` in [0, 1]; their labels, in ascending order; and
-        the card, a dictionary that JSON can hold. Fewer images than were asked for come where
-        too few pass the filter; the card says so.
+        `(x_new, y_new, record)`: images, `float32` in [0, 1]; their labels, in ascending order; and
+        the record, a dictionary that JSON can hold. Fewer images than were asked for come where too
+        few pass the filter. The record holds:
+
+        - `summary`: the first sentence to read;
+        - `two_sample`: a classifier that tells the images from training images, and its reference
+          value (`metrics.two_sample_auc`);
+        - `warnings`: sentences, the same as those of `model_card`;
+        - `method`, `model` (class, configuration, steps), `seed`, `images_seed` (that of
+          `generate`), `labels` (where they come from), `fidelity` (or null);
+        - `counts` and `requested` by class, `generated` (how many images were made to get them);
+        - `copy_audit` (`metrics.copy_audit`), `quality` (`metrics.sample_quality` in the space of
+          pixels, or null) and `readings` (whether its numbers are worse than the reference values,
+          and how small a difference would have been seen), `diversity` (`metrics.diversity`);
+        - `label_fidelity`: what classifiers that were fitted out of fold see in the images, beside
+          what they see in training images (`metrics.label_fidelity`), or null;
+        - `source` (MD5 and counts of the set), `model_file` (name, MD5 and bytes of what `save`
+          wrote, or null), `versions`, and `notes`, more sentences.
 
     Raises:
         ValueError: If an argument is not as described; before any training.
         RuntimeError: If no image at all passes the filter.
+        OSError: If the model cannot be saved.
 
     Example:
 
     >>> import keras_medaug as kma
     >>> x, y = kma.datasets.load("phantom", size=8).train
-    >>> x_new, y_new, card = kma.augment(
+    >>> x_new, y_new, record = kma.augment(
     ...     x, y, method="cvae", per_class=3, steps=8, seed=0, verbose=0, latent_dim=4
     ... )
-    >>> x_new.shape, y_new.tolist()[:6], card["counts"]
+    >>> x_new.shape, y_new.tolist()[:6], record["counts"]
     ((12, 8, 8, 1), [0, 0, 0, 1, 1, 1], [3, 3, 3, 3])
     """
     images = check_images(x, "x")
@@ -112,6 +146,7 @@ def augment(
     fidelity = None if fidelity is None else check_share(fidelity, "fidelity")
     if labels not in LABELS:
         raise fail("labels", repr(labels), "'conditional' or 'classifier'")
+    path = None if save is None else check_model_path(save, "save")
     seed = resolve_seed(seed)
     count = int(classes.max()) + 1
     conditional = labels == "conditional"
@@ -123,13 +158,14 @@ def augment(
         settings,
     )
     judge = None
-    record = None
-    unseen = () if held_out is None else held_out
+    fidelity_record = None
+    unseen = images[:0] if held_out is None else held_out
+    label_steps = min(steps, LABEL_STEPS)
     with Progress(f"augment with {method}", verbose=verbose not in (0, False)) as progress:
         _plan(progress, images, wanted, unseen, method, steps, batch_size, fidelity, conditional)
         if fidelity is not None:
             with progress.part("label filter") as report:
-                judge, record = fidelity_judge(
+                judge, fidelity_record = fidelity_judge(
                     images, classes, fidelity, batch_size, seed, report=report
                 )
         with progress.part("training") as report:
@@ -137,6 +173,7 @@ def augment(
             train_generator(
                 model, images, classes, steps, batch_size, verbose=of_fit, report=report
             )
+        model_file = None if path is None else save_model(model, path, "save")
         images_seed = derive_seed(seed, "images")
         if conditional:
             with progress.part("images") as report:
@@ -156,26 +193,43 @@ def augment(
             )
         with progress.part("copies") as report:
             audit = copy_audit(x_new, images, held_out, verbose=report)
-    card: dict[str, Any] = {
+        with progress.part("labels") as report:
+            shown = see_labels(
+                x_new, y_new, images, classes, batch_size, label_steps, seed, judge, report
+            )
+        sets = ImageSets(
+            *(in_8_bits(part) for part in (x_new, images, unseen)), y_new, classes, seed=seed
+        )
+        described = describe_model(model)
+        requested = np.bincount(wanted, minlength=count).tolist()
+        rare = warn_of_rare(np.bincount(classes).tolist(), requested)
+        with progress.part("quality") as report:
+            measured = measure_record(sets, audit, shown, described["steps"], rare, report)
+    record: dict[str, Any] = {
+        "summary": measured.pop("summary"),
+        "two_sample": measured.pop("two_sample"),
         "made_by": "keras_medaug",
         "method": method,
-        "model": describe_model(model),
+        "model": described,
         "seed": seed,
+        "images_seed": images_seed,
         "labels": {"by": labels, "confidence": None if conditional else confidence},
-        "requested": np.bincount(wanted, minlength=count).tolist(),
+        "requested": requested,
         "counts": np.bincount(y_new, minlength=count).tolist(),
         "generated": made,
-        "fidelity": record,
+        "fidelity": fidelity_record,
         "copy_audit": audit,
-        "source": _describe_set(images, classes),
+        **measured,
+        "source": describe_set(images, classes),
+        "model_file": model_file,
         "versions": {
             "keras_medaug": __version__,
             "keras": keras.__version__,
             "numpy": np.__version__,
         },
     }
-    card["notes"] = _notes(card)
-    return x_new, y_new, card
+    record["notes"] = notes_of(record)
+    return x_new, y_new, record
 
 
 def _plan(
@@ -203,6 +257,13 @@ def _plan(
     progress.plan("images", few, label="making images")
     audit = audit_seconds(len(wanted), len(images), len(unseen), shape)
     progress.plan("copies", audit, label="looking for copies of training images")
+    labels = 0.0
+    if fidelity is None:
+        label_steps = min(steps, LABEL_STEPS)
+        labels = LABEL_FOLDS * expected_seconds("classifier", label_steps, shape, batch_size) / 3
+    progress.plan("labels", labels, label="asking classifiers for the labels")
+    quality = quality_seconds(len(wanted), len(images), len(unseen))
+    progress.plan("quality", quality, label="comparing with real images")
     progress.announce()
 
 
@@ -313,114 +374,7 @@ def train_generator(
     return model.fit(x, labels, batch_size, epochs, callbacks=callbacks, verbose=verbose)
 
 
-# ---- images with labels ---------------------------------------------------------------------
-
-
-def conditional_images(
-    model: GenerativeModel,
-    wanted: NDArray,
-    seed: int,
-    judge: Judge | None = None,
-    report: Report = ignore,
-) -> tuple[NDArray, NDArray, int]:
-    """Make images of the classes that are wanted.
-
-    Args:
-        model: A trained conditional model.
-        wanted: Labels in ascending order.
-        seed: Of the images.
-        judge: Tells for images and labels which pass, or `None` where all do.
-        report: Called with how many images there are and how many are wanted.
-
-    Returns:
-        `(images, labels, made)`: those that pass, at most as many as wanted, and how many images
-        were made for that.
-
-    Example:
-
-    >>> import numpy as np
-    >>> from keras_medaug.augmenting import conditional_images, new_generator
-    >>> model = new_generator("cvae", (8, 8, 1), 2, 0, {"latent_dim": 4})
-    >>> conditional_images(model, np.int32([0, 0, 1]), seed=0)[0].shape
-    (3, 8, 8, 1)
-    """
-    if judge is None:
-        told = {} if report is ignore else {"verbose": report}
-        return model.generate(len(wanted), wanted, seed, **told), wanted, len(wanted)
-
-    def draw(missing: NDArray, turn: int) -> tuple[NDArray, NDArray, NDArray]:
-        labels = np.repeat(np.arange(len(missing), dtype=np.int32), missing)
-        images = model.generate(len(labels), labels, derive_seed(seed, turn))
-        return images, labels, judge(images, labels)
-
-    return _collect(draw, wanted, report)
-
-
-def classified_images(
-    model: GenerativeModel,
-    classifier: keras.Model,
-    wanted: NDArray,
-    seed: int,
-    confidence: float,
-    judge: Judge | None = None,
-    report: Report = ignore,
-) -> tuple[NDArray, NDArray, int]:
-    """Make images with a model that knows no classes, and let a classifier label them.
-
-    Args:
-        model: A trained model without classes.
-        classifier: Returns class probabilities.
-        wanted: Labels in ascending order.
-        seed: Of the images.
-        confidence: Least probability of the likeliest class.
-        judge: As in `conditional_images`.
-        report: As in `conditional_images`.
-
-    Returns:
-        As `conditional_images`.
-
-    Example:
-
-    >>> import numpy as np
-    >>> import keras_medaug as kma
-    >>> from keras_medaug.augmenting import classified_images, new_generator
-    >>> model = new_generator("cvae", (8, 8, 1), None, 0, {"latent_dim": 4})
-    >>> classifier = kma.models.Classifier((8, 8, 1), 2, filters=4, seed=0)
-    >>> images, labels, made = classified_images(model, classifier, np.int32([0, 1]), 0, 0.0)
-    >>> len(images) <= 2 <= made
-    True
-    """
-
-    def draw(missing: NDArray, turn: int) -> tuple[NDArray, NDArray, NDArray]:
-        images = model.generate(max(2 * int(missing.sum()), 32), seed=derive_seed(seed, turn))
-        probabilities = classifier.predict(images, batch_size=256, verbose=0)
-        labels = probabilities.argmax(axis=1).astype(np.int32)
-        passed = probabilities.max(axis=1) >= confidence
-        return images, labels, passed if judge is None else passed & judge(images, labels)
-
-    return _collect(draw, wanted, report)
-
-
-def _collect(
-    draw: Callable[[NDArray, int], tuple[NDArray, NDArray, NDArray]],
-    wanted: NDArray,
-    report: Report,
-) -> tuple[NDArray, NDArray, int]:
-    """Draw until every class has what it is to get, or too many images have been made."""
-    missing = np.bincount(wanted)
-    kept_images, kept_labels, made, turn = [], [], 0, 0
-    while missing.any() and made < MOST_TRIES * len(wanted):
-        report(len(wanted) - int(missing.sum()), len(wanted))
-        images, labels, passed = draw(missing, turn)
-        made, turn = made + len(images), turn + 1
-        for label in np.flatnonzero(missing):
-            chosen = np.flatnonzero(passed & (labels == label))[: missing[label]]
-            kept_images.append(images[chosen])
-            kept_labels.append(labels[chosen])
-            missing[label] -= len(chosen)
-    labels = np.concatenate(kept_labels)
-    order = np.argsort(labels, kind="stable")
-    return np.concatenate(kept_images)[order], labels[order], made
+# ---- labels by classifiers -------------------------------------------------------------------
 
 
 def fidelity_judge(
@@ -431,8 +385,8 @@ def fidelity_judge(
     seed: int,
     steps: int = CLASSIFIER_STEPS,
     report: Report = ignore,
-) -> tuple[Judge, dict[str, Any]]:
-    """Fit classifiers out of fold, and return the judge that they make, with its record.
+) -> tuple[LabelFilter, dict[str, Any]]:
+    """Fit classifiers out of fold, and return the filter that they make, with its record.
 
     Args:
         x: Training images.
@@ -444,7 +398,7 @@ def fidelity_judge(
         report: Called with how far the training is.
 
     Returns:
-        `(judge, record)`.
+        `(filter, record)`.
 
     Example:
 
@@ -463,7 +417,7 @@ def fidelity_judge(
         "folds": fitted.folds,
         "real_agreement": fitted.real_agreement,
     }
-    return (lambda images, labels: fitted.agrees(images, labels, least)), record
+    return LabelFilter(fitted, least), record
 
 
 def _classifier(x: NDArray, y: NDArray, batch_size: int, seed: int, report: Report) -> Classifier:
@@ -471,30 +425,3 @@ def _classifier(x: NDArray, y: NDArray, batch_size: int, seed: int, report: Repo
     model.compile()
     fit_steps(model, x, y, CLASSIFIER_STEPS, batch_size, seed, report=report)
     return model
-
-
-# ---- the card -------------------------------------------------------------------------------
-
-
-def _describe_set(x: NDArray, y: NDArray) -> dict[str, Any]:
-    return {"md5": Dataset("training", (x, y)).md5, "counts": np.bincount(y).tolist()}
-
-
-def _notes(card: dict[str, Any]) -> list[str]:
-    notes = [NOT_ANONYMOUS, *audit_notes(card["copy_audit"])]
-    if card["labels"]["by"] == "classifier":
-        notes.append(
-            "The labels are a classifier's, fitted on the same images: where it errs, they do."
-        )
-    lacking = np.subtract(card["requested"], card["counts"])
-    notes += [
-        f"Class {label} has {card['counts'][label]} images where {card['requested'][label]} were "
-        "asked for: too few passed the filter."
-        for label in np.flatnonzero(lacking)
-    ]
-    if card["fidelity"] is not None:
-        notes.append(
-            f"Classifiers out of fold agree with {card['fidelity']['real_agreement']:.1%} of the "
-            "real labels: the filter also leaves out images that are right."
-        )
-    return notes

@@ -1,13 +1,14 @@
 """From a small labelled set to synthetic images with labels."""
 
+import hashlib
 import json
 
+import keras
 import numpy as np
 import pytest
 
 import keras_medaug as kma
 from keras_medaug import augmenting
-from keras_medaug.augmenting import classified_images, conditional_images
 
 TINY = {
     "cvae": {"latent_dim": 4, "encoder_filters": 4, "decoder_filters": 4},
@@ -24,7 +25,7 @@ def data():
 
 
 @pytest.mark.parametrize("method", TINY)
-def test_every_method_gives_images_labels_and_a_card(data, method):
+def test_every_method_gives_images_labels_and_a_record(data, method):
     x, y = data.stored("train")
     x_new, y_new, card = kma.augment(
         x, y, method, per_class={0: 3, 2: 2}, steps=4, batch_size=32, held_out=data.val[0],
@@ -44,11 +45,131 @@ def test_every_method_gives_images_labels_and_a_card(data, method):
     assert json.loads(json.dumps(card)) == card
     if method != "cvae":  # one is enough for what is the same for all
         return
-    again, _, _ = kma.augment(
-        x, y, method, per_class={0: 3, 2: 2}, steps=4, batch_size=32, seed=5, verbose=0,
-        **TINY[method],
+    again, _, record = kma.augment(
+        x, y, method, per_class={0: 3, 2: 2}, steps=4, batch_size=32, held_out=data.val[0],
+        seed=5, verbose=0, **TINY[method],
     )  # fmt: skip
     np.testing.assert_array_equal(again, x_new)
+    assert record | {"model": None} == card | {"model": None}  # Keras numbers the names of models
+
+
+@pytest.fixture(scope="module")
+def saved(data, tmp_path_factory):
+    """Return images, labels and record of a call that kept the model, and the model's file."""
+    path = tmp_path_factory.mktemp("saved") / "model.keras"
+    made = kma.augment(
+        *data.stored("train"), "vaegan", per_class=6, steps=6, batch_size=32,
+        held_out=data.val[0], seed=3, verbose=0, save=path, **TINY["vaegan"],
+    )  # fmt: skip
+    return *made, path
+
+
+def test_a_saved_model_makes_the_same_images_and_more(saved):
+    """And is the one that the record speaks of."""
+    x_new, y_new, record, path = saved
+    model = keras.saving.load_model(path)
+    again = model.generate(len(y_new), y_new, seed=record["images_seed"])
+    np.testing.assert_array_equal(again, x_new)
+    assert not np.array_equal(model.generate(len(y_new), y_new, seed=1), x_new)
+    content = path.read_bytes()
+    assert record["model_file"] == {
+        "name": "model.keras",
+        "md5": hashlib.md5(content, usedforsecurity=False).hexdigest(),
+        "bytes": len(content),
+    }
+    assert [file.name for file in path.parent.iterdir()] == ["model.keras"]
+
+
+@pytest.mark.one_backend
+def test_a_card_needs_no_second_training(saved, data, tmp_path):
+    _, _, record, path = saved
+    model = keras.saving.load_model(path)
+    card = kma.model_card(
+        model, data, tmp_path, count=40, classifier_steps=2, verbose=False
+    )  # fmt: skip
+    assert card["model"]["steps"] == record["model"]["steps"] == 6
+    assert card["model"]["config"] == record["model"]["config"]
+
+
+def test_the_record_says_first_how_well_images_can_be_told_from_real_ones(saved, data):
+    x_new, y_new, record, _ = saved
+    assert list(record)[:2] == ["summary", "two_sample"]
+    assert record["two_sample"]["count"] == 24
+    assert record["two_sample"]["reference"]["count"] == 24
+    assert f"AUC {record['two_sample']['auc']:.2f}" in record["summary"]
+    images, training = (np.rint(part * 255).astype("uint8") for part in (x_new, data.train[0]))
+    seed = kma.seeds.derive_seed(3, "diversity")
+    apart = kma.metrics.diversity(images, training, y_new, data.train[1], seed)
+    assert record["diversity"] == apart
+    assert set(record["quality"]["spaces"]) == {"pixels"}
+    assert record["readings"]["pixels"].keys() <= record["quality"]["spaces"]["pixels"].keys()
+
+
+def test_label_figures_are_those_of_classifiers_that_have_not_seen_the_image(saved):
+    """After six steps they know next to nothing, and it is said."""
+    *_, record, _ = saved
+    found = record["label_fidelity"]
+    assert (found["folds"], found["steps"], found["count"]) == (3, 6, 24)
+    assert found["filtered"] is False
+    assert found["warning"] in [None, *record["warnings"]]
+    assert len(found["by_class"]) == 4
+
+
+def test_without_held_out_images_the_record_says_that_nothing_has_a_reference(data):
+    x, y = data.train
+    *_, record = kma.augment(
+        x, y, "cvae", per_class=5, steps=2, seed=0, verbose=0, **TINY["cvae"]
+    )  # fmt: skip
+    assert record["two_sample"]["reference"] is None
+    assert 0 <= record["two_sample"]["auc"] <= 1
+    assert "no reference value, as there are too few held-out images" in record["summary"]
+    assert record["quality"] is None
+    assert any("there are 0 held-out" in warning for warning in record["warnings"])
+    assert record["model_file"] is None
+
+
+@pytest.mark.one_backend
+def test_a_class_of_one_image_of_which_many_are_planned_is_warned_of(data, tmp_path):
+    x, y = data.train
+    keep = np.concatenate([np.flatnonzero(y != 3), np.flatnonzero(y == 3)[:1]])
+    *_, record = kma.augment(
+        x[keep], y[keep], "cvae", per_class={3: 144}, steps=2, seed=0, verbose=0, **TINY["cvae"]
+    )  # fmt: skip
+    assert any("144 synthetic images are planned of class 3" in w for w in record["warnings"])
+    assert any("of class 3 there is one" in warning for warning in record["warnings"])
+    assert record["label_fidelity"] is None
+    few = kma.datasets.Dataset("few", (x[keep], y[keep]), data.val)
+    model = kma.models.CVAE((8, 8, 1), num_classes=4, **TINY["cvae"])
+    card = kma.model_card(
+        model, few, tmp_path, labels=[3] * 30, classifier_steps=2, verbose=False
+    )  # fmt: skip
+    assert any("30 synthetic images are planned of class" in text for text in card["warnings"])
+
+
+@pytest.mark.one_backend
+def test_the_record_warns_as_the_card_does(data, tmp_path, monkeypatch):
+    """A generator of one image over and over, which is a training image."""
+    x, y = data.train
+    first = x[:1]
+
+    class Stuck(kma.models.CVAE):
+        def generate(self, n, labels=None, seed=None):
+            return np.repeat(first, n, axis=0)
+
+    monkeypatch.setitem(augmenting.METHODS, "cvae", Stuck)
+    x_new, y_new, record = kma.augment(
+        x, y, "cvae", per_class=10, steps=2, held_out=data.val[0], seed=0, verbose=0,
+        **TINY["cvae"],
+    )  # fmt: skip
+    model = kma.models.CVAE((8, 8, 1), num_classes=4, **TINY["cvae"])
+    card = kma.model_card(
+        model, data, tmp_path, images=x_new, labels=y_new, classifier_steps=2, verbose=False
+    )
+    assert any("exact copies of training images" in text for text in record["warnings"])
+    assert any("may be one image over and over" in text for text in record["warnings"])
+    for text in record["warnings"]:
+        if not text.startswith(("Suspected copies", "In the space", "The classifier", "A class")):
+            assert text in card["warnings"]
 
 
 def test_by_default_the_set_is_doubled_in_its_proportions(data):
@@ -56,65 +177,6 @@ def test_by_default_the_set_is_doubled_in_its_proportions(data):
     keep = np.concatenate([np.flatnonzero(y == 0), np.flatnonzero(y > 0)[::3]])
     _, y_new, _ = kma.augment(x[keep], y[keep], "cvae", steps=2, seed=0, verbose=0, **TINY["cvae"])
     assert np.array_equal(np.bincount(y_new), np.bincount(y[keep]))
-
-
-class Fake:
-    """A model whose images show a class by their brightness, half of them the wrong one."""
-
-    def __init__(self, classes):
-        self.classes, self.calls = classes, 0
-
-    def generate(self, n, labels=None, seed=None):
-        rng = np.random.default_rng(seed)
-        self.calls += 1
-        asked = rng.integers(0, self.classes, n) if labels is None else labels
-        shown = np.where(rng.random(n) < 0.5, asked, (asked + 1) % self.classes)
-        return np.broadcast_to(shown[:, None, None, None] / 10, (n, 8, 8, 1)).astype("float32")
-
-    def predict(self, images, **_):
-        shown = np.rint(images[:, 0, 0, 0] * 10).astype(int)
-        return np.eye(self.classes, dtype="float32")[shown]
-
-
-def shown(images):
-    return np.rint(images[:, 0, 0, 0] * 10).astype(int)
-
-
-def test_the_filter_keeps_what_is_what_it_says_and_makes_more():
-    wanted = np.repeat([0, 1, 2], [10, 0, 30]).astype("int32")
-    images, labels, made = conditional_images(
-        Fake(3), wanted, seed=1, judge=lambda images, labels: shown(images) == labels
-    )
-    assert np.array_equal(labels, wanted)
-    assert np.array_equal(shown(images), labels)
-    assert made > len(wanted)
-    images, labels, made = conditional_images(Fake(3), wanted, seed=1)
-    assert (shown(images) != labels).any()
-    assert made == len(wanted)
-
-
-def test_a_filter_that_nothing_passes_ends():
-    wanted = np.int32([0, 1])
-    images, labels, made = conditional_images(
-        Fake(2), wanted, seed=1, judge=lambda images, labels: labels == 1
-    )
-    assert labels.tolist() == [1]
-    assert len(images) == 1
-    assert made <= augmenting.MOST_TRIES * 2 + 2
-
-
-def test_a_classifier_labels_images_of_a_model_without_classes():
-    wanted = np.repeat([0, 1, 2], [4, 0, 9]).astype("int32")
-    images, labels, _ = classified_images(Fake(3), Fake(3), wanted, seed=0, confidence=0.9)
-    assert np.array_equal(labels, wanted)
-    assert np.array_equal(shown(images), labels)
-
-    class Unsure(Fake):
-        def predict(self, images, **_):
-            return super().predict(images) * 0.4 + 0.2
-
-    images, _, _ = classified_images(Fake(3), Unsure(3), wanted, seed=0, confidence=0.9)
-    assert len(images) == 0
 
 
 def test_labels_by_a_classifier_and_the_filter(data, monkeypatch):
@@ -143,13 +205,31 @@ def test_labels_by_a_classifier_and_the_filter(data, monkeypatch):
         ({"fidelity": 1.5}, "`fidelity`: got 1.5"),
         ({"y": np.zeros(80, int) + 1}, "`y`"),
         ({"held_out": np.zeros((2, 9, 9, 1))}, "`held_out`"),
+        ({"save": "model.h5"}, r"`save`: got model.h5; expected a file name that ends in .keras"),
+        ({"save": "missing/model.keras"}, r"`save`: got missing.model.keras; .* missing does not"),
+        ({"save": "there.keras"}, "`save`: got there.keras, which exists"),
+        ({"save": "link.keras"}, "`save`: got link.keras, which exists"),
+        ({"save": 3}, "`save`: got 3"),
     ],
 )
-def test_arguments_are_refused_before_training(data, monkeypatch, change, message):
+def test_arguments_are_refused_before_training(data, monkeypatch, tmp_path, change, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "there.keras").write_text("mine")
+    (tmp_path / "link.keras").symlink_to("nowhere")
     monkeypatch.setattr(augmenting, "train_generator", None)
     x, y = data.train
     with pytest.raises(ValueError, match=message):
         kma.augment(**{"x": x, "y": y, "method": "cvae", **change})
+    assert (tmp_path / "there.keras").read_text() == "mine"
+
+
+def test_a_file_that_came_in_the_meantime_is_not_overwritten(data, monkeypatch, tmp_path):
+    path = tmp_path / "model.keras"
+    monkeypatch.setattr(augmenting, "train_generator", lambda *_, **__: path.write_text("mine"))
+    with pytest.raises(ValueError, match="which exists"):
+        kma.augment(*data.train, "cvae", seed=0, save=path, **TINY["cvae"])
+    assert path.read_text() == "mine"
+    assert [file.name for file in tmp_path.iterdir()] == ["model.keras"]
 
 
 def test_the_images_can_be_saved(data, tmp_path):

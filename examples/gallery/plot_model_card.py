@@ -3,7 +3,8 @@ A model card
 ============
 
 ``kma.model_card`` looks at what a model makes, and writes a page about it that needs no network:
-warnings first, then samples, numbers beside their floors, possible copies, curves and data.
+how well its images can be told from real ones, warnings, samples, numbers beside their floors,
+possible copies, curves and data.
 """
 
 # %%
@@ -51,6 +52,7 @@ with tempfile.TemporaryDirectory() as folder:
     )
     page = Path(folder, "model_card.html").read_text(encoding="utf-8")
 
+print(card["summary"])
 for warning in card["warnings"]:
     print("-", warning)
 
@@ -63,6 +65,8 @@ for space, measured in card["quality"]["spaces"].items():
         f"{space}: coverage {value['value']:.2f} [{low:.2f}, {high:.2f}], "
         f"of unseen real images {value['floor']['value']:.2f}"
     )
+    read = card["readings"][space]["coverage"]
+    print(f"  {read['reading']}; worse by {read['smallest_difference']:.2f} would have been seen")
 
 # %%
 # The page

@@ -8,27 +8,28 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from keras_medaug._version import __version__
+from keras_medaug.assessment.image_sets import ImageSets
+from keras_medaug.assessment.measures import measure_diversity, measure_quality, measure_two_sample
+from keras_medaug.assessment.readings import read_quality
+from keras_medaug.assessment.sentences import image_warnings, summarize_two_sample
 from keras_medaug.cards.subject import MOST, SPLIT_NAMES, Subject
 from keras_medaug.datasets import Dataset
 from keras_medaug.datasets.dataset import SPLITS, content_md5
 from keras_medaug.datasets.export import (
     NOT_ANONYMOUS,
     SCOPE,
-    UNTRAINED,
     audit_remarks,
-    audit_warnings,
     describe_model,
 )
 from keras_medaug.features import ClassifierFeatures, PixelFeatures
+from keras_medaug.labels.plan import warn_of_rare
 from keras_medaug.metrics import (
     collapsed_classifier,
     copy_audit,
-    diversity,
     label_fidelity,
     mean_confidence,
     near_duplicates,
     prior_shift,
-    sample_quality,
 )
 from keras_medaug.metrics.expected_times import (
     audit_seconds,
@@ -36,7 +37,6 @@ from keras_medaug.metrics.expected_times import (
     quality_seconds,
 )
 from keras_medaug.metrics.guards import as_floats, predicted
-from keras_medaug.metrics.quality import FEWEST
 from keras_medaug.models.step_times import expected_seconds
 from keras_medaug.progress import Progress, Report, portions
 from keras_medaug.seeds import derive_seed
@@ -44,12 +44,6 @@ from keras_medaug.study.environment import environment
 
 FORMAT = 1
 DUPLICATES = ("exact", "near", "with_another_label", "warning")
-FAR_BELOW = {
-    "precision": "only {:.0%} of the synthetic images lie where training images do; of unseen real "
-    "images it is {:.0%}.",
-    "coverage": "only {:.0%} of the training images have a synthetic image near them; with as many "
-    "unseen real images it is {:.0%}.",
-}
 NOTES = (
     NOT_ANONYMOUS,
     "Synthetic images are for training. Test on real images that the generator never saw.",
@@ -101,14 +95,18 @@ def measure(
         duplicates = _duplicates(subject, report)
     with progress.part("features") as report:
         spaces, cards = _spaces(subject, features, classifier_steps, report)
+    sets = _sets(subject)
     with progress.part("quality") as report:
-        quality = _quality(subject, spaces, report)
+        two_sample = measure_two_sample(sets, spaces["pixels"])
+        quality = measure_quality(sets, spaces, report)
     with progress.part("copies") as report:
         audit = _audit(subject, spaces.get("classifier"), report)
     with progress.part("labels"):
         labels = _labels(subject, spaces.get("classifier"))
-        guards = _guards(subject, duplicates, spaces.get("classifier"))
+        guards = _guards(sets, subject, duplicates, spaces.get("classifier"))
     card: dict[str, Any] = {
+        "summary": summarize_two_sample(two_sample),
+        "two_sample": two_sample,
         "made_by": "keras_medaug",
         "format": FORMAT,
         "about": dict(about),
@@ -118,13 +116,14 @@ def measure(
         "features": cards,
         "held_out": _held_out(subject),
         "quality": quality,
+        "readings": read_quality(quality),
         "copy_audit": audit,
         "labels": labels,
         "training": _training(*curves),
         "guards": guards,
         "versions": _versions(),
     }
-    card["warnings"] = _warnings(card, show_real)
+    card["warnings"] = _warnings(card, sets.counts, show_real)
     card["notes"] = [*NOTES, SCOPE, *audit_remarks(audit)]
     return card
 
@@ -223,17 +222,18 @@ def _extractor_card(extractor: Any) -> dict[str, Any]:
     return {"kind": kind} | (card if isinstance(card, dict) else {})
 
 
-def _quality(subject: Subject, spaces: Extractors, report: Report) -> dict[str, Any] | None:
+def _sets(subject: Subject) -> ImageSets:
     training, training_labels = subject.splits["train"]
     _, held_out, held_out_labels = subject.yardstick()
-    if min(len(training), len(held_out), len(subject.images)) < FEWEST:
-        return None
-    seed = derive_seed(subject.seed, "quality")
-    sets = subject.images, training, held_out, spaces
-    if subject.labels is None:
-        return sample_quality(*sets, seed=seed, verbose=report)
-    labels = subject.labels, training_labels, held_out_labels
-    return sample_quality(*sets, *labels, seed=seed, verbose=report)
+    return ImageSets(
+        subject.images,
+        training,
+        held_out,
+        subject.labels,
+        training_labels,
+        held_out_labels,
+        subject.seed,
+    )
 
 
 def _audit(
@@ -265,19 +265,19 @@ def _labels(subject: Subject, features: ClassifierFeatures | None) -> dict[str, 
 
 
 def _guards(
-    subject: Subject, duplicates: dict[str, Any], features: ClassifierFeatures | None
+    sets: ImageSets,
+    subject: Subject,
+    duplicates: dict[str, Any],
+    features: ClassifierFeatures | None,
 ) -> dict[str, Any]:
     data = subject.data
-    training, training_labels = subject.splits["train"]
-    known = None if subject.labels is None else training_labels
-    seed = derive_seed(subject.seed, "diversity")
-    _, held_out, held_out_labels = subject.yardstick()
+    _, training_labels = subject.splits["train"]
     collapsed = None
-    if features is not None and len(held_out):
-        answers = predicted(features.classifier, as_floats(held_out))
-        collapsed = collapsed_classifier(held_out_labels, answers)
+    if features is not None and len(sets.held_out):
+        answers = predicted(features.classifier, as_floats(sets.held_out))
+        collapsed = collapsed_classifier(sets.held_out_labels, answers)
     return {
-        "diversity": diversity(subject.images, training, subject.labels, known, seed),
+        "diversity": measure_diversity(sets),
         "duplicates": duplicates,
         "prior_shift": {
             split: prior_shift(training_labels, labels, data.num_classes)
@@ -381,49 +381,36 @@ def _versions() -> dict[str, Any]:
 # ---- what to know first ---------------------------------------------------------------------
 
 
-def _warnings(card: Mapping[str, Any], show_real: bool) -> list[str]:
+def _warnings(card: Mapping[str, Any], counts: Mapping[str, int], show_real: bool) -> list[str]:
     guards = card["guards"]
     pairs = 'those that come first are under "Copy audit"'
+    figures = {
+        "steps": card["model"]["steps"],
+        "counts": counts,
+        "quality": card["quality"],
+        "copy_audit": card["copy_audit"],
+        "diversity": guards["diversity"],
+        "rare": _rare(card),
+    }
     where = pairs if show_real else "the JSON file lists them"
-    found = [
-        _untrained(card["model"]["steps"]),
-        _compared(card),
-        *audit_warnings(card["copy_audit"], where),
-        *_far_below(card["quality"]),
-        guards["diversity"]["warning"],
-        _labels_warning(card),
-    ]
-    found += [
+    of_data = [
         _named(f"{SPLIT_NAMES[split].capitalize()} split", each)
         for split, each in guards["duplicates"].items()
     ]
-    found += [
+    of_data += [
         _named(f"Training and {SPLIT_NAMES[split]} split", each)
         for split, each in guards["prior_shift"].items()
     ]
-    found.append(_named("The classifier of the features", guards["classifier"]))
-    return [each for each in found if each]
+    of_data.append(_named("The classifier of the features", guards["classifier"]))
+    of_images = image_warnings(figures, where, _labels_warning(card))
+    return [*of_images, *(each for each in of_data if each)]
 
 
-def _untrained(steps: int | None) -> str | None:
-    if steps is None:
-        return "The model is not compiled: for how many steps it was trained is not known."
-    return None if steps else UNTRAINED
-
-
-def _far_below(quality: Mapping[str, Any] | None) -> list[str]:
-    """Return where images are unlike real ones, or leave most of these out."""
-    if quality is None:
-        return []
-    found = []
-    for space, measured in quality["spaces"].items():
-        for share, text in FAR_BELOW.items():
-            value, floor = measured[share], measured[share]["floor"]
-            if value["ci95"][1] < floor["ci95"][0] / 2:
-                found.append(
-                    f"In the space {space!r}, {text.format(value['value'], floor['value'])}"
-                )
-    return found
+def _rare(card: Mapping[str, Any]) -> str | None:
+    counts, data = card["images"]["counts"], card["data"]
+    if counts is None:
+        return None
+    return warn_of_rare(data["counts"]["train"], counts, data["class_names"])
 
 
 def _labels_warning(card: Mapping[str, Any]) -> str | None:
@@ -440,19 +427,3 @@ def _labels_warning(card: Mapping[str, Any]) -> str | None:
 
 def _named(what: str, guard: Mapping[str, Any] | None) -> str | None:
     return f"{what}: {guard['warning']}" if guard is not None and guard["warning"] else None
-
-
-def _compared(card: Mapping[str, Any]) -> str | None:
-    """Return why images were not compared with real ones."""
-    if card["quality"] is not None:
-        return None
-    counts = {
-        "synthetic": card["images"]["count"],
-        "training": sum(card["data"]["counts"]["train"]),
-        "held-out": card["held_out"]["count"],
-    }
-    few = [f"{count} {name}" for name, count in counts.items() if count < FEWEST]
-    return (
-        f"Not compared with real images: that takes {FEWEST} synthetic, training and held-out "
-        f"images each, and of these there are {', '.join(few)}."
-    )

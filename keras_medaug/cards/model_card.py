@@ -11,10 +11,11 @@ import keras
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from keras_medaug.assessment.image_sets import in_8_bits
 from keras_medaug.cards.drawing import draw
 from keras_medaug.cards.measuring import measure, plan_stages
 from keras_medaug.cards.page import render
-from keras_medaug.cards.subject import Subject, in_8_bits
+from keras_medaug.cards.subject import Subject
 from keras_medaug.checks import check_flag, check_images, check_labels, check_positive, fail
 from keras_medaug.datasets import Dataset
 from keras_medaug.datasets.export import describe_model
@@ -47,13 +48,15 @@ def model_card(
 ) -> dict[str, Any]:
     """Write a card of a generative model: one HTML page and a JSON file.
 
-    The page, `out/model_card.html`, has everything inside, pictures too, and needs no network. It
-    shows, warnings first: images beside real ones, by class; how far they are from training images
-    in each feature space, beside what unseen real images get (`metrics.sample_quality`); which may
-    be copies (`metrics.copy_audit`, `plotting.nearest_pairs`); whether a classifier sees their
-    classes in them (`metrics.label_fidelity`); curves of the training; the guards
+    The page, `out/model_card.html`, has everything inside, pictures too, and needs no network. Its
+    first line is how well a simple classifier tells the images from real ones
+    (`metrics.two_sample_auc`). Then come warnings; images beside real ones, by class; how far they
+    are from training images in each feature space, beside what unseen real images get, and how
+    small a difference would have been seen (`metrics.sample_quality`); which may be copies
+    (`metrics.copy_audit`, `plotting.nearest_pairs`); whether a classifier sees their classes in
+    them (`metrics.label_fidelity`); curves of the training; the data with checks
     (`metrics.diversity`, `near_duplicates` between splits, `prior_shift`, `collapsed_classifier`);
-    the data, and all settings. `out/model_card.json` holds the same numbers.
+    and all settings. `out/model_card.json` holds the same numbers.
 
     The features are those of `features.PixelFeatures` and, where there are two classes or more,
     `features.ClassifierFeatures`, both fitted to the training split. Held-out images, the yardstick
@@ -92,10 +95,12 @@ def model_card(
             and to print where the page is.
 
     Returns:
-        The card, as in the JSON file: `made_by`, `format`, `about`, `model`, `data`, `images`,
-        `features` (their cards), `held_out` (which images these are, and how many), `quality`,
-        `copy_audit`, `labels`, `training`, `guards`, `warnings` (sentences), `notes` (more of
-        them) and `versions`. What could not be measured, for want of images or classes, is `None`.
+        The card, as in the JSON file: `summary` (the first line), `two_sample`, `made_by`,
+        `format`, `about`, `model`, `data`, `images`, `features` (their cards), `held_out` (which
+        images these are, and how many), `quality`, `readings` (of each number of it, whether it is
+        worse than its floor, and from which value on it would have been called so), `copy_audit`,
+        `labels`, `training`, `guards`, `warnings` (sentences), `notes` (more of them) and
+        `versions`. What could not be measured, for want of images or classes, is `None`.
 
     Raises:
         ValueError: If an argument is not as described; before anything is made.

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_medaug.assessment.image_sets import in_8_bits
 from keras_medaug.datasets import Dataset
 from keras_medaug.metrics.quality import FEWEST
 from keras_medaug.seeds import derive_seed
@@ -119,22 +120,3 @@ def numbered(names: Sequence[str]) -> list[str]:
     return [
         name if name == str(number) else f"{number}: {name}" for number, name in enumerate(names)
     ]
-
-
-def in_8_bits(images: NDArray) -> NDArray[np.uint8]:
-    """Return images as they are once saved.
-
-    Args:
-        images: Floats in [0, 1], or `uint8`.
-
-    Returns:
-        `uint8`; the same array if it is so already.
-
-    Example:
-
-    >>> import numpy as np
-    >>> from keras_medaug.cards.subject import in_8_bits
-    >>> in_8_bits(np.array([0.0, 0.5, 1.0])).tolist()
-    [0, 128, 255]
-    """
-    return images if images.dtype == np.uint8 else np.rint(images * 255).astype(np.uint8)

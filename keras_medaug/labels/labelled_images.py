@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_medaug.models.generative_model import GenerativeModel
+from keras_medaug.progress import Report, ignore
 from keras_medaug.seeds import derive_seed
 
 MOST_TRIES = 20  # images made for each one that is wanted, before the rest is given up
@@ -15,7 +16,11 @@ Judge = Callable[[NDArray, NDArray], NDArray]
 
 
 def conditional_images(
-    model: GenerativeModel, wanted: NDArray, seed: int, judge: Judge | None = None
+    model: GenerativeModel,
+    wanted: NDArray,
+    seed: int,
+    judge: Judge | None = None,
+    report: Report = ignore,
 ) -> tuple[NDArray, NDArray, int]:
     """Make images of the classes that are wanted.
 
@@ -24,6 +29,7 @@ def conditional_images(
         wanted: Labels in ascending order.
         seed: Of the images.
         judge: Tells for images and labels which pass, or `None` where all do.
+        report: Called with how many images there are and how many are wanted.
 
     Returns:
         `(images, labels, made)`: those that pass, at most as many as wanted, and how many images
@@ -39,14 +45,15 @@ def conditional_images(
     (3, 8, 8, 1)
     """
     if judge is None:
-        return model.generate(len(wanted), wanted, seed), wanted, len(wanted)
+        told = {} if report is ignore else {"verbose": report}
+        return model.generate(len(wanted), wanted, seed, **told), wanted, len(wanted)
 
     def draw(missing: NDArray, turn: int) -> tuple[NDArray, NDArray, NDArray]:
         labels = np.repeat(np.arange(len(missing), dtype=np.int32), missing)
         images = model.generate(len(labels), labels, derive_seed(seed, turn))
         return images, labels, judge(images, labels)
 
-    return _collect(draw, wanted)
+    return _collect(draw, wanted, report)
 
 
 def classified_images(
@@ -56,6 +63,7 @@ def classified_images(
     seed: int,
     confidence: float,
     judge: Judge | None = None,
+    report: Report = ignore,
 ) -> tuple[NDArray, NDArray, int]:
     """Make images with a model that knows no classes, and let a classifier label them.
 
@@ -66,6 +74,7 @@ def classified_images(
         seed: Of the images.
         confidence: Least probability of the likeliest class.
         judge: As in `conditional_images`.
+        report: As in `conditional_images`.
 
     Returns:
         As `conditional_images`.
@@ -89,16 +98,19 @@ def classified_images(
         passed = probabilities.max(axis=1) >= confidence
         return images, labels, passed if judge is None else passed & judge(images, labels)
 
-    return _collect(draw, wanted)
+    return _collect(draw, wanted, report)
 
 
 def _collect(
-    draw: Callable[[NDArray, int], tuple[NDArray, NDArray, NDArray]], wanted: NDArray
+    draw: Callable[[NDArray, int], tuple[NDArray, NDArray, NDArray]],
+    wanted: NDArray,
+    report: Report,
 ) -> tuple[NDArray, NDArray, int]:
     """Draw until every class has what it is to get, or too many images have been made."""
     missing = np.bincount(wanted)
     kept_images, kept_labels, made, turn = [], [], 0, 0
     while missing.any() and made < MOST_TRIES * len(wanted):
+        report(len(wanted) - int(missing.sum()), len(wanted))
         images, labels, passed = draw(missing, turn)
         made, turn = made + len(images), turn + 1
         for label in np.flatnonzero(missing):

@@ -115,6 +115,9 @@ def test_numbers_are_those_of_the_functions(stored, model, data):
     assert stored["quality"] == kma.metrics.sample_quality(
         images, train[0], val[0], spaces, labels, train[1], val[1], seed=seed("quality")
     )
+    assert stored["two_sample"] == kma.metrics.two_sample_auc(
+        images, train[0], spaces["pixels"], seed=seed("two-sample"), held_out=val[0]
+    )
     assert stored["features"]["classifier"] == classifier.card
     judge = classifier.classifier
     assert stored["labels"]["fidelity"] == kma.metrics.label_fidelity(judge, images, labels, *val)
@@ -172,6 +175,7 @@ def test_planted_faults_come_first(data, tmp_path, untrained):
 def test_what_any_guard_says_is_among_the_warnings(stored):
     from keras_medaug.cards.measuring import _warnings
 
+    counts = {"synthetic": 102, "training": 130, "held-out": 97}
     card = copy.deepcopy(stored)
     guards = card["guards"]
     places = [
@@ -180,7 +184,7 @@ def test_what_any_guard_says_is_among_the_warnings(stored):
     ]  # fmt: skip
     for number, each in enumerate(places):
         each["warning"] = f"warning {number}."
-    found = " ".join(_warnings(card, show_real=True))
+    found = " ".join(_warnings(card, counts, show_real=True))
     assert len(places) == 8
     assert all(f"warning {number}." in found for number in range(8))
 
@@ -227,7 +231,7 @@ def test_where_there_is_little_to_measure_the_card_says_so(data, tmp_path, uncon
     assert any("there are 7 synthetic, 0 held-out" in text for text in card["warnings"])
     assert any("no held-out images" in text for text in card["notes"])
     html = (tmp_path / "model_card.html").read_text(encoding="utf-8")
-    assert "Not measured; see above." in html
+    assert "Distances were not measured; see above." in html
     assert "Labels" not in Page(html).texts["h2"]
 
 
@@ -363,13 +367,13 @@ def test_images_unlike_real_ones_are_warned_of(plain, tmp_path, unconditional):
     ],
 )  # fmt: skip
 def test_a_share_is_far_below_its_floor_by_the_intervals(name, value, warned):
-    from keras_medaug.cards.measuring import _far_below
+    from keras_medaug.assessment.sentences import far_below
 
     floor = {"value": 0.7, "ci95": [0.5, 0.9]}
     good = {"value": 0.7, "ci95": [0.5, 0.9], "floor": floor}
     measured = dict.fromkeys(("precision", "recall", "coverage"), good)
     measured[name] = {"value": sum(value) / 2, "ci95": value, "floor": floor}
-    assert len(_far_below({"spaces": {"pixels": measured}})) == warned
+    assert len(far_below({"spaces": {"pixels": measured}})) == warned
 
 
 def test_real_images_are_not(plain, tmp_path, unconditional):
@@ -455,12 +459,16 @@ def test_the_tables_beside_real_images_are_those_of_the_card(page, stored):
         rows = parsed.table(f"In the space {space!r}")
         assert [row[1] for row in rows] == [interval(each) for each in measured.values()]
         assert [row[2] for row in rows] == [interval(each["floor"]) for each in measured.values()]
+        smallest = [
+            number(each["smallest_difference"]) for each in stored["readings"][space].values()
+        ]
+        assert [row[4].rpartition(" ")[2].rstrip(")") for row in rows] == smallest
         words = dict(zip(measured, (row[0].split()[0].lower() for row in rows), strict=True))
         assert words == {name: name.replace("frechet", "fréchet") for name in measured}
     expected = []
     for label, name in enumerate(numbered(stored["data"]["class_names"])):
         found = stored["quality"]["classes"][str(label)]
-        expected += [[name, "", *["too few images"] * 3]] if found is None else [
+        expected += [] if found is None else [
             [
                 name, space,
                 *(
@@ -522,20 +530,58 @@ def test_warnings_and_notes_are_on_the_page(page, stored):
         assert text in Page(page).texts["li"]
 
 
-def test_the_summary_counts_what_differs():
-    from keras_medaug.cards.page import MEASURES, _summary
+def test_the_first_line_is_the_two_sample_test(page, stored):
+    parsed, found = Page(page), stored["two_sample"]
+    assert list(stored)[:2] == ["summary", "two_sample"]
+    assert f"AUC {found['auc']:.2f} " in stored["summary"]
+    assert f"real images: {found['reference']['auc']:.2f} " in stored["summary"]
+    assert page.index(stored["summary"]) < page.index("warnings</strong>")
+    assert parsed.texts["strong"][0] == stored["summary"]
+    rows = parsed.table("Classifier two-sample test")
+    assert [row[1] for row in rows] == [str(found["count"]), str(found["reference"]["count"])]
+    assert [row[2].split()[0] for row in rows] == [
+        f"{found['auc']:.2f}", f"{found['reference']['auc']:.2f}",
+    ]  # fmt: skip
 
-    floor = {"ci95": [0.4, 0.6]}
-    worse = {"ci95": [0.1, 0.2], "floor": floor}, {"ci95": [0.8, 0.9], "floor": floor}
-    measured = {name: worse[better == "less"] for name, (_, better) in MEASURES.items()}
-    other = measured | {
-        "coverage": {"ci95": [0.5, 0.7], "floor": floor},
-        "recall": {"ci95": [0.7, 0.8], "floor": floor},
-    }
-    assert _summary({"spaces": {"a": measured, "b": other}}) == (
-        "Of 12 numbers that compare synthetic images with real ones, worse than those of unseen "
-        "real images: 10; no different: 1; better: 1."
+
+def test_blur_is_told_first_although_no_number_is_called_worse(plain, tmp_path, unconditional):
+    """On a small set intervals are wide: what was called "no different" is told apart."""
+    train, val = plain.stored("train")[0][:60], plain.stored("val")[0]
+    real = val[30:70].astype("float32") / 255
+    blurred = real + sum(np.roll(real, step, axis=axis) for step in (-1, 1) for axis in (1, 2))
+    few = kma.datasets.Dataset(
+        "few", (train, np.zeros(60, int)), (val[:24], np.zeros(24, int))
+    )  # fmt: skip
+    card = made(unconditional, few, tmp_path, images=blurred / 5, count=None)
+    readings = [read["reading"] for read in card["readings"]["pixels"].values()]
+    assert readings.count("same") >= 4
+    assert card["two_sample"]["auc"] > 0.9 > card["two_sample"]["reference"]["auc"]
+    html = (tmp_path / "model_card.html").read_text(encoding="utf-8")
+    assert "no different" not in html
+    assert f"no difference seen: {readings.count('same')}" in html
+    assert "24 held-out images a difference can be too small to see" in html
+
+
+def nine_classes(count):
+    """Return 9 classes of so many training images, a few of them held out."""
+    data = kma.datasets.load("phantom", size=8, train=9 * count, val=27, test=4)
+    labels = {"train": np.arange(9 * count) % 9, "val": np.arange(27) % 9}
+    return kma.datasets.Dataset(
+        "nine", *((data.stored(split)[0], y) for split, y in labels.items())
     )
+
+
+def test_classes_with_too_few_images_take_one_line(tmp_path):
+    data = nine_classes(10)
+    model = kma.models.CVAE(
+        (8, 8, 1), num_classes=9, latent_dim=4, encoder_filters=4, decoder_filters=4, seed=0
+    )
+    model.compile()
+    made(model, data, tmp_path, labels=np.repeat(range(9), 5), count=None)
+    page = (tmp_path / "model_card.html").read_text(encoding="utf-8")
+    assert page.count("oo few images to compare") == 1
+    assert "Too few images to compare any class alone: that takes 20 synthetic" in page
+    assert "too few images</td>" not in page
 
 
 def test_the_charts_are_of_the_images_and_of_the_floor(stored, monkeypatch):
@@ -570,22 +616,6 @@ def test_samples_are_of_the_class_that_the_caption_names(data, untrained, monkey
     for number, (shown, _) in enumerate(drawn):
         assert set(np.unique(shown)) == {shades[number // 2]}
         assert len(shown) == 20
-
-
-@pytest.mark.parametrize(
-    ("value", "floor", "better", "reading"),
-    [
-        ([0.1, 0.2], [0.15, 0.3], "less", "same"),
-        ([0.1, 0.2], [0.3, 0.4], "less", "better"),
-        ([0.5, 0.6], [0.3, 0.4], "less", "worse"),
-        ([0.1, 0.2], [0.3, 0.4], "more", "worse"),
-        ([0.5, 0.6], [0.3, 0.4], "more", "better"),
-    ],
-)
-def test_a_number_is_read_by_the_intervals(value, floor, better, reading):
-    from keras_medaug.cards.page import _reading
-
-    assert _reading({"ci95": value, "floor": {"ci95": floor}}, better) == reading
 
 
 # ---- what it refuses ------------------------------------------------------------------------

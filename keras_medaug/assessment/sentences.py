@@ -1,0 +1,208 @@
+"""What the measured numbers of synthetic images say, in sentences."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from keras_medaug.datasets.export import UNTRAINED, audit_warnings
+from keras_medaug.metrics.quality import FEWEST
+from keras_medaug.metrics.two_sample import FEWEST as FEWEST_TOLD_APART
+
+LEVEL = 0.05
+FAR_BELOW = {
+    "precision": "only {:.0%} of the synthetic images lie where training images do; of unseen real "
+    "images it is {:.0%}.",
+    "coverage": "only {:.0%} of the training images have a synthetic image near them; with as many "
+    "unseen real images it is {:.0%}.",
+}
+
+
+def summarize_two_sample(two_sample: Mapping[str, Any] | None) -> str:
+    """Return the sentence that stands first: whether the images can be told from real ones.
+
+    Args:
+        two_sample: What `measure_two_sample` returned.
+
+    Returns:
+        One sentence or more.
+
+    Example:
+
+    >>> from keras_medaug.assessment.sentences import summarize_two_sample
+    >>> told = {"auc": 0.95, "ci95": [0.9, 0.98], "p": 0.001, "count": 60, "detectable": 0.64}
+    >>> print(summarize_two_sample({**told, "reference": {"auc": 0.51, "ci95": [0.41, 0.61]}}))
+    A simple classifier tells real from synthetic images with AUC 0.95 [0.90, 0.98] (real from other
+    real images: 0.51 [0.41, 0.61]). At 0.5 they cannot be told apart.
+    """
+    if two_sample is None:
+        return (
+            "Whether a simple classifier tells real from synthetic images is not known: that takes "
+            f"{FEWEST_TOLD_APART} images or more of each kind."
+        )
+    reference = two_sample["reference"]
+    other = "no reference value, as there are too few held-out images"
+    if reference is not None:
+        other = f"real from other real images: {_auc(reference)}"
+    text = (
+        f"A simple classifier tells real from synthetic images with AUC {_auc(two_sample)} "
+        f"({other}). At 0.5 they cannot be told apart."
+    )
+    if two_sample["ci95"][1] < 0.5:
+        return f"{text} An AUC below 0.5 is what copies of training images bring about."
+    if two_sample["p"] >= LEVEL:
+        text += (
+            f" No difference is seen, but with {two_sample['count']} images of each kind an AUC "
+            f"below {two_sample['detectable']:.2f} is easily missed."
+        )
+    return text
+
+
+def _auc(value: Mapping[str, Any]) -> str:
+    low, high = value["ci95"]
+    return f"{value['auc']:.2f} [{low:.2f}, {high:.2f}]"
+
+
+def summarize_quality(
+    quality: Mapping[str, Any], readings: Mapping[str, Mapping[str, Mapping[str, Any]]]
+) -> str:
+    """Return how all numbers compare with their reference values, and what was too small to see.
+
+    Args:
+        quality: What `measure_quality` returned.
+        readings: What `read_quality` returned.
+
+    Returns:
+        Two sentences at most.
+
+    Example:
+
+    >>> from keras_medaug.assessment.sentences import summarize_quality
+    >>> floor = {"value": 0.5, "ci95": [0.375, 0.625]}
+    >>> coverage = {"value": 0.25, "ci95": [0.0, 0.5], "floor": floor}
+    >>> read = {"reading": "same", "smallest_difference": 0.375, "worse_from": 0.125}
+    >>> print(summarize_quality(
+    ...     {"count": 20, "spaces": {"a": {"coverage": coverage}}}, {"a": {"coverage": read}}
+    ... ))
+    Of 1 numbers that compare synthetic images with real ones, worse than those of unseen real
+    images: 0; no difference seen: 1; better: 0. With 20 held-out images a difference can be too
+    small to see: a coverage anywhere between 0.125 and the 0.5 of unseen real images is not called
+    worse (space 'a').
+    """
+    found = [each["reading"] for numbers in readings.values() for each in numbers.values()]
+    text = (
+        f"Of {len(found)} numbers that compare synthetic images with real ones, worse than those "
+        f"of unseen real images: {found.count('worse')}; no difference seen: "
+        f"{found.count('same')}; better: {found.count('better')}."
+    )
+    blind = _least_sensitive(readings)
+    if blind is None:
+        return text
+    space, read = blind
+    floor = quality["spaces"][space]["coverage"]["floor"]["value"]
+    of_real = f"the {floor:.3g} of unseen real images"
+    missed = f"not even a coverage of 0 is called worse than {of_real}"
+    if read["worse_from"] is not None:
+        missed = (
+            f"a coverage anywhere between {read['worse_from']:.3g} and {of_real} is not called "
+            "worse"
+        )
+    return (
+        f"{text} With {quality['count']} held-out images a difference can be too small to see: "
+        f"{missed} (space {space!r})."
+    )
+
+
+def _least_sensitive(
+    readings: Mapping[str, Mapping[str, Mapping[str, Any]]],
+) -> tuple[str, Mapping[str, Any]] | None:
+    """Return the space in which the largest difference in coverage went unseen, if any did."""
+    same = {
+        space: numbers["coverage"]
+        for space, numbers in readings.items()
+        if "coverage" in numbers and numbers["coverage"]["reading"] == "same"
+    }
+    if not same:
+        return None
+    space = max(same, key=lambda name: same[name]["smallest_difference"])
+    return space, same[space]
+
+
+def image_warnings(
+    figures: Mapping[str, Any], where: str, labels_warning: str | None = None
+) -> list[str]:
+    """Return what to know of the images before they are used.
+
+    Args:
+        figures: `steps` of the model (or `None`), `counts` of synthetic, training and held-out
+            images, what was measured: `copy_audit`, `quality` (or `None`) and `diversity`, and
+            `rare`, what `warn_of_rare` said of the classes' images (or `None`).
+        where: Where suspected copies can be seen.
+        labels_warning: What is to be said of the images' classes, if anything.
+
+    Returns:
+        Sentences.
+
+    Example:
+
+    >>> from keras_medaug.assessment.sentences import image_warnings
+    >>> audit = {"suspect_count": 0, "exact_copies": 2, "count": 30}
+    >>> image_warnings({
+    ...     "steps": 5, "counts": {"synthetic": 30, "training": 30, "held-out": 9},
+    ...     "copy_audit": audit, "quality": None, "diversity": {"warning": None}, "rare": None,
+    ... }, "there")[1]
+    '2 of 30 images are exact copies of training images.'
+    """
+    sentences = [
+        _untrained(figures["steps"]),
+        None if figures["quality"] is not None else _too_few(figures["counts"]),
+        *audit_warnings(figures["copy_audit"], where),
+        *far_below(figures["quality"]),
+        figures["diversity"]["warning"],
+        labels_warning,
+        figures["rare"],
+    ]
+    return [sentence for sentence in sentences if sentence]
+
+
+def _untrained(steps: int | None) -> str | None:
+    if steps is None:
+        return "The model is not compiled: for how many steps it was trained is not known."
+    return None if steps else UNTRAINED
+
+
+def _too_few(counts: Mapping[str, int]) -> str:
+    """Return why distances to real images were not measured."""
+    few = [f"{count} {name}" for name, count in counts.items() if count < FEWEST]
+    return (
+        f"Not compared with held-out real images: that takes {FEWEST} synthetic, training and "
+        f"held-out images each, and of these there are {', '.join(few)}."
+    )
+
+
+def far_below(quality: Mapping[str, Any] | None) -> list[str]:
+    """Return where images are unlike real ones, or leave most of these out.
+
+    Args:
+        quality: What `measure_quality` returned.
+
+    Returns:
+        Sentences.
+
+    Example:
+
+    >>> from keras_medaug.assessment.sentences import far_below
+    >>> floor = {"value": 0.7, "ci95": [0.6, 0.8]}
+    >>> low, same = ({"value": v, "ci95": [v, v], "floor": floor} for v in (0.1, 0.7))
+    >>> far_below({"spaces": {"pixels": {"precision": low, "coverage": same}}})
+    ["In the space 'pixels', only 10% of the synthetic images lie where training images do; ...]
+    """
+    if quality is None:
+        return []
+    found = []
+    for space, measured in quality["spaces"].items():
+        for name, text in FAR_BELOW.items():
+            value, floor = measured[name], measured[name]["floor"]
+            if value["ci95"][1] < floor["ci95"][0] / 2:
+                found.append(
+                    f"In the space {space!r}, {text.format(value['value'], floor['value'])}"
+                )
+    return found

@@ -1,0 +1,84 @@
+"""Sentences say what was measured, and do not flatter."""
+
+import pytest
+
+from keras_medaug.assessment.readings import BETTER
+from keras_medaug.assessment.sentences import summarize_quality, summarize_two_sample
+
+pytestmark = pytest.mark.backend_free
+
+TOLD = {"auc": 0.95, "ci95": [0.9, 0.98], "p": 0.001, "count": 60, "detectable": 0.64}
+REAL = {"auc": 0.51, "ci95": [0.41, 0.61], "p": 0.4, "count": 60, "detectable": 0.64}
+
+
+def test_images_that_are_told_apart():
+    assert summarize_two_sample({**TOLD, "reference": REAL}) == (
+        "A simple classifier tells real from synthetic images with AUC 0.95 [0.90, 0.98] (real "
+        "from other real images: 0.51 [0.41, 0.61]). At 0.5 they cannot be told apart."
+    )
+
+
+def test_images_that_are_not_told_apart_and_what_would_have_been():
+    text = summarize_two_sample({**REAL, "reference": REAL})
+    assert text.endswith(
+        "No difference is seen, but with 60 images of each kind an AUC below 0.64 is easily missed."
+    )
+
+
+def test_copies_are_told_by_an_auc_below_a_half():
+    copies = {**REAL, "auc": 0.2, "ci95": [0.1, 0.3], "p": 1.0}
+    text = summarize_two_sample({**copies, "reference": REAL})
+    assert "is what copies of training images bring about" in text
+    assert "No difference" not in text
+
+
+@pytest.mark.parametrize(
+    ("found", "part"),
+    [
+        ({**TOLD, "reference": None}, "0.98] (no reference value"),
+        (None, "is not known: that takes 10 images or more of each kind"),
+    ],
+)
+def test_what_is_lacking_is_said(found, part):
+    assert part in summarize_two_sample(found)
+
+
+def readings(**changed):
+    same = {"reading": "same", "smallest_difference": 0.2, "worse_from": 0.3}
+    return {name: same | changed.get(name, {}) for name in BETTER}
+
+
+QUALITY = {"count": 24, "spaces": {
+    name: {"coverage": {"floor": {"value": value}}} for name, value in (("a", 0.5), ("b", 0.6))
+}}  # fmt: skip
+
+
+def test_the_summary_counts_and_says_what_was_too_small_to_see():
+    worse = {"reading": "worse"}
+    text = summarize_quality(
+        QUALITY,
+        {
+            "a": readings(),
+            "b": readings(
+                kernel=worse, recall={"reading": "better"}, coverage={"smallest_difference": 0.3}
+            ),
+        },
+    )
+    assert text == (
+        "Of 12 numbers that compare synthetic images with real ones, worse than those of unseen "
+        "real images: 1; no difference seen: 10; better: 1. With 24 held-out images a difference "
+        "can be too small to see: a coverage anywhere between 0.3 and the 0.6 of unseen real "
+        "images is not called worse (space 'b')."
+    )
+
+
+def test_where_nothing_could_have_been_seen_it_is_said():
+    text = summarize_quality(QUALITY, {"a": readings(coverage={"worse_from": None})})
+    assert text.endswith(
+        "not even a coverage of 0 is called worse than the 0.5 of unseen real images (space 'a')."
+    )
+
+
+def test_where_all_is_seen_nothing_is_added():
+    worse = {name: {"reading": "worse"} for name in BETTER}
+    assert summarize_quality(QUALITY, {"a": readings(**worse)}).endswith("better: 0.")
