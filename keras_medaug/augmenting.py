@@ -112,7 +112,8 @@ def augment(
         - `counts` and `requested` by class, `generated` (how many images were made to get them);
         - `copy_audit` (`metrics.copy_audit`), `quality` (`metrics.sample_quality` in the space of
           pixels, or null) and `readings` (whether its numbers are worse than the reference values,
-          and how small a difference would have been seen), `diversity` (`metrics.diversity`);
+          and how small a difference would have been seen), `sharpness`
+          (`metrics.spectral_distance`), `diversity` (`metrics.diversity`);
         - `label_fidelity`: what classifiers that were fitted out of fold see in the images, beside
           what they see in training images (`metrics.label_fidelity`), or null;
         - `source` (MD5 and counts of the set), `model_file` (name, MD5 and bytes of what `save`

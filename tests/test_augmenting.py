@@ -102,6 +102,9 @@ def test_the_record_says_first_how_well_images_can_be_told_from_real_ones(saved,
     apart = kma.metrics.diversity(images, training, y_new, data.train[1], seed)
     assert record["diversity"] == apart
     assert set(record["quality"]["spaces"]) == {"pixels"}
+    sharpness = kma.metrics.spectral_distance(training, images)
+    assert record["sharpness"]["high_frequency_ratio"] == sharpness["high_frequency_ratio"]
+    assert record["sharpness"]["reference"]["ci95"][0] < 0 < record["sharpness"]["ci95"][1]
     assert record["readings"]["pixels"].keys() <= record["quality"]["spaces"]["pixels"].keys()
 
 

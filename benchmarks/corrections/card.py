@@ -109,7 +109,11 @@ def of_few() -> list[Figure]:
     _, text = card_and_page(model, nine, labels=np.repeat(range(9), 5))
     lines = [line for line in text.splitlines() if "oo few images" in line]
     return [
-        figure("nine classes with few images: lines that say 'too few images'", len(lines), "1")
+        figure(
+            "nine classes with few images: how often the page says 'too few images'",
+            len(lines),
+            "1",
+        )
     ]
 
 

@@ -6,8 +6,9 @@ from typing import Any
 from numpy.typing import ArrayLike, NDArray
 
 from keras_medaug.assessment.image_sets import ImageSets
-from keras_medaug.metrics import diversity, sample_quality, two_sample_auc
+from keras_medaug.metrics import diversity, sample_quality, spectral_distance, two_sample_auc
 from keras_medaug.metrics.quality import FEWEST
+from keras_medaug.metrics.spectral import FEWEST as FEWEST_SPECTRA
 from keras_medaug.metrics.two_sample import FEWEST as FEWEST_TOLD_APART
 from keras_medaug.progress import Report, ignore
 from keras_medaug.seeds import derive_seed
@@ -75,6 +76,42 @@ def measure_quality(
         labels = [None] * 3
     seed = derive_seed(sets.seed, "quality")
     return sample_quality(*images, *labels, seed=seed, verbose=report)
+
+
+def measure_sharpness(sets: ImageSets) -> dict[str, Any] | None:
+    """Return how much power the images have at high frequencies, beside training images.
+
+    Args:
+        sets: The images.
+
+    Returns:
+        `high_frequency_ratio` (below 1 is blur, above 1 noise), `value` and `ci95` of
+        `metrics.spectral_distance`, and `reference`, the same of held-out images or `None`.
+        `None` where images are too few.
+
+    Example:
+
+    >>> import numpy as np
+    >>> import keras_medaug as kma
+    >>> from keras_medaug.assessment.image_sets import ImageSets, in_8_bits
+    >>> from keras_medaug.assessment.measures import measure_sharpness
+    >>> x = in_8_bits(np.random.default_rng(0).random((60, 8, 8, 1)))
+    >>> blurred = in_8_bits((x[:20] / 255 + np.roll(x[:20] / 255, 1, axis=1)) / 2)
+    >>> found = measure_sharpness(ImageSets(blurred, x[20:40], x[40:]))
+    >>> found["high_frequency_ratio"] < 0.7, found["reference"]["high_frequency_ratio"] > 0.8
+    (True, True)
+    """
+    if min(len(sets.images), len(sets.training)) < FEWEST_SPECTRA:
+        return None
+    reference = None
+    if len(sets.held_out) >= FEWEST_SPECTRA:
+        reference = _spectral(sets.training, sets.held_out)
+    return {**_spectral(sets.training, sets.images), "reference": reference}
+
+
+def _spectral(training: NDArray, images: NDArray) -> dict[str, Any]:
+    found = spectral_distance(training, images)
+    return {key: found[key] for key in ("high_frequency_ratio", "value", "ci95")}
 
 
 def measure_diversity(sets: ImageSets) -> dict[str, Any]:

@@ -7,7 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_medaug.assessment.image_sets import ImageSets
-from keras_medaug.assessment.measures import measure_diversity, measure_quality, measure_two_sample
+from keras_medaug.assessment.measures import (
+    measure_diversity,
+    measure_quality,
+    measure_sharpness,
+    measure_two_sample,
+)
 from keras_medaug.assessment.readings import read_quality
 from keras_medaug.assessment.sentences import image_warnings, summarize_two_sample
 from keras_medaug.datasets import Dataset
@@ -36,8 +41,8 @@ def measure_record(
         report: Called with how far the comparison with real images is.
 
     Returns:
-        A dictionary: `summary`, `two_sample`, `quality`, `readings`, `diversity`, `label_fidelity`
-        and `warnings`.
+        A dictionary: `summary`, `two_sample`, `quality`, `readings`, `sharpness`, `diversity`,
+        `label_fidelity` and `warnings`.
 
     Example:
 
@@ -57,6 +62,7 @@ def measure_record(
         "two_sample": two_sample,
         "quality": quality,
         "readings": read_quality(quality),
+        "sharpness": measure_sharpness(sets),
         "diversity": measure_diversity(sets),
         "label_fidelity": shown,
     }

@@ -8,6 +8,8 @@ from keras_medaug.metrics.quality import FEWEST
 from keras_medaug.metrics.two_sample import FEWEST as FEWEST_TOLD_APART
 
 LEVEL = 0.05
+BLURRED = 0.5  # of the power at high frequencies
+FRACTIONS = ("coverage", "precision", "recall")  # of which an example is given, the strictest first
 FAR_BELOW = {
     "precision": "only {:.0%} of the synthetic images lie where training images do; of unseen real "
     "images it is {:.0%}.",
@@ -93,18 +95,16 @@ def summarize_quality(
         f"of unseen real images: {found.count('worse')}; no difference seen: "
         f"{found.count('same')}; better: {found.count('better')}."
     )
-    blind = _least_sensitive(readings)
-    if blind is None:
+    unseen = _least_sensitive(readings)
+    if unseen is None:
         return text
-    space, read = blind
-    floor = quality["spaces"][space]["coverage"]["floor"]["value"]
+    space, name = unseen
+    floor = quality["spaces"][space][name]["floor"]["value"]
+    worse_from = readings[space][name]["worse_from"]
     of_real = f"the {floor:.3g} of unseen real images"
-    missed = f"not even a coverage of 0 is called worse than {of_real}"
-    if read["worse_from"] is not None:
-        missed = (
-            f"a coverage anywhere between {read['worse_from']:.3g} and {of_real} is not called "
-            "worse"
-        )
+    missed = f"not even a {name} of 0 is called worse than {of_real}"
+    if worse_from is not None:
+        missed = f"a {name} anywhere between {worse_from:.3g} and {of_real} is not called worse"
     return (
         f"{text} With {quality['count']} held-out images a difference can be too small to see: "
         f"{missed} (space {space!r})."
@@ -113,17 +113,17 @@ def summarize_quality(
 
 def _least_sensitive(
     readings: Mapping[str, Mapping[str, Mapping[str, Any]]],
-) -> tuple[str, Mapping[str, Any]] | None:
-    """Return the space in which the largest difference in coverage went unseen, if any did."""
-    same = {
-        space: numbers["coverage"]
-        for space, numbers in readings.items()
-        if "coverage" in numbers and numbers["coverage"]["reading"] == "same"
-    }
-    if not same:
-        return None
-    space = max(same, key=lambda name: same[name]["smallest_difference"])
-    return space, same[space]
+) -> tuple[str, str] | None:
+    """Return space and name of a fraction of which the largest difference went unseen, if any."""
+    for name in FRACTIONS:
+        same = {
+            space: numbers[name]["smallest_difference"]
+            for space, numbers in readings.items()
+            if name in numbers and numbers[name]["reading"] == "same"
+        }
+        if same:
+            return max(same, key=lambda space: same[space]), name
+    return None
 
 
 def image_warnings(
@@ -133,8 +133,8 @@ def image_warnings(
 
     Args:
         figures: `steps` of the model (or `None`), `counts` of synthetic, training and held-out
-            images, what was measured: `copy_audit`, `quality` (or `None`) and `diversity`, and
-            `rare`, what `warn_of_rare` said of the classes' images (or `None`).
+            images, what was measured: `copy_audit`, `quality`, `sharpness` (or `None`) and
+            `diversity`, and `rare`, what `warn_of_rare` said of the classes' images (or `None`).
         where: Where suspected copies can be seen.
         labels_warning: What is to be said of the images' classes, if anything.
 
@@ -147,7 +147,8 @@ def image_warnings(
     >>> audit = {"suspect_count": 0, "exact_copies": 2, "count": 30}
     >>> image_warnings({
     ...     "steps": 5, "counts": {"synthetic": 30, "training": 30, "held-out": 9},
-    ...     "copy_audit": audit, "quality": None, "diversity": {"warning": None}, "rare": None,
+    ...     "copy_audit": audit, "quality": None, "diversity": {"warning": None},
+    ...     "sharpness": None, "rare": None,
     ... }, "there")[1]
     '2 of 30 images are exact copies of training images.'
     """
@@ -157,10 +158,42 @@ def image_warnings(
         *audit_warnings(figures["copy_audit"], where),
         *far_below(figures["quality"]),
         figures["diversity"]["warning"],
+        unlike_in_sharpness(figures["sharpness"]),
         labels_warning,
         figures["rare"],
     ]
     return [sentence for sentence in sentences if sentence]
+
+
+def unlike_in_sharpness(sharpness: Mapping[str, Any] | None) -> str | None:
+    """Return a sentence where images are clearly less sharp than real ones, or have more noise.
+
+    Args:
+        sharpness: What `measure_sharpness` returned.
+
+    Returns:
+        The sentence, where the power at high frequencies is below half or above twice that of
+        held-out images (or of training images, without these); or `None`.
+
+    Example:
+
+    >>> from keras_medaug.assessment.sentences import unlike_in_sharpness
+    >>> blurred = {"high_frequency_ratio": 0.2, "ci95": [9.0, 12.0], "reference": None}
+    >>> unlike_in_sharpness(blurred)
+    'The images have 0.20 times the power of training images at high frequencies: they are blurred.'
+    """
+    if sharpness is None or sharpness["ci95"][0] <= 0:
+        return None
+    ratio, reference = sharpness["high_frequency_ratio"], sharpness["reference"]
+    usual = 1.0 if reference is None else reference["high_frequency_ratio"]
+    if BLURRED <= ratio / usual <= 1 / BLURRED:
+        return None
+    beside = "" if reference is None else f" (held-out real images: {usual:.2f} times)"
+    what = "are blurred" if ratio < usual else "have noise or a checkerboard pattern"
+    return (
+        f"The images have {ratio:.2f} times the power of training images at high "
+        f"frequencies{beside}: they {what}."
+    )
 
 
 def _untrained(steps: int | None) -> str | None:

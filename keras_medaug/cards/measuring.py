@@ -9,7 +9,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from keras_medaug._version import __version__
 from keras_medaug.assessment.image_sets import ImageSets
-from keras_medaug.assessment.measures import measure_diversity, measure_quality, measure_two_sample
+from keras_medaug.assessment.measures import (
+    measure_diversity,
+    measure_quality,
+    measure_sharpness,
+    measure_two_sample,
+)
 from keras_medaug.assessment.readings import read_quality
 from keras_medaug.assessment.sentences import image_warnings, summarize_two_sample
 from keras_medaug.cards.subject import MOST, SPLIT_NAMES, Subject
@@ -117,6 +122,7 @@ def measure(
         "held_out": _held_out(subject),
         "quality": quality,
         "readings": read_quality(quality),
+        "sharpness": measure_sharpness(sets),
         "copy_audit": audit,
         "labels": labels,
         "training": _training(*curves),
@@ -389,6 +395,7 @@ def _warnings(card: Mapping[str, Any], counts: Mapping[str, int], show_real: boo
         "counts": counts,
         "quality": card["quality"],
         "copy_audit": card["copy_audit"],
+        "sharpness": card["sharpness"],
         "diversity": guards["diversity"],
         "rare": _rare(card),
     }

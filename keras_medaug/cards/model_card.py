@@ -98,9 +98,10 @@ def model_card(
         The card, as in the JSON file: `summary` (the first line), `two_sample`, `made_by`,
         `format`, `about`, `model`, `data`, `images`, `features` (their cards), `held_out` (which
         images these are, and how many), `quality`, `readings` (of each number of it, whether it is
-        worse than its floor, and from which value on it would have been called so), `copy_audit`,
-        `labels`, `training`, `guards`, `warnings` (sentences), `notes` (more of them) and
-        `versions`. What could not be measured, for want of images or classes, is `None`.
+        worse than its floor, and from which value on it would have been called so), `sharpness`
+        (of `metrics.spectral_distance`), `copy_audit`, `labels`, `training`, `guards`, `warnings`
+        (sentences), `notes` (more of them) and `versions`. What could not be measured, for want of
+        images or classes, is `None`.
 
     Raises:
         ValueError: If an argument is not as described; before anything is made.

@@ -41,11 +41,13 @@ def quality_section(card: Mapping[str, Any], pictures: Sequence[Picture]) -> ET.
 
     >>> from xml.etree import ElementTree as ET
     >>> from keras_medaug.cards.quality_section import quality_section
-    >>> section = quality_section({"quality": None, "two_sample": None, "summary": "So."}, [])
+    >>> card = {"quality": None, "two_sample": None, "summary": "So.", "sharpness": None}
+    >>> section = quality_section(card, [])
     >>> [part.text for part in section]
     ['Beside real images', 'So.', 'Distances were not measured; see above.']
     """
     told_apart = _two_sample_table(card) or [markup.element("p", card["summary"])]
+    told_apart += _sharpness(card["sharpness"])
     quality = card["quality"]
     if quality is None:
         text = markup.element("p", "Distances were not measured; see above.")
@@ -90,6 +92,19 @@ def _two_sample_table(card: Mapping[str, Any]) -> list[ET.Element]:
     ]
     heads = ["a classifier tells", "images of each kind", "AUC", "smallest AUC that would show"]
     return [markup.table("Classifier two-sample test", heads, rows, numbers={1, 2, 3})]
+
+
+def _sharpness(sharpness: Mapping[str, Any] | None) -> list[ET.Element]:
+    if sharpness is None:
+        return []
+    text = (
+        "Sharpness: at high spatial frequencies the synthetic images have "
+        f"{sharpness['high_frequency_ratio']:.2f} times the power of training images"
+    )
+    if sharpness["reference"] is not None:
+        ratio = sharpness["reference"]["high_frequency_ratio"]
+        text += f"; unseen real images have {ratio:.2f} times that power"
+    return [markup.element("p", f"{text}. Below 1 is blur, above 1 is noise.")]
 
 
 def _table(

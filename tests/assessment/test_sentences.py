@@ -3,7 +3,11 @@
 import pytest
 
 from keras_medaug.assessment.readings import BETTER
-from keras_medaug.assessment.sentences import summarize_quality, summarize_two_sample
+from keras_medaug.assessment.sentences import (
+    summarize_quality,
+    summarize_two_sample,
+    unlike_in_sharpness,
+)
 
 pytestmark = pytest.mark.backend_free
 
@@ -79,6 +83,34 @@ def test_where_nothing_could_have_been_seen_it_is_said():
     )
 
 
+def test_another_number_is_the_example_where_coverage_is_worse():
+    worse = {name: {"reading": "worse"} for name in ("coverage", "precision")}
+    beside = {"coverage": None, "recall": {"floor": {"value": 0.9}}}
+    text = summarize_quality({"count": 30, "spaces": {"a": beside}}, {"a": readings(**worse)})
+    assert "a recall anywhere between 0.3 and the 0.9 of unseen real images" in text
+
+
 def test_where_all_is_seen_nothing_is_added():
     worse = {name: {"reading": "worse"} for name in BETTER}
     assert summarize_quality(QUALITY, {"a": readings(**worse)}).endswith("better: 0.")
+
+
+@pytest.mark.parametrize(
+    ("ratio", "reference", "low", "said"),
+    [
+        (0.4, 1.0, 2.0, "blurred"),
+        (0.4, 0.7, 2.0, None),  # held-out images are not sharper by much
+        (0.4, None, 2.0, "blurred"),
+        (0.4, 1.0, -0.1, None),  # too few images to tell
+        (1.5, 1.0, 2.0, None),
+        (2.1, 1.0, 2.0, "checkerboard"),
+    ],
+)
+def test_blur_and_noise_are_named(ratio, reference, low, said):
+    beside = None if reference is None else {"high_frequency_ratio": reference}
+    found = unlike_in_sharpness(
+        {"high_frequency_ratio": ratio, "ci95": [low, 9.0], "reference": beside}
+    )
+    assert found is None if said is None else said in found
+    if said and reference:
+        assert f"(held-out real images: {reference:.2f} times)" in found

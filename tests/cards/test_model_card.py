@@ -560,6 +560,8 @@ def test_blur_is_told_first_although_no_number_is_called_worse(plain, tmp_path, 
     assert "no different" not in html
     assert f"no difference seen: {readings.count('same')}" in html
     assert "24 held-out images a difference can be too small to see" in html
+    assert card["sharpness"]["high_frequency_ratio"] < 0.5
+    assert any("they are blurred" in warning for warning in card["warnings"])
 
 
 def nine_classes(count):
