@@ -158,10 +158,8 @@ def augment(
         derive_seed(seed, method),
         settings,
     )
-    judge = None
-    fidelity_record = None
+    judge, fidelity_record = None, None
     unseen = images[:0] if held_out is None else held_out
-    label_steps = min(steps, LABEL_STEPS)
     with Progress(f"augment with {method}", verbose=verbose not in (0, False)) as progress:
         _plan(progress, images, wanted, unseen, method, steps, batch_size, fidelity, conditional)
         if fidelity is not None:
@@ -175,35 +173,22 @@ def augment(
                 model, images, classes, steps, batch_size, verbose=of_fit, report=report
             )
         model_file = None if path is None else save_model(model, path, "save")
-        images_seed = derive_seed(seed, "images")
-        if conditional:
-            with progress.part("images") as report:
-                x_new, y_new, made = conditional_images(model, wanted, images_seed, judge, report)
-        else:
-            with progress.part("classifier") as report:
-                classifier_seed = derive_seed(seed, "classifier")
-                classifier = _classifier(images, classes, batch_size, classifier_seed, report)
-            with progress.part("images") as report:
-                x_new, y_new, made = classified_images(
-                    model, classifier, wanted, images_seed, confidence, judge, report
-                )
-        if not len(x_new):
-            raise RuntimeError(
-                f"none of {made} generated images passed the filter: the model has not learned the "
-                "classes. Train it for more steps, or lower `fidelity` or `confidence`."
-            )
-        with progress.part("copies") as report:
-            audit = copy_audit(x_new, images, held_out, verbose=report)
+        x_new, y_new, made = _new_images(
+            progress, model, wanted, images, classes, batch_size, seed, confidence, judge
+        )
+        sets = ImageSets(
+            in_8_bits(x_new), in_8_bits(images), in_8_bits(unseen), y_new, classes, seed=seed
+        )
         with progress.part("labels") as report:
             shown = see_labels(
-                x_new, y_new, images, classes, batch_size, label_steps, seed, judge, report
-            )
-        sets = ImageSets(
-            *(in_8_bits(part) for part in (x_new, images, unseen)), y_new, classes, seed=seed
-        )
-        described = describe_model(model)
+                x_new, y_new, images, classes, batch_size, min(steps, LABEL_STEPS), seed, judge,
+                report,
+            )  # fmt: skip
+        with progress.part("copies") as report:
+            audit = copy_audit(x_new, images, held_out, verbose=report)
         requested = np.bincount(wanted, minlength=count).tolist()
         rare = warn_of_rare(np.bincount(classes).tolist(), requested)
+        described = describe_model(model)
         with progress.part("quality") as report:
             measured = measure_record(sets, audit, shown, described["steps"], rare, report)
     record: dict[str, Any] = {
@@ -213,7 +198,7 @@ def augment(
         "method": method,
         "model": described,
         "seed": seed,
-        "images_seed": images_seed,
+        "images_seed": derive_seed(seed, "images"),
         "labels": {"by": labels, "confidence": None if conditional else confidence},
         "requested": requested,
         "counts": np.bincount(y_new, minlength=count).tolist(),
@@ -231,6 +216,40 @@ def augment(
     }
     record["notes"] = notes_of(record)
     return x_new, y_new, record
+
+
+def _new_images(
+    progress: Progress,
+    model: GenerativeModel,
+    wanted: NDArray,
+    images: NDArray,
+    classes: NDArray,
+    batch_size: int,
+    seed: int,
+    confidence: float,
+    label_filter: LabelFilter | None,
+) -> tuple[NDArray, NDArray, int]:
+    """Return new images, their labels, and how many were made to get them."""
+    images_seed = derive_seed(seed, "images")
+    if model.num_classes is not None:
+        with progress.part("images") as report:
+            x_new, y_new, made = conditional_images(
+                model, wanted, images_seed, label_filter, report
+            )
+    else:
+        with progress.part("classifier") as report:
+            classifier_seed = derive_seed(seed, "classifier")
+            classifier = _classifier(images, classes, batch_size, classifier_seed, report)
+        with progress.part("images") as report:
+            x_new, y_new, made = classified_images(
+                model, classifier, wanted, images_seed, confidence, label_filter, report
+            )
+    if not len(x_new):
+        raise RuntimeError(
+            f"none of {made} generated images passed the filter: the model has not learned the "
+            "classes. Train it for more steps, or lower `fidelity` or `confidence`."
+        )
+    return x_new, y_new, made
 
 
 def _plan(
@@ -256,13 +275,13 @@ def _plan(
         progress.plan("classifier", classifier, label="fitting the classifier")
     few = 1e-3 * len(wanted) * math.prod(shape) / 28**2
     progress.plan("images", few, label="making images")
-    audit = audit_seconds(len(wanted), len(images), len(unseen), shape)
-    progress.plan("copies", audit, label="looking for copies of training images")
     labels = 0.0
     if fidelity is None:
         label_steps = min(steps, LABEL_STEPS)
         labels = LABEL_FOLDS * expected_seconds("classifier", label_steps, shape, batch_size) / 3
     progress.plan("labels", labels, label="asking classifiers for the labels")
+    audit = audit_seconds(len(wanted), len(images), len(unseen), shape)
+    progress.plan("copies", audit, label="looking for copies of training images")
     quality = quality_seconds(len(wanted), len(images), len(unseen))
     progress.plan("quality", quality, label="comparing with real images")
     progress.announce()

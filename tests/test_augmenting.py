@@ -156,7 +156,7 @@ def test_the_record_warns_as_the_card_does(data, tmp_path, monkeypatch):
     first = x[:1]
 
     class Stuck(kma.models.CVAE):
-        def generate(self, n, labels=None, seed=None):
+        def generate(self, n, labels=None, seed=None, **_):
             return np.repeat(first, n, axis=0)
 
     monkeypatch.setitem(augmenting.METHODS, "cvae", Stuck)

@@ -124,15 +124,15 @@ def test_it_is_shown_on_standard_error(call, capfd):
 @pytest.mark.parametrize(
     ("options", "parts"),
     [
-        ({"fidelity": 0.01}, 4),
-        ({"labels": "classifier", "confidence": 0.01}, 4),
+        ({"fidelity": 0.01}, 6),
+        ({"labels": "classifier", "confidence": 0.01}, 6),
     ],
 )
 def test_augment_shows_all_of_its_parts(data, capfd, monkeypatch, options, parts):
     monkeypatch.setattr("keras_medaug.status_line.LINE_EVERY", 0.0)
     monkeypatch.setattr("keras_medaug.progress.DRAW_EVERY", 0.0)
     monkeypatch.setattr("keras_medaug.augmenting.CLASSIFIER_STEPS", 4)
-    monkeypatch.setattr("keras_medaug.augmenting.MOST_TRIES", 1)
+    monkeypatch.setattr("keras_medaug.labels.labelled_images.MOST_TRIES", 1)
     quick = partial(augmenting.fidelity_judge, steps=4)
     monkeypatch.setattr("keras_medaug.augmenting.fidelity_judge", quick)
     settings = {"method": "cvae", "per_class": 2, "steps": 4, "latent_dim": 2, "seed": 0}
@@ -142,7 +142,7 @@ def test_augment_shows_all_of_its_parts(data, capfd, monkeypatch, options, parts
     assert not out
     lines = err.splitlines()
     assert any(f"0/{parts}: " in line for line in lines)
-    assert any(f"{parts - 1}/{parts}: looking for copies of training" in line for line in lines)
+    assert any(f"{parts - 2}/{parts}: looking for copies of training" in line for line in lines)
     assert any(": training cvae: 3 of 6" in line for line in lines)
     assert lines[-1].startswith("augment with cvae: done in ")
     kma.augment(*few, verbose=0, **settings)

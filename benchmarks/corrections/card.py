@@ -103,7 +103,8 @@ def of_few() -> list[Figure]:
     """Return how many lines a set of nine classes with few images takes."""
     data = kma.datasets.load("phantom", size=16, train=90, val=36, test=9, seed=0)
     splits = {split: data.stored(split)[0] for split in ("train", "val")}
-    nine = kma.datasets.Dataset("nine", *((x, np.arange(len(x)) % 9) for x in splits.values()))
+    train, val = ((x, np.arange(len(x)) % 9) for x in splits.values())
+    nine = kma.datasets.Dataset("nine", train, val)
     model = kma.models.CVAE(nine.image_shape, num_classes=9, latent_dim=8, seed=0)
     model.compile()
     _, text = card_and_page(model, nine, labels=np.repeat(range(9), 5))
@@ -120,13 +121,14 @@ def of_few() -> list[Figure]:
 def of_record(data: kma.datasets.Dataset) -> list[Figure]:
     """Return what the record of `augment` holds, and whether the model can be kept."""
     x, y = data.stored("train")
-    small = {"latent_dim": 16, "encoder_filters": 16, "decoder_filters": 16}
+    settings: dict[str, Any] = {"latent_dim": 16, "encoder_filters": 16, "decoder_filters": 16}
     can_save = "save" in inspect.signature(kma.augment).parameters
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "model.keras")
+        settings |= {"save": path} if can_save else {}
         x_new, y_new, record = kma.augment(
             x, y, "cvae", per_class=50, steps=STEPS, held_out=data.stored("val")[0], seed=0,
-            verbose=0, **small, **({"save": path} if can_save else {}),
+            verbose=0, **settings,
         )  # fmt: skip
         same = False
         if can_save:
@@ -157,12 +159,12 @@ def main() -> None:
     args = parser.parse_args()
     data = kma.datasets.load("breastmnist", root=args.root, download=False)
     figures: list[Figure] = []
-    for method in ("cvae", "dcgan"):
-        model = trained(method, data, args.models)
+    models = {method: trained(method, data, args.models) for method in ("cvae", "dcgan")}
+    for method, model in models.items():
         figures += of_page(method, *card_and_page(model, data))
     images, labels = data.stored("test")
     given = {"images": blurred(images), "labels": labels}
-    figures += of_page("blurred test images", *card_and_page(model, data, **given))
+    figures += of_page("blurred test images", *card_and_page(models["dcgan"], data, **given))
     figures += of_few()
     figures += of_record(data)
     command = "KERAS_BACKEND=torch python benchmarks/corrections/card.py --out FILE.json --root DIR"

@@ -71,10 +71,10 @@ def measure_quality(
     if min(sets.counts.values()) < FEWEST:
         return None
     images = sets.images, sets.training, sets.held_out, spaces
-    labels = [sets.labels, sets.training_labels, sets.held_out_labels]
-    if any(part is None for part in labels):
-        labels = [None] * 3
+    labels = sets.labels, sets.training_labels, sets.held_out_labels
     seed = derive_seed(sets.seed, "quality")
+    if any(part is None for part in labels):
+        return sample_quality(*images, seed=seed, verbose=report)
     return sample_quality(*images, *labels, seed=seed, verbose=report)
 
 

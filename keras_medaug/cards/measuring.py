@@ -278,10 +278,11 @@ def _guards(
 ) -> dict[str, Any]:
     data = subject.data
     _, training_labels = subject.splits["train"]
+    _, held_out, held_out_labels = subject.yardstick()
     collapsed = None
-    if features is not None and len(sets.held_out):
-        answers = predicted(features.classifier, as_floats(sets.held_out))
-        collapsed = collapsed_classifier(sets.held_out_labels, answers)
+    if features is not None and len(held_out):
+        answers = predicted(features.classifier, as_floats(held_out))
+        collapsed = collapsed_classifier(held_out_labels, answers)
     return {
         "diversity": measure_diversity(sets),
         "duplicates": duplicates,

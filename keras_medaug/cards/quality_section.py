@@ -50,8 +50,8 @@ def quality_section(card: Mapping[str, Any], pictures: Sequence[Picture]) -> ET.
     told_apart += _sharpness(card["sharpness"])
     quality = card["quality"]
     if quality is None:
-        text = markup.element("p", "Distances were not measured; see above.")
-        return markup.section("Beside real images", "quality", *told_apart, text)
+        unmeasured = markup.element("p", "Distances were not measured; see above.")
+        return markup.section("Beside real images", "quality", *told_apart, unmeasured)
     text = (
         f"{quality['count']} synthetic images, no more than there are held-out ones, against "
         f"{quality['training_count']} training images. "
