@@ -125,7 +125,7 @@ class SampleMonitor(keras.callbacks.Callback):
             for metric in self.metrics
             if metric != OF_IMAGES
         ]
-        if self._real and OF_IMAGES in self.metrics:
+        if held_out is not None and OF_IMAGES in self.metrics:
             self._powers = band_powers(check_images(held_out, "held_out"))
             self.columns.insert(0, OF_IMAGES)
         if best is not None and best not in self.columns:

@@ -90,8 +90,8 @@ def kernel_distance(
         scale = _scale(real) or _scale(synthetic) or 1.0
         real, synthetic = real / scale, synthetic / scale
     rng = np.random.default_rng(seed)
-    dealt = [_dealt(x, blocks, rng) for x in (real, synthetic)]
-    value, *without = _discrepancies(*dealt, scaled)
+    ours, theirs = (_dealt(x, blocks, rng) for x in (real, synthetic))
+    value, *without = _discrepancies(ours, theirs, scaled)
     variance = (blocks - 1) * float(np.var(without))
     half = _t_quantile(blocks - 1) * variance**0.5
     return {

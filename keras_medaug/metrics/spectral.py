@@ -132,7 +132,8 @@ def compare_powers(real: NDArray, images: NDArray, shape: Sequence[int]) -> dict
     sets = [10 * np.log10(powers) for powers in (real, images)]
     difference = sets[1].mean(axis=0) - sets[0].mean(axis=0)
     # The covariance of the difference, whose trace is what chance adds to its square.
-    covariance = sum(np.cov(levels, rowvar=False, ddof=1) / len(levels) for levels in sets)
+    first, second = (np.cov(levels, rowvar=False, ddof=1) / len(levels) for levels in sets)
+    covariance = first + second
     bands = len(difference)
     value = float(difference @ difference - np.trace(covariance)) / bands
     sizes = _bands(shape)[1]
