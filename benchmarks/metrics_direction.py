@@ -11,8 +11,9 @@ are other real ones, and what is done to them grows from nothing to much:
 - `classes dropped`: so many of the six are missing, the others taking their place;
 - `modes dropped`: of the eight clusters of each class (k-means on pixels) so many are missing;
 - `repeated`: that share of the images are repetitions of ten;
-- `copies`: that share of them are training images. What counts them is the copy audit, which
-  stands beside the metrics there: the share of images that it finds authentic, and of suspects.
+- `copies`: that share of them are training images. What counts them is the memorization check,
+  which stands beside the metrics there: the share of images that it finds authentic, and of
+  suspects.
 
 Two measures look at images and not at features: the spectral distance, and the classifier
 two-sample test of the images against training images, which has 0.5 for images of the same kind.

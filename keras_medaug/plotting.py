@@ -36,6 +36,7 @@ DPI = 150
 NO_VERSION = {"Software": None}
 CELL = 0.62  # inches of an image in a grid
 TITLE, TEXT, SMALL = 12, 10, 9  # points
+FITTED = ("aligned", "registered", "smoothed")  # spaces of which pairs are flipped and turned
 PAIR_KEYS = {"image", "training", "space", "distance", "relative"}
 
 
@@ -261,9 +262,10 @@ def nearest_pairs(
 
     The suspects of a copy audit are drawn or, where there are fewer than its `pairs`, those. From
     left to right: the image, its nearest training image, and the difference of the two, gray where
-    they are equal, brighter where the image is. A pair that was found in the space "aligned" is
-    compared as it was there: before the difference is taken, the image is mirrored or turned so
-    that it fits, and gets the brightness and contrast of the training image.
+    they are equal, brighter where the image is. A pair that was found in the space "aligned",
+    "registered" or "smoothed" is flipped or turned by quarters before the difference is taken, so
+    that it fits, and gets the brightness and contrast of the training image. Small shifts and
+    rotations are not undone: they show as edges in the difference.
 
     Args:
         images: What was audited, shape `(n, h, w, c)`, floats in [0, 1] or `uint8`.
@@ -413,15 +415,17 @@ def _triple(images: NDArray, training: NDArray, pair: Mapping[str, Any]) -> NDAr
         (array / 255 if array.dtype == np.uint8 else array).astype(np.float64)
         for array in (images[pair["image"]], training[pair["training"]])
     )
-    fitted = _fitted(image, other) if pair["space"] == "aligned" else image
+    fitted = _fitted(image, other) if pair["space"] in FITTED else image
     difference = 0.5 + (fitted - other) / 2
     return np.clip([image, other, difference], 0, 1)
 
 
 def _fitted(image: NDArray, other: NDArray) -> NDArray:
-    """Return an image turned and mirrored to fit another, in its brightness and contrast."""
-    level = (image - image.mean()) * (other.std() / max(image.std(), 1e-6)) + other.mean()
-    forms = [np.rot90(form, turns) for form in (level, level[:, ::-1]) for turns in range(4)]
+    """Return an image flipped, turned and inverted to fit another, in its brightness."""
+    contrast = (image - image.mean()) * (other.std() / max(image.std(), 1e-6))
+    levels = [other.mean() + sign * contrast for sign in (1, -1)]
+    flipped = [form for level in levels for form in (level, level[:, ::-1])]
+    forms = [np.rot90(form, turns) for form in flipped for turns in range(4)]
     return min(
         (form for form in forms if form.shape == other.shape),
         key=lambda form: float(np.square(form - other).sum()),

@@ -48,7 +48,7 @@ from keras_medaug.seeds import derive_seed
 from keras_medaug.study.environment import environment
 
 FORMAT = 1
-DUPLICATES = ("exact", "near", "with_another_label", "warning")
+DUPLICATES = ("exact", "near", "with_another_label", "warning", "in_place", "uniform")
 NOTES = (
     NOT_ANONYMOUS,
     "Synthetic images are for training. Test on real images that the generator never saw.",

@@ -26,9 +26,12 @@ DRAWN = "the copy audit lists them, and `plotting.nearest_pairs` draws them"
 UNTRAINED = "The model has taken no step of training, as far as its optimizer knows."
 NOT_ANONYMOUS = "A synthetic set is no anonymisation: it can give away what it was made from."
 SCOPE = (
-    "The copy audit sees copies in place, mirrored, turned by quarters, and of another brightness "
-    "or contrast. It does not see shifted, cropped or otherwise turned ones."
+    "The memorization check sees copies that are flipped, turned by quarters or by up to 10 "
+    "degrees, shifted by up to a tenth of the side, inverted, or of another brightness or "
+    "contrast. It does not see cropped or scaled ones, those shifted or turned further, or copies "
+    "of a part."
 )
+EXCESS = 4  # standard errors, beyond which more near copies than of held-out images are no chance
 FEW_HELD_OUT = 100  # images, below which their 1% quantile is hardly more than the nearest one
 
 
@@ -286,7 +289,32 @@ def audit_warnings(audit: dict[str, Any], where: str = DRAWN) -> list[str]:
             f"Suspected copies: {count} of {total} images, each much nearer to one training image "
             f"than to the next ones. Look at them: {where}."
         )
+    excess = _excess(audit)
+    if excess is not None:
+        found.append(excess)
     return found
+
+
+def _excess(audit: dict[str, Any]) -> str | None:
+    """Return a sentence where far more images than held-out ones are near copies."""
+    held_out = audit["spaces"]["pixels"]["held_out"]
+    if held_out is None:
+        return None
+    count, other_count = audit["count"], held_out["count"]
+    pairs = [
+        (found["relative"]["near_copies"], found["relative"]["held_out"]["near_copies"])
+        for found in audit["spaces"].values()
+        if found["relative"]["near_copies"] is not None
+    ]
+    near, other = max(pairs, key=lambda pair: pair[0] / count - pair[1] / other_count)
+    overall = (near + other) / (count + other_count)
+    error = (overall * (1 - overall) * (1 / count + 1 / other_count)) ** 0.5
+    if near / count - other / other_count <= EXCESS * error or near <= audit["suspect_count"]:
+        return None
+    return (
+        f"{near} of {count} images are near copies of a training image, and {other} of "
+        f"{other_count} held-out images: more than chance explains."
+    )
 
 
 def audit_remarks(audit: dict[str, Any]) -> list[str]:
@@ -298,13 +326,15 @@ def audit_remarks(audit: dict[str, Any]) -> list[str]:
     if pixels["held_out"] is None:
         notes.append("There are no held-out images: how near is too near is not known.")
         return notes
+    if audit["uniform"]:
+        notes.append(f"{audit['uniform']} images are uniform: they are not compared.")
     count = pixels["held_out"]["count"]
     found = [each["relative"]["held_out"]["near_copies"] for each in audit["spaces"].values()]
     near = max(each for each in found if each is not None)
     if near:
         notes.append(
             f"{near} of {count} held-out images are near copies of training images: shares that "
-            "are measured by them come out too low."
+            "are measured by them come out too low, and only what is nearer than these is suspect."
         )
     if count < FEW_HELD_OUT:
         notes.append(

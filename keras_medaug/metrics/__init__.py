@@ -4,11 +4,11 @@ from keras_medaug.metrics.collapsed_classifier import collapsed_classifier
 from keras_medaug.metrics.confidence import mean_confidence
 from keras_medaug.metrics.copies import copy_audit, nearest_images
 from keras_medaug.metrics.diversity import diversity
+from keras_medaug.metrics.duplicates import near_duplicates
 from keras_medaug.metrics.fidelity import label_fidelity
 from keras_medaug.metrics.frechet import frechet_distance
 from keras_medaug.metrics.guards import (
     label_agreement,
-    near_duplicates,
     prior_shift,
 )
 from keras_medaug.metrics.kernel import kernel_distance

@@ -1,14 +1,20 @@
 """Whether images are copies of training images, as far as distances tell."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from keras_medaug.checks import check_images, check_positive, fail
-from keras_medaug.metrics.equality import digests, equal_images, first_of_equals
+from keras_medaug.metrics.equality import (
+    digests,
+    equal_images,
+    equal_in_any_form,
+    first_of_equals,
+)
 from keras_medaug.metrics.neighbours import Neighbours, find_neighbours
+from keras_medaug.metrics.registration import NAMES, Registration
 from keras_medaug.metrics.space import (
     ROUNDING,
     Space,
@@ -17,20 +23,28 @@ from keras_medaug.metrics.space import (
     features_space,
     pixels,
 )
+from keras_medaug.metrics.uniformity import uniform_images
 from keras_medaug.progress import Report, portions, reporting
 
 QUANTILE = 0.01
-# Relative distances below which an image is a near copy, whatever others are, and above which no
-# limit is: blur alone would make suspects.
-NEAR_COPY, FARTHEST_LIMIT = 0.5, 0.7
+# Of unseen real images so many may be suspect, as a fraction, in each space: with four of them, 2%.
+SUSPECTED = 0.005
+# Relative distances below which an image is a near copy, and between which the limit lies: once
+# registered, a copy without noise is below the least, and blur alone brings images to the most.
+NEAR_COPY = 0.5
+LEAST_LIMIT, FARTHEST_LIMIT = 0.03, 0.7
+# Once registered and smoothed, unseen images of sets without second views have 0.43 or more.
+LIMIT_REGISTERED = 0.4  # also without held-out images
 # Features have fewer dimensions than pixels, and chance alone brings a new image much nearer to one
 # training image than to the next.
 NEAR_IN_FEATURES, FARTHEST_LIMIT_IN_FEATURES = 0.25, 0.3
-SPACE_WEIGHTS = 1, 8, 1  # how long each space takes, in proportion
+SPACE_WEIGHTS = 1, 8, 40, 1  # how long each space takes, in proportion
 MOST_SUSPECTS = 20  # that are listed
 PAIRS = 8
 
 Features = Callable[[NDArray], Any]
+# The neighbours of images and held-out ones, and the fraction of each that is authentic.
+Found = tuple[list[Neighbours], list[float | None]]
 
 
 def copy_audit(
@@ -43,49 +57,57 @@ def copy_audit(
 ) -> dict[str, Any]:
     """Compare images with the training images that they may be copies of.
 
-    Images are compared in two spaces, or three. A distance is the root mean square of the
+    Images are compared in four spaces, or five. A distance is the root mean square of the
     difference of what is compared:
 
     - `"pixels"`: pixels in place, in [0, 1]. 0 for equal images, 1 between black and white;
     - `"aligned"`: each image has its mean removed and is divided by its standard deviation, and
-      its nearest form counts, of the 8 that mirroring and quarter turns give (of 4 where images
-      are not square). About 1.4 between images that have nothing in common;
+      its nearest form counts, of the 8 that flips and quarter turns give (of 4 where images are
+      not square). About 1.4 between images that have nothing in common;
+    - `"registered"`: the same, but training images are turned by up to 12 degrees and shifted by
+      up to 15% of the side to fit the image, and contrast may be inverted. Only the pixels that
+      both images have are compared, and 12 training images that a coarse search finds. Images of
+      more than 32 pixels are reduced to 32;
+    - `"smoothed"`: as `"registered"`, but smoothed by the weights 1, 2, 1 before the distance is
+      taken, so that noise counts less;
     - `"features"`: what the callable of that name makes of them, where it is given.
 
-    By themselves distances say little, as honest new images of a uniform kind are near to training
-    images too. So the same is measured for `held_out`, real images that training never saw. And a
-    blurred image is near to many training images without being a copy of any. So the *relative*
-    distance is measured as well: that to the nearest training image over the mean distance to its
-    next 10 nearest (fewer where there are fewer). It is near 1 where no training image stands out,
-    and near 0 for a copy.
+    A blurred image is near to many training images without being a copy of any. So the *relative*
+    distance is measured as well: the distance to the nearest training image over the mean distance
+    to its next 10 nearest (fewer where there are fewer). It is near 1 where no training image
+    stands out, and near 0 for a copy.
 
     An image is suspect if it is an exact copy, or its relative distance in any space is below the
-    `limit` there. Without held-out images the limit is 0.5: twice as near to one training image as
-    to the next ones. At 28 pixels no held-out image of the phantom is below 0.8; of BreastMNIST's
-    39% are below 0.5, second views of the tissue in a training image, and hardly any is from 0.5 to
-    0.7. With held-out images the limit is the least of theirs, so that they are no suspects; but
-    those below 0.5 are near copies themselves, are counted (`near_copies`) and left out. Nor is the
-    limit ever above 0.7, as blur alone, which lowers relative distances a little, brings images of
-    the phantom down to that. With few held-out images the limit may be too high for some honest
-    ones.
+    `limit` there. With held-out images, real ones that training never saw, the limit is their
+    quantile 0.005, or the least of fewer than 200. With 200 or more, about 2% of new real images
+    are suspected over all spaces. As blur alone lowers relative distances, the limit is 0.7 at
+    most, and 0.4 in `"registered"` and `"smoothed"`. It is 0.03 at least in `"registered"`.
+    Held-out images that equal a training image, flipped and turned ones included, set no limit.
+    Without held-out images the limit is 0.5, and 0.4 in `"registered"` and `"smoothed"`.
+
+    Where unseen images are second views of training images, as 39% of BreastMNIST's are, the limit
+    is low: an image must be nearer than a second view to be suspect. Copies with noise are not, and
+    are not suspected. `near_copies` counts the images below 0.5, and the same of held-out images:
+    many more among the images than among held-out ones is a sign of copies, whatever the suspects.
 
     In `"features"` relative distances spread more, the more so the fewer dimensions there are. The
-    limit is the quantile 0.01 of the held-out images there, but 0.3 at most, and 0.25 without any:
-    in the features of a classifier, new images of the phantom and of PneumoniaMNIST have 0.4 or
-    more, and copies with 3% noise mostly less than 0.3. With fewer than about six dimensions and no
-    held-out images, chance alone makes suspects.
+    limit is the quantile 0.01 of the held-out images there, but 0.3 at most, and 0.25 without any.
+    With fewer than about six dimensions and no held-out images, chance alone makes suspects.
 
-    What this sees: copies in place, under noise, mirrored, turned by quarters, of another
-    brightness or contrast, and several of these at once; with less certainty, and depending on the
-    set, copies that are a little blurred or shifted by one pixel. What it does not see: copies that
-    are shifted further, cropped, scaled or turned otherwise, and copies of a part of an image.
-    `features` may see some of these, as far as what computes them does not change under them.
+    Images that show nothing, with a standard deviation below 0.02 within channels, are never
+    suspects nor exact copies, and set no limit; `uniform` counts them.
+
+    What this sees: copies in place, with 3% noise, flipped, turned by quarters, by up to 10
+    degrees, shifted by up to a tenth of the side, inverted, of another brightness or contrast, and
+    several of these at once. What it does not see: copies that are shifted or turned further,
+    scaled, cropped or bent, and copies of a part of an image. `features` may see some of these.
     Copies of an image of which there are ten near copies in the training set do not stand out. It
     says nothing of what a set gives away in other ways. A good result is no proof that the images
     may be shared.
 
     Training images that are there more than once count once. Memory is that of the features, if
-    any, and about `8 * batch_size * (6 * h * w * c + 4 * batch_size)` bytes beside the sets.
+    any, about `8 * batch_size * (20 * h * w * c + 4 * batch_size + 6000)` bytes, and 160 bytes for
+    each training image, beside the sets.
 
     Args:
         images: The images in question, shape `(n, h, w, c)`, floats in [0, 1] or `uint8`.
@@ -102,22 +124,25 @@ def copy_audit(
 
         - `count`, `training_count`: how many images there are;
         - `exact_copies`: how many of them equal a training image in every pixel and channel once
-          both are rounded to 8 bits, as when they are saved;
+          both are rounded to 8 bits, as when they are saved; uniform ones do not count;
+        - `uniform`: how many of the images are uniform;
         - `spaces`: for each space, a dictionary of
 
           - `nearest`: `min` and `median` of the distances to the nearest training image;
           - `authentic`: the share of images that are farther from their nearest training image
-            than that one is from its nearest other; `None` with one training image;
+            than that one is from its nearest other; `None` with one training image, and in
+            `"registered"` and `"smoothed"`;
           - `held_out`: `count` of the held-out images, `min`, `median` and `quantile_01`, the
             quantile 0.01, of their distances, and `authentic` for them; or `None`;
           - `nearer_than_held_out_01`: the share of images that are nearer than that quantile:
             about 0.01 where images are as new as the held-out ones; or `None`;
-          - `relative`: the same of relative distances: `min`, `median`, `held_out` (`min`,
-            `median`, `quantile_01` and `near_copies`, how many are below 0.5, `None` in
-            `"features"`; or `None`) and `nearer_than_held_out_01`; and `limit`, below which an
+          - `relative`: the same of relative distances: `min`, `median`, `near_copies` (how many are
+            below 0.5; `None` in `"features"`), `held_out` (`min`, `median`, `quantile_01` and
+            `near_copies`; or `None`) and `nearer_than_held_out_01`; and `limit`, below which an
             image is suspect;
 
         - `suspect_count`: how many images are suspect;
+        - `suspect_images`: the indices of all of them, in order;
         - `suspects`: up to 20 of them, exact copies first, then those that are farthest below the
           limit as a share of it: `image` and `training`, the indices of the two, the `space` where
           this is so, and `distance` and `relative` there;
@@ -160,25 +185,29 @@ def copy_audit(
     reference = known if len(distinct) == len(known) else known[distinct]
     copies = equal_images(checked, reference)
     sets = [checked, reference] + ([] if unseen is None else [unseen])
-    spaces, found = {}, {}
+    uniform = uniform_images(checked)
+    copies &= ~uniform
     with reporting(verbose, "looking for copies of training images") as report:
-        reports = iter(portions(report, *SPACE_WEIGHTS[: 2 if features is None else 3]))
-        for name, space, members in _spaces(sets, features, batch_size):
-            in_features = name == "features"
-            spaces[name], found[name] = _measure(
-                space, members, batch_size, in_features, next(reports)
-            )
-    first, where, suspects = _rank(spaces, found, copies)
+        found = _found(sets, features, batch_size, report)
+    calibrating = None if unseen is None else _calibrating(unseen, reference)
+    spaces = {}
+    for name, (nearest, fractions) in found.items():
+        nearest[0].relative[uniform] = 1
+        spaces[name] = _record(name, nearest, fractions, calibrating)
+    first, where, suspects = _rank(spaces, {k: v[0][0].relative for k, v in found.items()}, copies)
     listed = [
-        _pair(image, name, found[name], distinct) for image, name in zip(first, where, strict=True)
+        _pair(image, name, found[name][0][0], distinct)
+        for image, name in zip(first, where, strict=True)
     ]
     return {
         "count": len(checked),
         "training_count": len(known),
         "exact_copies": int(copies.sum()),
+        "uniform": int(uniform.sum()),
         "spaces": spaces,
-        "suspect_count": suspects,
-        "suspects": listed[: min(suspects, MOST_SUSPECTS)],
+        "suspect_count": len(suspects),
+        "suspect_images": suspects,
+        "suspects": listed[: min(len(suspects), MOST_SUSPECTS)],
         "pairs": listed[:PAIRS],
     }
 
@@ -233,54 +262,89 @@ def _pixels(images: NDArray, training: NDArray) -> Space:
 # ---- parts of the audit ---------------------------------------------------------------------
 
 
-def _spaces(
-    sets: list[NDArray], features: Features | None, batch_size: int
-) -> Iterator[tuple[str, Callable[[NDArray, NDArray], Space], list[NDArray]]]:
-    """Yield, for each space, its name, what gives it for two sets, and the sets in it.
+def _found(
+    sets: list[NDArray], features: Features | None, batch_size: int, report: Report
+) -> dict[str, Found]:
+    """Return, for each space, the neighbours of the images and of any held-out ones in it.
 
-    The sets are the images, the training images and, where there are any, held-out ones.
+    The sets are the images, the training images and, where there are any, held-out ones. With the
+    neighbours comes the fraction of each set that is authentic.
     """
-    yield "pixels", _pixels, sets
     alignment = aligned(sets[0].shape[1:])
-    yield "aligned", lambda *_: alignment, sets
+    weights = SPACE_WEIGHTS if features is not None else SPACE_WEIGHTS[:3]
+    in_place, in_forms, when_registered, *in_features = portions(report, *weights)
+    found = {
+        "pixels": _search(sets, _pixels, batch_size, in_place),
+        "aligned": _search(sets, lambda *_: alignment, batch_size, in_forms),
+    }
+    compared = (sets[0], *sets[2:])
+    reports = portions(when_registered, *map(len, compared))
+    registration = Registration(sets[1], batch_size)
+    registered = [
+        registration.nearest(images, of_set)
+        for images, of_set in zip(compared, reports, strict=True)
+    ]
+    for name in NAMES:
+        found[name] = [each[name] for each in registered], [None] * len(registered)
     if features is not None:
-        found = compute_features(features, sets, batch_size)
-        space = features_space(found[1])
-        yield "features", lambda *_: space, found
+        members = compute_features(features, sets, batch_size)
+        space = features_space(members[1])
+        found["features"] = _search(members, lambda *_: space, batch_size, *in_features)
+    return found
 
 
-def _measure(
-    space: Callable[[NDArray, NDArray], Space],
+def _search(
     sets: list[NDArray],
+    space: Callable[[NDArray, NDArray], Space],
     batch_size: int,
-    in_features: bool,
     report: Report,
-) -> tuple[dict[str, Any], Neighbours]:
-    """Return what the audit says of a space, and the neighbours of the images in it."""
+) -> Found:
     images, training, *held_out = sets
     *reports, of_training = portions(report, *map(len, (images, *held_out)), len(training))
     nearest = [
         find_neighbours(each, training, space(each, training), batch_size, report=of_set)
         for each, of_set in zip((images, *held_out), reports, strict=True)
     ]
-    shares = _authentic(nearest, training, space(training, training), batch_size, of_training)
+    apart = space(training, training)
+    return nearest, _authentic(nearest, training, apart, batch_size, of_training)
+
+
+def _calibrating(unseen: NDArray, training: NDArray) -> NDArray[np.bool_]:
+    """Tell which held-out images set a limit: those that show something and are no copies."""
+    return ~(uniform_images(unseen) | equal_in_any_form(unseen, training))
+
+
+def _record(
+    name: str,
+    nearest: list[Neighbours],
+    fractions: list[float | None],
+    calibrating: NDArray[np.bool_] | None,
+) -> dict[str, Any]:
+    """Return what the audit says of a space."""
     found = nearest[0]
+    in_features = name == "features"
+    without = {"features": NEAR_IN_FEATURES} | dict.fromkeys(NAMES, LIMIT_REGISTERED)
     record: dict[str, Any] = {
         "nearest": _summary(found.distances),
-        "authentic": shares[0],
+        "authentic": fractions[0],
         "held_out": None,
         "nearer_than_held_out_01": None,
         "relative": {
             **_summary(found.relative),
+            "near_copies": None if in_features else _near_copies(found.relative),
             "held_out": None,
             "nearer_than_held_out_01": None,
-            "limit": NEAR_IN_FEATURES if in_features else NEAR_COPY,
+            "limit": without.get(name, NEAR_COPY),
         },
     }
-    if held_out:
-        _calibrate(record, found, nearest[1], shares[1])
-        _set_limit(record["relative"], nearest[1].relative, in_features)
-    return record, found
+    if calibrating is not None:
+        _calibrate(record, found, nearest[1], fractions[1])
+        _set_limit(record["relative"], nearest[1].relative, calibrating, name)
+    return record
+
+
+def _near_copies(relative: NDArray[np.float64]) -> int:
+    return int((relative < NEAR_COPY).sum())
 
 
 def _calibrate(
@@ -298,17 +362,21 @@ def _calibrate(
     record["held_out"] |= {"count": len(expected.distances), "authentic": authentic}
 
 
-def _set_limit(relative: dict[str, Any], expected: NDArray, in_features: bool) -> None:
+def _set_limit(
+    relative: dict[str, Any], expected: NDArray, calibrating: NDArray[np.bool_], name: str
+) -> None:
     """Set the relative distance below which an image is suspect, by those of held-out images."""
-    if in_features:
+    if name == "features":
         relative["held_out"]["near_copies"] = None
         quantile = max(relative["held_out"]["quantile_01"], ROUNDING)  # which is 0 among copies
         relative["limit"] = min(quantile, FARTHEST_LIMIT_IN_FEATURES)
         return
-    honest = expected[expected >= NEAR_COPY]
-    relative["held_out"]["near_copies"] = len(expected) - len(honest)
-    if len(honest):
-        relative["limit"] = min(float(honest.min()), FARTHEST_LIMIT)
+    relative["held_out"]["near_copies"] = _near_copies(expected)
+    if calibrating.any():
+        most = LIMIT_REGISTERED if name in NAMES else FARTHEST_LIMIT
+        least = LEAST_LIMIT if name == NAMES[0] else ROUNDING
+        quantile = float(np.quantile(expected[calibrating], SUSPECTED, method="lower"))
+        relative["limit"] = min(max(quantile, least), most)
 
 
 def _authentic(
@@ -330,16 +398,16 @@ def _summary(values: NDArray[np.float64]) -> dict[str, float]:
 
 
 def _rank(
-    spaces: dict[str, Any], found: dict[str, Neighbours], copies: NDArray[np.bool_]
-) -> tuple[list[int], list[str], int]:
-    """Return the most suspicious images, the space that makes each so, and how many are suspect."""
+    spaces: dict[str, Any], relative: dict[str, NDArray], copies: NDArray[np.bool_]
+) -> tuple[list[int], list[str], list[int]]:
+    """Return the most suspicious images, the space that makes each so, and all suspects."""
     names = list(spaces)
-    scores = np.array([found[name].relative / spaces[name]["relative"]["limit"] for name in names])
+    scores = np.array([relative[name] / spaces[name]["relative"]["limit"] for name in names])
     scores[0, copies] = -1  # before all others, and a matter of pixels
     least = scores.min(axis=0)
     first = np.argsort(least, kind="stable")[: max(MOST_SUSPECTS, PAIRS)]
     where = [names[index] for index in scores[:, first].argmin(axis=0)]
-    return first.tolist(), where, int((least < 1).sum())
+    return first.tolist(), where, np.flatnonzero(least < 1).tolist()
 
 
 def _pair(image: int, space: str, found: Neighbours, distinct: NDArray[np.intp]) -> dict[str, Any]:

@@ -5,6 +5,8 @@ import hashlib
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_medaug.metrics.forms import forms
+
 
 def digests(images: NDArray) -> list[bytes]:
     """Return 16 bytes for each image, the same for two of them where all their values are.
@@ -74,11 +76,34 @@ def equal_images(images: NDArray, others: NDArray) -> NDArray[np.bool_]:
     return np.array([digest in known for digest in digests_in_8_bits(images)], bool)
 
 
-def repeated_images(images: NDArray) -> NDArray[np.bool_]:
-    """Tell which images are, to 8 bits, among those before them.
+def digests_of_forms(images: NDArray) -> list[bytes]:
+    """Return digests that are the same for images that are, to 8 bits, flipped or turned copies.
 
     Args:
         images: Images, floats in [0, 1] or `uint8`.
+
+    Returns:
+        A digest of each.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_medaug.metrics.equality import digests_of_forms
+    >>> x = np.random.default_rng(0).random((1, 8, 8, 1))
+    >>> digests_of_forms(x) == digests_of_forms(np.rot90(x, axes=(1, 2)))
+    True
+    """
+    return [
+        min(digests_in_8_bits(form)[0] for form in forms(image[np.newaxis])) for image in images
+    ]
+
+
+def equal_in_any_form(images: NDArray, others: NDArray) -> NDArray[np.bool_]:
+    """Tell which images are, to 8 bits, among others or their flips and quarter turns.
+
+    Args:
+        images: Images, floats in [0, 1] or `uint8`.
+        others: What to look among.
 
     Returns:
         A flag of each image.
@@ -86,13 +111,13 @@ def repeated_images(images: NDArray) -> NDArray[np.bool_]:
     Example:
 
     >>> import numpy as np
-    >>> from keras_medaug.metrics.equality import repeated_images
-    >>> repeated_images(np.reshape([0, 1, 0], (3, 1, 1, 1)).astype("uint8")).tolist()
-    [False, False, True]
+    >>> from keras_medaug.metrics.equality import equal_in_any_form
+    >>> x = np.random.default_rng(0).random((4, 8, 8, 1))
+    >>> equal_in_any_form(x[2:, ::-1], x[:3]).tolist()
+    [True, False]
     """
-    repeats = np.ones(len(images), bool)
-    repeats[first_of_equals(digests_in_8_bits(images))] = False
-    return repeats
+    known = set(digests_of_forms(others))
+    return np.array([digest in known for digest in digests_of_forms(images)], bool)
 
 
 def first_of_equals(keys: list[bytes]) -> NDArray[np.intp]:

@@ -12,16 +12,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from keras_medaug.checks import as_array, check_images, check_labels, check_positive, fail
 from keras_medaug.metrics.checking import (
-    check_label_pair,
     check_predictions,
     listed,
     statistics,
 )
 from keras_medaug.metrics.collapsed_classifier import collapsed_classifier
-from keras_medaug.metrics.copies import nearest_images
 from keras_medaug.metrics.diversity import FEW_APART, diversity, pair_distances
-from keras_medaug.metrics.equality import equal_images, repeated_images
-from keras_medaug.progress import Report, portion, reporting
+from keras_medaug.metrics.duplicates import NEAR, near_duplicates
 
 __all__ = [
     "FEW_APART",
@@ -43,141 +40,11 @@ __all__ = [
     "statistics",
 ]
 
-NEAR = 0.02  # root mean square of the difference, below which two images are near-duplicates
 SHIFT = 0.05  # difference in the share of a class between two sets
 LEVEL = 0.05  # p value, below which a difference is no chance
 LOST = 0.25  # drop in balanced accuracy, as a share of what is above chance, under a transform
 PREDICTED = 256  # images at a time
 ROUNDING = 1e-3  # by how much transformed images may leave [0, 1]
-
-
-# ---- duplicates -----------------------------------------------------------------------------
-
-
-def near_duplicates(
-    images: ArrayLike,
-    training: ArrayLike | None = None,
-    labels: ArrayLike | None = None,
-    training_labels: ArrayLike | None = None,
-    threshold: float = NEAR,
-    verbose: bool | Report = False,
-) -> dict[str, Any]:
-    """Find images of one split that are in another, or nearly so; or twice in the same.
-
-    The distance is the root mean square of the difference over pixels and channels, as in
-    `nearest_images`. Images of the same patient that differ in more than noise are not found.
-
-    Args:
-        images: Images in question, shape `(n, h, w, c)`, floats in [0, 1] or `uint8`.
-        training: Images to look among, of the same image shape; or `None` to look for each among
-            the images before it.
-        labels: Class of each image, shape `(n,)`, or `None`.
-        training_labels: Those of the training images; given where both `labels` and `training`
-            are.
-        threshold: Distance below which two images are nearly equal; 0 finds only equal ones.
-        verbose: Whether to show progress on standard error; or a function `(done, total)` that is
-            called instead.
-
-    Returns:
-        A dictionary of plain numbers:
-
-        - `count`, `training_count`: how many images there are;
-        - `exact`: how many equal another one in every pixel and channel, once both are rounded to
-          8 bits;
-        - `near`: how many do so, or are nearer than `threshold` to another one;
-        - `indices`: which ones, in order;
-        - `partners`, `distances`: of each of these, its nearest image (the first of equally near
-          ones), and how far that is;
-        - `with_another_label`: how many have another label than their partner, or `None`;
-        - `warning`: a sentence where there is any, or `None`.
-
-    Raises:
-        ValueError: If an argument is not as described.
-
-    Example:
-
-    >>> import numpy as np
-    >>> from keras_medaug.metrics import near_duplicates
-    >>> training = np.random.default_rng(0).random((9, 8, 8, 1))
-    >>> images = np.stack([training[5], training[7] * 0.99, 1 - training[8]])
-    >>> found = near_duplicates(images, training)
-    >>> found["exact"], found["near"], found["indices"], found["partners"]
-    (1, 2, [0, 1], [5, 7])
-
-    References:
-        Barz and Denzler, Do we train on test data? Purging CIFAR of near-duplicates, Journal of
-        Imaging 6, 2020.
-    """
-    checked = check_images(images, "images")
-    others = checked
-    if training is not None:
-        others = check_images(training, "training", checked.shape[1:])
-    elif training_labels is not None:
-        raise fail("training_labels", "labels without `training`", "None")
-    elif labels is not None:
-        training_labels = labels
-    pair = check_label_pair(labels, training_labels, "training_labels", len(checked), len(others))
-    threshold = check_positive(threshold, "threshold", zero=True)
-    with reporting(verbose, "looking for duplicates") as report:
-        if training is None:
-            distances, nearest = _nearest_before(checked, report)
-            exact = repeated_images(checked)
-        else:
-            distances, nearest = nearest_images(checked, others, verbose=report)
-            exact = equal_images(checked, others)
-    found = np.flatnonzero(exact | (distances < threshold))
-    partners = nearest[found]
-    other_label = None if pair is None else int((pair[0][found] != pair[1][partners]).sum())
-    return {
-        "count": len(checked),
-        "training_count": len(others),
-        "exact": int(exact.sum()),
-        "near": len(found),
-        "indices": found.tolist(),
-        "partners": partners.tolist(),
-        "distances": distances[found].tolist(),
-        "with_another_label": other_label,
-        "warning": _duplicates_message(
-            len(checked), int(exact.sum()), len(found), other_label, training is None
-        ),
-    }
-
-
-def _nearest_before(
-    images: NDArray, report: Report
-) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
-    """Return how far the nearest image before each is, and which one; the first has none."""
-    distances, nearest = np.full(len(images), np.inf), np.zeros(len(images), np.intp)
-    parts = [(0, len(images))]
-    done, total = 0, max(len(images) * (len(images) - 1) // 2, 1)  # pairs
-    while parts:
-        low, high = parts.pop()
-        middle = (low + high) // 2
-        if low == middle:
-            continue
-        later = slice(middle, high)
-        pairs = (middle - low) * (high - middle)
-        of_part = portion(report, done / total, (done + pairs) / total)
-        done += pairs
-        found, which = nearest_images(images[later], images[low:middle], verbose=of_part)
-        better = found < distances[later]
-        distances[later][better] = found[better]
-        nearest[later][better] = low + which[better]
-        parts += [(low, middle), (middle, high)]
-    return distances, nearest
-
-
-def _duplicates_message(
-    count: int, exact: int, near: int, other_label: int | None, within: bool
-) -> str | None:
-    if not near:
-        return None
-    where = "come after an equal one" if within else "are in the training images"
-    what = f"Of {count} images {exact} {where}, and {near} do so exactly or nearly"
-    if other_label:
-        what += f", {other_label} of them with another label"
-    effect = "they count more than once" if within else "scores on them say little of new images"
-    return f"{what}: {effect}."
 
 
 # ---- prior shift ----------------------------------------------------------------------------

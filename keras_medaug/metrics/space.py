@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_medaug.checks import as_array, fail
+from keras_medaug.metrics.forms import forms
 
 FLOOR = 0.02  # least standard deviation by which an image is divided: five steps of 8 bits
 ROUNDING = 1e-6  # distances up to here may come from rounding alone
@@ -102,15 +103,11 @@ def aligned(shape: Sequence[int]) -> Space:
     [0, 1, 2, 3]
     """
 
-    def forms(rows: Rows) -> Iterator[Rows]:
-        images = rows.reshape(len(rows), *shape)
-        turned = [images, images.swapaxes(1, 2)] if shape[0] == shape[1] else [images]
-        for image in turned:
-            for rowwise in (1, -1):
-                for columnwise in (1, -1):
-                    yield image[:, ::rowwise, ::columnwise].reshape(rows.shape)
+    def forms_of_rows(rows: Rows) -> Iterator[Rows]:
+        for form in forms(rows.reshape(len(rows), *shape)):
+            yield form.reshape(rows.shape)
 
-    return Space(lambda images: _standardised(_rows(images, 1)), forms)
+    return Space(lambda images: _standardised(_rows(images, 1)), forms_of_rows)
 
 
 def features_space(training: NDArray) -> Space:
@@ -162,7 +159,7 @@ def compute_features(
     """
     found = [
         [
-            _checked_features(features(_as_floats(images[start : start + batch_size])))
+            _checked_features(features(as_floats(images[start : start + batch_size])))
             for start in range(0, len(images), batch_size)
         ]
         for images in sets
@@ -194,12 +191,26 @@ def _checked_features(values: Any) -> NDArray:
 def _rows(images: NDArray, unit: int) -> Rows:
     """Return images as rows of values in [0, unit]."""
     if images.dtype == np.uint8 and unit == 1:
-        images = _as_floats(images)
+        images = as_floats(images)
     return images.reshape(len(images), -1).astype(np.float64)
 
 
-def _as_floats(images: NDArray) -> NDArray[np.float32]:
-    """Return images as `Dataset` makes floats of bytes, so that both forms are equal here."""
+def as_floats(images: NDArray) -> NDArray[np.float32]:
+    """Return images as `Dataset` makes floats of bytes, so that both kinds are equal.
+
+    Args:
+        images: Floats in [0, 1] or `uint8`.
+
+    Returns:
+        The images, `float32` in [0, 1].
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_medaug.metrics.space import as_floats
+    >>> as_floats(np.array([255], "uint8")).tolist()
+    [1.0]
+    """
     if images.dtype == np.uint8:
         return images.astype(np.float32) / np.float32(255)
     return images.astype(np.float32, copy=False)

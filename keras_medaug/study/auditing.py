@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from keras_medaug.datasets import Dataset
 from keras_medaug.datasets.dataset import SPLITS
-from keras_medaug.metrics.guards import near_duplicates
+from keras_medaug.metrics.duplicates import near_duplicates
 from keras_medaug.metrics.image_statistics import image_statistics
 from keras_medaug.progress import Report, ignore, portions
 from keras_medaug.study.cell import Cell
@@ -18,6 +18,8 @@ from keras_medaug.study.packing import packed
 
 def run_audit(cell: Cell, data: Dataset, report: Report = ignore) -> dict[str, Any]:
     """Look for test and validation images in the training split, and fit the linear baseline.
+
+    Flipped images and those turned by quarters are found as well; uniform ones are left out.
 
     Args:
         cell: Its cell.
@@ -60,6 +62,8 @@ def _in_training(data: Dataset, split: str, threshold: float, report: Report) ->
         # Without rounding, unlike `exact`: cells of sets of floats keep their number.
         "exact_duplicates": found["distances"].count(0.0),
         "near_duplicates": found["indices"],
+        "turned": found["near"] - found["in_place"],
+        "uniform": found["uniform"],
         "with_another_label": found["with_another_label"],
     }
 

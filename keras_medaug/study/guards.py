@@ -46,8 +46,9 @@ def warn_of_data(audit: Mapping[str, Any], class_names: Sequence[str]) -> list[d
             "exact": audit["exact_duplicates"],
             "near": len(near),
             "with_another_label": audit["with_another_label"],
-            "message": f"{audit['exact_duplicates']} test images are in the training split, and "
-            f"{len(near)} are in it or nearly so; scores are also given without them.",
+            "turned": audit["turned"],
+            "uniform": audit["uniform"],
+            "message": _duplicates_message(audit),
         })  # fmt: skip
     found += _of_validation(audit.get("validation"), sum(audit["counts"].get("val", [])))
     train, test = (
@@ -69,6 +70,22 @@ def warn_of_data(audit: Mapping[str, Any], class_names: Sequence[str]) -> list[d
     return found
 
 
+def _duplicates_message(audit: Mapping[str, Any]) -> str:
+    exact, near = audit["exact_duplicates"], len(audit["near_duplicates"])
+    what = f"{exact} test images are in the training split, and {near} are in it or nearly so"
+    return f"{what}{_turned(audit)}; scores are also given without them.{_uniform(audit, 'test')}"
+
+
+def _turned(audit: Mapping[str, Any]) -> str:
+    turned = audit["turned"]
+    return f", {turned} of them flipped or turned by quarters" if turned else ""
+
+
+def _uniform(audit: Mapping[str, Any], split: str) -> str:
+    uniform = audit["uniform"]
+    return f" {uniform} uniform {split} images were not compared." if uniform else ""
+
+
 def _of_validation(audit: Mapping[str, Any] | None, count: int) -> list[dict[str, Any]]:
     """Return a warning of validation images that are in the training split."""
     if audit is None or not audit["near_duplicates"]:
@@ -80,10 +97,12 @@ def _of_validation(audit: Mapping[str, Any] | None, count: int) -> list[dict[str
         "exact": audit["exact_duplicates"],
         "near": near,
         "with_another_label": audit["with_another_label"],
+        "turned": audit["turned"],
+        "uniform": audit["uniform"],
         "message": f"{near} of {count} validation images are in the training split or nearly so, "
-        f"{audit['exact_duplicates']} of them exactly. Validation chooses the weights of each "
-        "training and the arm of the headline: it favours those that learn training images by "
-        "heart.",
+        f"{audit['exact_duplicates']} of them exactly{_turned(audit)}. Validation chooses the "
+        "weights of each training and the arm of the headline: it favours those that learn "
+        f"training images by heart.{_uniform(audit, 'validation')}",
     }]  # fmt: skip
 
 

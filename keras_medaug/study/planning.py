@@ -6,12 +6,13 @@ from typing import Any
 
 from keras_medaug.datasets import Dataset
 from keras_medaug.layers import GeometricAugmentation
-from keras_medaug.metrics.guards import NEAR
+from keras_medaug.metrics.duplicates import NEAR
 from keras_medaug.study.arm import Arm
 from keras_medaug.study.cell import Cell
 from keras_medaug.study.settings import Settings
 
-# Of what is done with a configuration. 2: logits, the linear baseline, coarse diversity.
+# Of what is done with a configuration. 2: logits, the linear baseline, coarse diversity, duplicates
+# that are flipped or turned.
 VERSION = 2
 ROUNDS = 20  # looks at the validation split in a training
 POLICY = ("rotation", "shift", "horizontal_flip", "vertical_flip", "zoom", "fill_mode")

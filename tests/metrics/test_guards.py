@@ -1,7 +1,6 @@
 """The guards: planted faults are found, honest data pass, official files give their counts."""
 
 import sys
-import tracemalloc
 
 import numpy as np
 import pytest
@@ -10,7 +9,6 @@ from scipy import stats
 from helpers.halves import by_halves, flip_horizontally, flip_vertically, halves, plain
 from keras_medaug.metrics.guards import (
     label_agreement,
-    near_duplicates,
     prior_shift,
 )
 
@@ -43,104 +41,6 @@ def official(medmnist_file):
 
 
 REAL, REAL_LABELS = make(40, seed=1), np.arange(40) % 2
-
-
-# ---- duplicates -----------------------------------------------------------------------------
-
-
-def plant():
-    """Return 30 images, of which 3 and 20 are copies and 11 is nearly one, and the training set."""
-    training, images = make(41, seed=6), make(30, seed=7)
-    images[[3, 20]] = training[[40, 0]]
-    noise = np.random.default_rng(8).normal(0, 0.01 * 255, training[5].shape)
-    images[11] = np.clip(training[5] + noise, 0, 255).astype("uint8")
-    return images, training
-
-
-@pytest.mark.parametrize("kinds", ["uint8 uint8", "float32 uint8", "float32 float32"])
-def test_planted_duplicates_are_found(kinds):
-    images, training = (
-        x if kind == "uint8" else as_floats(x)
-        for kind, x in zip(kinds.split(), plant(), strict=True)
-    )
-    labels, training_labels = np.zeros(30, int), np.zeros(41, int)
-    training_labels[0] = 1
-    found = plain(near_duplicates(images, training, labels, training_labels))
-    assert (found["exact"], found["near"]) == (2, 3)
-    assert (found["indices"], found["partners"]) == ([3, 11, 20], [40, 5, 0])
-    assert found["distances"] == pytest.approx([0, 0.01, 0], abs=0.002)
-    assert found["with_another_label"] == 1
-    assert (found["count"], found["training_count"]) == (30, 41)
-    assert "Of 30 images 2 are in the training images, and 3 do" in found["warning"]
-    assert "1 of them with another label" in found["warning"]
-
-
-def test_the_threshold_is_the_callers():
-    images, training = plant()
-    assert near_duplicates(images, training, threshold=0)["indices"] == [3, 20]
-    assert near_duplicates(images, training, threshold=1.1)["near"] == 30
-
-
-def test_other_images_are_no_duplicates():
-    found = plain(near_duplicates(make(30, seed=9), make(41, seed=6)))
-    assert (found["near"], found["with_another_label"], found["warning"]) == (0, None, None)
-
-
-def test_what_is_equal_after_rounding_to_8_bits_is_exact():
-    training = np.clip(make(9, seed=6), 1, 254)
-    for step, expected in ((0.49, 9), (-0.49, 9), (0.51, 0)):
-        images = ((training + step) / 255).astype("float32")
-        found = near_duplicates(images, training, threshold=0.001)
-        assert (found["exact"], found["near"]) == (expected, expected)
-
-
-def test_repeats_in_one_set_are_found_once_each():
-    images = make(23, seed=10)
-    images[[7, 19, 20, 22]] = images[[2, 2, 2, 21]]  # 20 equals three, of which 2 is the first
-    images[12] = images[11]
-    images[12, 0, 0, 0] ^= 8
-    labels = np.zeros(23, int)
-    labels[22] = 1
-    found = plain(near_duplicates(images, labels=labels))
-    assert (found["exact"], found["near"], found["with_another_label"]) == (4, 5, 1)
-    assert (found["indices"], found["partners"]) == ([7, 12, 19, 20, 22], [2, 11, 2, 2, 21])
-    assert "Of 23 images 4 come after an equal one" in found["warning"]
-    assert plain(near_duplicates(make(23, seed=10)))["near"] == 0
-    assert plain(near_duplicates(images[:1]))["near"] == 0
-
-
-@pytest.mark.parametrize("within", [True, False])
-def test_memory_does_not_grow_with_pairs(within):
-    many = make(2400, seed=11, shape=(8, 8, 1))
-    tracemalloc.start()
-    try:
-        near_duplicates(many, None if within else make(2400, seed=12, shape=(8, 8, 1)))
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert peak < 6e6  # distances of all pairs are 23 MB at least
-
-
-def test_the_duplicates_of_breastmnist(official):
-    """One test image is a training image, under another label; 30 are so or nearly so."""
-    splits = official("breastmnist")
-    (x, y), (test_x, test_y) = splits["train"], splits["test"]
-    found = plain(near_duplicates(test_x, x, test_y, y))
-    assert (found["exact"], found["near"], found["with_another_label"]) == (1, 30, 2)
-    (exact,) = np.flatnonzero(np.array(found["distances"]) == 0)
-    index, partner = found["indices"][exact], found["partners"][exact]
-    assert (test_x[index] == x[partner]).all()
-    assert test_y[index] != y[partner]
-
-
-def test_the_duplicates_of_pneumoniamnist(official):
-    """18 training images repeat an earlier one; 8 validation images are among them, 0 test ones."""
-    splits = {name: x for name, (x, _) in official("pneumoniamnist").items()}
-    within = near_duplicates(splits["train"])
-    assert (within["exact"], within["near"]) == (18, 18)
-    for split, expected in (("val", 8), ("test", 0)):
-        found = near_duplicates(splits[split], splits["train"])
-        assert (found["exact"], found["near"]) == (expected, expected)
 
 
 # ---- prior shift ----------------------------------------------------------------------------
@@ -284,14 +184,6 @@ HALVES = halves()
 @pytest.mark.parametrize(
     ("call", "expected"),
     [
-        (lambda: near_duplicates(REAL * 1.0, REAL), "`images`: got values"),
-        (lambda: near_duplicates(REAL, REAL[:0]), "`training`: got shape"),
-        (lambda: near_duplicates(REAL, REAL, REAL_LABELS), "`training_labels`: got None"),
-        (
-            lambda: near_duplicates(REAL, None, REAL_LABELS, REAL_LABELS),
-            "`training_labels`: got labels without `training`",
-        ),
-        (lambda: near_duplicates(REAL, REAL, threshold=-1), "`threshold`: got -1"),
         (lambda: prior_shift([], [0]), "`labels`: got no label"),
         (lambda: prior_shift([0], [0.5]), "`other_labels`: got dtype float64"),
         (lambda: prior_shift([0], [2], 2), "`other_labels`: got labels from 2 to 2"),

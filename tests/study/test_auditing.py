@@ -1,0 +1,49 @@
+"""The audit of a study: flipped and turned duplicates count, empty background does not."""
+
+import numpy as np
+import pytest
+
+import keras_medaug as kma
+from keras_medaug.metrics.duplicates import NEAR
+from keras_medaug.study.arm import resolve_arms
+from keras_medaug.study.auditing import run_audit
+from keras_medaug.study.guards import warn_of_data
+from keras_medaug.study.planning import plan
+from keras_medaug.study.settings import Settings
+
+pytestmark = pytest.mark.one_backend
+
+
+@pytest.fixture
+def tiles():
+    """A set of noise and background, of which four test images are in training."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (60, 8, 8, 1), dtype="uint8")
+    images[50:53] = images[0, ::-1], np.rot90(images[1]), images[2]
+    images[53] = np.clip(images[3, :, ::-1] // 2 + images[3, :, ::-1] // 2 + 1, 0, 255)
+    images[[10, 11, 58, 59]] = 240  # of one colour
+    splits = images[:40], images[40:50], images[50:]
+    arrays = [part for x in splits for part in (x, np.arange(len(x)) % 2)]
+    return kma.datasets.from_arrays(*arrays)
+
+
+def audit_cell(data, folder):
+    return plan(data, resolve_arms(["none", "oversample"]), 1, Settings(), {}, folder)
+
+
+def test_flipped_and_turned_test_images_are_duplicates(tiles, tmp_path):
+    cell, _ = audit_cell(tiles, tmp_path)
+    found = run_audit(cell, tiles)
+    assert found["near_duplicates"] == [0, 1, 2, 3]
+    assert (found["exact_duplicates"], found["turned"], found["uniform"]) == (3, 3, 2)
+    (warning,) = (each for each in warn_of_data(found, "ab") if each["guard"] == "duplicates")
+    assert "3 test images are in the training split, and 4 are in it" in warning["message"]
+    assert "3 of them flipped or turned by quarters" in warning["message"]
+    assert "2 uniform test images were not compared" in warning["message"]
+
+
+def test_an_audit_of_before_is_not_taken_for_one_of_now(tiles, tmp_path):
+    """An old address held what was found in place alone; other tasks keep theirs."""
+    cell, cells = audit_cell(tiles, tmp_path)
+    assert cell.config["near"] == NEAR
+    assert set(cell.config) - set(cells["none", 0].config) == {"near", "forms"}
