@@ -29,6 +29,7 @@ from keras_medaug.progress import Report, portions, reporting
 QUANTILE = 0.01
 # Of unseen real images so many may be suspect, as a fraction, in each space: with four of them, 2%.
 SUSPECTED = 0.005
+MARGIN = 0.9  # by which the limit is lowered where held-out images are too few for that quantile
 # Relative distances below which an image is a near copy, and between which the limit lies: once
 # registered, a copy without noise is below the least, and blur alone brings images to the most.
 NEAR_COPY = 0.5
@@ -78,12 +79,12 @@ def copy_audit(
     stands out, and near 0 for a copy.
 
     An image is suspect if it is an exact copy, or its relative distance in any space is below the
-    `limit` there. With held-out images, real ones that training never saw, the limit is their
-    quantile 0.005, or the least of fewer than 200. With 200 or more, about 2% of new real images
-    are suspected over all spaces. As blur alone lowers relative distances, the limit is 0.7 at
-    most, and 0.4 in `"registered"` and `"smoothed"`. It is 0.03 at least in `"registered"`.
-    Held-out images that equal a training image, flipped and turned ones included, set no limit.
-    Without held-out images the limit is 0.5, and 0.4 in `"registered"` and `"smoothed"`.
+    `limit` there. With 200 held-out images or more, real ones that training never saw, the limit is
+    their quantile 0.005: about 2% of new real images are suspected over all spaces. As blur alone
+    lowers relative distances, the limit is 0.7 at most, and 0.4 in `"registered"` and `"smoothed"`.
+    With fewer held-out images it is 0.9 of the least, or of these. In `"registered"` it is 0.03 at
+    least. Held-out images that equal a training image, flipped and turned ones included, set no
+    limit. Without held-out images the limit is 0.5, and 0.4 in `"registered"` and `"smoothed"`.
 
     Where unseen images are second views of training images, as 39% of BreastMNIST's are, the limit
     is low: an image must be nearer than a second view to be suspect. Copies with noise are not, and
@@ -376,7 +377,8 @@ def _set_limit(
         most = LIMIT_REGISTERED if name in NAMES else FARTHEST_LIMIT
         least = LEAST_LIMIT if name == NAMES[0] else ROUNDING
         quantile = float(np.quantile(expected[calibrating], SUSPECTED, method="lower"))
-        relative["limit"] = min(max(quantile, least), most)
+        margin = MARGIN if calibrating.sum() * SUSPECTED < 1 else 1
+        relative["limit"] = max(margin * min(quantile, most), least)
 
 
 def _authentic(

@@ -167,7 +167,9 @@ def _nearest(
     count = len(compared.images)
     distances, nearest = np.full(count, np.inf), np.zeros(count, np.intp)
     in_place = np.zeros(count, bool)
-    for rows, columns in compared.chunks():
+    chunks = list(compared.chunks())
+    for done, (rows, columns) in enumerate(chunks):
+        report(done, len(chunks))
         if columns.start == 0:
             ours = _invariants(compared, compared.images[rows])
         close = _bounded_pairs(compared, ours, compared.others[columns], limit)
@@ -180,7 +182,7 @@ def _nearest(
             one, two = rows.start + first[part], columns.start + second[part]
             found, same = _pair_distances(compared, one, two)
             _keep_nearest((distances, nearest, in_place), one, two, found, same)
-        report(min(rows.stop, count), count)
+    report(1, 1)
     distances[distances >= limit] = np.inf
     return distances, nearest, in_place
 

@@ -26,6 +26,7 @@ from helpers.small_sets import (
     to_8_bit,
 )
 from keras_medaug import datasets
+from keras_medaug.datasets.export import audit_warnings
 
 pytestmark = pytest.mark.backend_free
 
@@ -313,3 +314,15 @@ def test_a_kill_between_the_two_leaves_a_card_without_a_file(tmp_path):
     assert json.loads((tmp_path / "a.json").read_text("utf-8"))["file"]["name"] == "a.npz"
     with pytest.raises(FileExistsError, match=r"a\.json exists"):
         save(path)
+
+
+@pytest.mark.parametrize(("near", "warns"), [(40, False), (90, True)])
+def test_more_near_copies_than_held_out_ones_are_a_warning(near, warns):
+    """Second views among held-out images hide copies with noise, but not that there are many."""
+    relative = {"near_copies": near, "held_out": {"near_copies": 39}}
+    space = {"relative": relative, "held_out": {"count": 117}}
+    audit = {
+        "count": 100, "exact_copies": 0, "suspect_count": 0, "spaces": {"pixels": space},
+    }  # fmt: skip
+    expected = f"{near} of 100 images are near copies of a training image, and 39 of 117 held-out"
+    assert any(expected in sentence for sentence in audit_warnings(audit)) is warns

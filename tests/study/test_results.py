@@ -209,7 +209,10 @@ def test_rare_classes_of_which_many_images_are_made_are_told_of(data, tmp_path):
 
 
 def test_validation_images_in_the_training_split_are_told_of(data, tmp_path):
-    found = {"exact_duplicates": 2, "near_duplicates": [3, 5, 8], "with_another_label": 0}
+    found = {
+        "exact_duplicates": 2, "near_duplicates": [3, 5, 8], "with_another_label": 0, "turned": 1,
+        "uniform": 0,
+    }  # fmt: skip
     results = plant(
         data, tmp_path, {"none": 1.0, "oversample": 1.0}, 2,
         change_audit=lambda audited: audited.update(validation=found),
