@@ -53,9 +53,9 @@ def quality_section(card: Mapping[str, Any], pictures: Sequence[Picture]) -> ET.
         unmeasured = markup.element("p", "Distances were not measured; see above.")
         return markup.section("Beside real images", "quality", *told_apart, unmeasured)
     text = (
-        f"{quality['count']} synthetic images, no more than there are held-out ones, against "
-        f"{quality['training_count']} training images. "
-        f"The floor is what as many real images of the {_splits(card)} split get, which training "
+        f"{quality['count']} synthetic images, no more than there are held-out ones (the kernel "
+        f"distance takes all {quality['counts'][0]}), against {quality['training_count']} training "
+        f"images. The floor is what real images of the {_splits(card)} split get, which training "
         "never saw. In brackets, 95% intervals. \u2193 less is better, \u2191 more is better. A "
         "number is called worse once the two intervals part: the last column says from which value "
         "on that would have been."
