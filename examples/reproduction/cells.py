@@ -31,7 +31,7 @@ from reproduction.data import some
 from reproduction.epoch_clock import EpochClock
 from reproduction.paper import GENERATORS, METHODS
 
-VERSION = 1  # of what the functions below do with a configuration
+VERSION = 2  # of what the functions below do with a configuration; 2: statistics by kind of batch
 SHOWN = 10  # images whose reconstructions are kept
 _POLICY = ("rotation", "shift", "horizontal_flip", "vertical_flip", "zoom", "fill_mode")
 MODELS = {
