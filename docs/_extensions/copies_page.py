@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-SETS = ("breastmnist", "pneumoniamnist", "retinamnist")
+SETS = ("breastmnist", "pneumoniamnist", "retinamnist", "mednist")
 COPIES, SUSPECTED = "copies found of 100, ", "unseen real images suspected"
 
 

@@ -26,7 +26,7 @@ DRAWN = "the copy audit lists them, and `plotting.nearest_pairs` draws them"
 UNTRAINED = "The model has taken no step of training, as far as its optimizer knows."
 NOT_ANONYMOUS = "A synthetic set is no anonymisation: it can give away what it was made from."
 SCOPE = (
-    "The memorization check sees copies that are flipped, turned by quarters or by up to 10 "
+    "The memorization check sees most copies that are flipped, turned by quarters or by up to 10 "
     "degrees, shifted by up to a tenth of the side, inverted, or of another brightness or "
     "contrast. It does not see cropped or scaled ones, those shifted or turned further, or copies "
     "of a part."

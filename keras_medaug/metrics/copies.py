@@ -98,10 +98,12 @@ def copy_audit(
     Images that show nothing, with a standard deviation below 0.02 within channels, are never
     suspects nor exact copies, and set no limit; `uniform` counts them.
 
-    What this sees: copies in place, with 3% noise, flipped, turned by quarters, by up to 10
+    What this sees: most copies in place, with 3% noise, flipped, turned by quarters, by up to 10
     degrees, shifted by up to a tenth of the side, inverted, of another brightness or contrast, and
-    several of these at once. What it does not see: copies that are shifted or turned further,
-    scaled, cropped or bent, and copies of a part of an image. `features` may see some of these.
+    several of these at once. On MedNIST, by which none of its settings was chosen, it finds 76 to
+    100 of 100 of each of these kinds, and 72 with noise. What it does not see: copies that are
+    shifted or turned further, scaled, cropped or bent, and copies of a part of an image.
+    `features` may see some of these.
     Copies of an image of which there are ten near copies in the training set do not stand out. It
     says nothing of what a set gives away in other ways. A good result is no proof that the images
     may be shared.

@@ -381,7 +381,11 @@ def test_real_images_are_not(plain, tmp_path, unconditional):
     x, y = plain.stored("val")
     data = kma.datasets.Dataset("x", plain.stored("train"), (x[:48], y[:48]))
     card = made(unconditional, data, tmp_path, images=x[48:], count=None)
-    assert [text for text in card["warnings"] if "no step" not in text] == []
+    # At 8 pixels and with 48 held-out images, chance may make a suspect of one in fifty.
+    assert card["copy_audit"]["suspect_count"] <= 0.05 * card["copy_audit"]["count"]
+    expected = ("no step", "Suspected copies: ")
+    others = [text for text in card["warnings"] if not any(part in text for part in expected)]
+    assert others == []
 
 
 def test_the_steps_of_a_model_that_is_not_compiled_are_not_known(plain, tmp_path, unconditional):
