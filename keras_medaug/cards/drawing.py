@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from keras_medaug import plotting
 from keras_medaug.cards.picture import Picture
 from keras_medaug.cards.subject import Subject, numbered
-from keras_medaug.metrics.equality import equal_images
+from keras_medaug.metrics.equality import equal_in_any_form
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -72,7 +72,7 @@ def _samples(subject: Subject, show_real: bool) -> list[Picture]:
     made, labels = subject.images, subject.labels
     shown = np.ones(len(made), bool)
     if not show_real:
-        shown = ~equal_images(made, real)
+        shown = ~equal_in_any_form(made, real)
     groups = [("", np.arange(len(real)), np.flatnonzero(shown))]
     if labels is not None:
         groups = [

@@ -28,9 +28,10 @@ NOT_ANONYMOUS = "A synthetic set is no anonymisation: it can give away what it w
 SCOPE = (
     "The memorization check sees most copies that are flipped, turned by quarters or by up to 10 "
     "degrees, shifted by up to a tenth of the side, inverted, or of another brightness or "
-    "contrast. It does not see cropped or scaled ones, those shifted or turned further, or copies "
-    "of a part."
+    "contrast. It sees those with noise, unless the set holds second views of one tissue. It does "
+    "not see cropped or scaled ones, those shifted or turned further, or copies of a part."
 )
+MANY_UNIFORM = 0.05  # fraction of the images, above which uniform ones are worth a warning
 EXCESS = 4  # standard errors, beyond which more near copies than of held-out images are no chance
 FEW_HELD_OUT = 100  # images, below which their 1% quantile is hardly more than the nearest one
 
@@ -289,6 +290,11 @@ def audit_warnings(audit: dict[str, Any], where: str = DRAWN) -> list[str]:
             f"Suspected copies: {count} of {total} images, each much nearer to one training image "
             f"than to the next ones. Look at them: {where}."
         )
+    if audit["uniform"] > MANY_UNIFORM * total:
+        found.append(
+            f"{audit['uniform']} of {total} images are uniform. The memorization check did not "
+            "compare them with training images."
+        )
     excess = _excess(audit)
     if excess is not None:
         found.append(excess)
@@ -320,14 +326,15 @@ def _excess(audit: dict[str, Any]) -> str | None:
 def audit_remarks(audit: dict[str, Any]) -> list[str]:
     """Return what else there is to say of a copy audit, in sentences."""
     notes = []
-    if not audit["suspect_count"]:
-        notes.append("No image is so near to one training image that it stands out as a copy.")
+    if audit["uniform"]:
+        notes.append(f"{audit['uniform']} images are uniform: they were not compared.")
+    if not audit["suspect_count"] and audit["uniform"] < audit["count"]:
+        of = "No image" if not audit["uniform"] else "Of the others none"
+        notes.append(f"{of} is so near to one training image that it stands out as a copy.")
     pixels = audit["spaces"]["pixels"]
     if pixels["held_out"] is None:
         notes.append("There are no held-out images: how near is too near is not known.")
         return notes
-    if audit["uniform"]:
-        notes.append(f"{audit['uniform']} images are uniform: they are not compared.")
     count = pixels["held_out"]["count"]
     found = [each["relative"]["held_out"]["near_copies"] for each in audit["spaces"].values()]
     near = max(each for each in found if each is not None)

@@ -23,7 +23,7 @@ from keras_medaug.metrics.space import (
     features_space,
     pixels,
 )
-from keras_medaug.metrics.uniformity import uniform_images
+from keras_medaug.metrics.uniformity import uniform_images, uniformity_limit
 from keras_medaug.progress import Report, portions, reporting
 
 QUANTILE = 0.01
@@ -95,10 +95,12 @@ def copy_audit(
     limit is the quantile 0.01 of the held-out images there, but 0.3 at most, and 0.25 without any.
     With fewer than about six dimensions and no held-out images, chance alone makes suspects.
 
-    Images that show nothing, with a standard deviation below 0.02 within channels, are never
-    suspects nor exact copies, and set no limit; `uniform` counts them.
+    Images that show nothing, with a standard deviation below 0.02 within channels (less where all
+    training images have little contrast), are never suspects nor exact copies, and set no limit;
+    `uniform` counts them.
 
-    What this sees: most copies in place, with 3% noise, flipped, turned by quarters, by up to 10
+    What this sees: most copies in place, with 3% noise (but where there are second views, see
+    above), flipped, turned by quarters, by up to 10
     degrees, shifted by up to a tenth of the side, inverted, of another brightness or contrast, and
     several of these at once. On MedNIST, by which none of its settings was chosen, it finds 76 to
     100 of 100 of each of these kinds, and 72 with noise. What it does not see: copies that are
@@ -188,14 +190,20 @@ def copy_audit(
     reference = known if len(distinct) == len(known) else known[distinct]
     copies = equal_images(checked, reference)
     sets = [checked, reference] + ([] if unseen is None else [unseen])
-    uniform = uniform_images(checked)
+    uniformity = uniformity_limit(reference)
+    uniform = uniform_images(checked, uniformity)
     copies &= ~uniform
     with reporting(verbose, "looking for copies of training images") as report:
         found = _found(sets, features, batch_size, report)
-    calibrating = None if unseen is None else _calibrating(unseen, reference)
+    calibrating = None
+    shows_nothing = [uniform]
+    if unseen is not None:
+        shows_nothing.append(uniform_images(unseen, uniformity))
+        calibrating = ~(shows_nothing[1] | equal_in_any_form(unseen, reference))
     spaces = {}
     for name, (nearest, fractions) in found.items():
-        nearest[0].relative[uniform] = 1
+        for neighbours, left_out in zip(nearest, shows_nothing, strict=True):
+            neighbours.relative[left_out] = 1
         spaces[name] = _record(name, nearest, fractions, calibrating)
     first, where, suspects = _rank(spaces, {k: v[0][0].relative for k, v in found.items()}, copies)
     listed = [
@@ -312,11 +320,6 @@ def _search(
     return nearest, _authentic(nearest, training, apart, batch_size, of_training)
 
 
-def _calibrating(unseen: NDArray, training: NDArray) -> NDArray[np.bool_]:
-    """Tell which held-out images set a limit: those that show something and are no copies."""
-    return ~(uniform_images(unseen) | equal_in_any_form(unseen, training))
-
-
 def _record(
     name: str,
     nearest: list[Neighbours],
@@ -371,8 +374,9 @@ def _set_limit(
     """Set the relative distance below which an image is suspect, by those of held-out images."""
     if name == "features":
         relative["held_out"]["near_copies"] = None
-        quantile = max(relative["held_out"]["quantile_01"], ROUNDING)  # which is 0 among copies
-        relative["limit"] = min(quantile, FARTHEST_LIMIT_IN_FEATURES)
+        if calibrating.any():
+            quantile = max(float(np.quantile(expected[calibrating], QUANTILE)), ROUNDING)
+            relative["limit"] = min(quantile, FARTHEST_LIMIT_IN_FEATURES)
         return
     relative["held_out"]["near_copies"] = _near_copies(expected)
     if calibrating.any():

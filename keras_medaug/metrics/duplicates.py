@@ -12,7 +12,7 @@ from keras_medaug.metrics.checking import check_label_pair
 from keras_medaug.metrics.equality import digests_of_forms, first_of_equals
 from keras_medaug.metrics.forms import forms
 from keras_medaug.metrics.space import as_floats
-from keras_medaug.metrics.uniformity import uniform_images
+from keras_medaug.metrics.uniformity import uniform_images, uniformity_limit
 from keras_medaug.progress import Report, reporting
 
 NEAR = 0.02  # root mean square of the difference, below which two images are near-duplicates
@@ -36,8 +36,9 @@ def near_duplicates(
     channels, as in `nearest_images`, of the form that is nearest. Sets of `uint8` are compared in
     whole numbers, so that the result is the same on every machine.
 
-    Uniform images, with a standard deviation below 0.02 within channels, are left out on both
-    sides: two tiles of empty background are alike, but no duplicates. Images of the same patient
+    Uniform images, with a standard deviation below 0.02 within channels (less where all images have
+    little contrast), are left out on both sides: two tiles of empty background are alike, but no
+    duplicates. Images of the same patient
     that differ in more than noise are not found, nor shifted ones.
 
     Args:
@@ -94,8 +95,9 @@ def near_duplicates(
     pair = check_label_pair(labels, training_labels, "training_labels", len(checked), len(others))
     threshold = check_positive(threshold, "threshold", zero=True)
     within = training is None
-    kept = np.flatnonzero(~uniform_images(checked))
-    known = kept if within else np.flatnonzero(~uniform_images(others))
+    limit = uniformity_limit(others)
+    kept = np.flatnonzero(~uniform_images(checked, limit))
+    known = kept if within else np.flatnonzero(~uniform_images(others, limit))
     compared = _Compared(checked[kept], others[known], within)
     with reporting(verbose, "looking for duplicates") as report:
         distances, nearest, in_place = _nearest(compared, max(threshold, ROUNDED), report)
@@ -247,6 +249,8 @@ def _keep_nearest(
 
 
 def _message(found: dict[str, Any], within: bool) -> str | None:
+    if found["uniform"] == found["count"]:
+        return f"All {found['count']} images are uniform: none was compared."
     if not found["near"]:
         return None
     exact, near = found["exact"], found["near"]

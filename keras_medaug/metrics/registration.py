@@ -11,7 +11,7 @@ from keras_medaug.metrics.forms import forms
 from keras_medaug.metrics.neighbours import FOLLOWING, Neighbours
 from keras_medaug.metrics.poses import Poses
 from keras_medaug.metrics.space import as_floats
-from keras_medaug.metrics.uniformity import uniform_images
+from keras_medaug.metrics.uniformity import uniform_images, uniformity_limit
 from keras_medaug.metrics.warping import (
     Floats,
     correlations,
@@ -55,6 +55,8 @@ class Registration:
 
     def __init__(self, training: NDArray, batch_size: int = 256) -> None:
         self.training, self.batch_size = training, batch_size
+        self.square = training.shape[1] == training.shape[2]
+        self.uniformity = uniformity_limit(training)
         self.coarse = _sides(training.shape, COARSE)
         self.fine = _sides(training.shape, FINE)
         self.centres = [(down, across) for down in SHIFTS for across in SHIFTS]
@@ -91,7 +93,10 @@ class Registration:
         """Return the training images' features, and the matrices that make those of images."""
         whole = warping_matrix(self.coarse, MARGIN, 0, 0, 0)
         rows = np.concatenate([
-            _standardised(self._coarse(chunk).reshape(len(chunk), -1) @ whole, chunk)
+            _standardised(
+                self._coarse(chunk).reshape(len(chunk), -1) @ whole,
+                uniform_images(chunk, self.uniformity),
+            )
             for chunk in self._chunks()
         ])  # fmt: skip
         _, vectors = np.linalg.eigh((rows.T @ rows).astype(np.float64))
@@ -146,7 +151,7 @@ class Registration:
     def _bases(self, images: NDArray) -> list[Floats]:
         """Return orthonormal vectors that span each form and shift of the images, `(n, d, 4)`."""
         bases = []
-        for form in forms(self._coarse(images)):
+        for form in forms(self._coarse(images), self.square):
             rows = form.reshape(len(images), -1)
             for matrices in self.bases:
                 vectors = np.stack([rows @ each for each in matrices], axis=2)
@@ -174,7 +179,8 @@ class Registration:
         self, images: NDArray, indices: NDArray, places: NDArray, centres: NDArray
     ) -> list[NDArray]:
         """Return the distances of images and candidates, sharp and smoothed."""
-        turned = np.stack(list(forms(reduced(as_floats(images), *self.fine))), axis=1)
+        fine = reduced(as_floats(images), *self.fine)
+        turned = np.stack(list(forms(fine, self.square)), axis=1)
         targets = turned[np.arange(len(images))[:, None], places]
         targets = targets.reshape(-1, *targets.shape[2:])
         others = reduced(as_floats(self.training[indices.ravel()]), *self.fine)
@@ -209,12 +215,12 @@ def _sides(shape: tuple[int, ...], most: int) -> tuple[int, int]:
     return max(min(height, 8), round(height * scale)), max(min(width, 8), round(width * scale))
 
 
-def _standardised(rows: Floats, images: NDArray) -> Floats:
+def _standardised(rows: Floats, uniform: NDArray[np.bool_]) -> Floats:
     """Return rows of mean 0 and length 1; those of uniform images are 0."""
     rows = rows - rows.mean(axis=1, keepdims=True)
     sizes = np.sqrt((rows**2).sum(axis=1, keepdims=True))
     rows = rows / np.maximum(sizes, 1e-6)
-    rows[uniform_images(images)] = 0
+    rows[uniform] = 0
     return rows
 
 

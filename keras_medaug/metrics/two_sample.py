@@ -97,7 +97,7 @@ def two_sample_auc(
     folds = int(check_positive(folds, "folds", integer=True))
     seed = resolve_seed(seed)
     others = [synthetic] if unseen is None else [synthetic, unseen]
-    least = min(len(training), *map(len, others))
+    least = min(MOST, len(training), *map(len, others))
     if not 2 <= folds <= least:
         raise fail("folds", folds, f"2 to {least}, the fewest images of a kind")
     count = min(len(synthetic), len(training), MOST)

@@ -13,8 +13,9 @@ from keras_medaug.checks import check_images, check_labels, fail
 from keras_medaug.datasets import Dataset
 from keras_medaug.labels import plan_labels
 from keras_medaug.layers import GeometricAugmentation
-from keras_medaug.metrics.equality import equal_images
+from keras_medaug.metrics.equality import equal_in_any_form
 from keras_medaug.metrics.guards import label_agreement
+from keras_medaug.metrics.uniformity import uniform_images, uniformity_limit
 from keras_medaug.models import Classifier
 from keras_medaug.models.fit_steps import fit_steps
 from keras_medaug.progress import Report, ignore
@@ -58,7 +59,7 @@ def run_classifier(cell: Cell, data: Dataset, report: Report = ignore) -> dict[s
     """
     config, seed = cell.config, cell.config["seed"]
     x, y = _arm_images(cell, data)
-    leaked = int(equal_images(data.stored("test")[0], x).sum())
+    leaked = leaked_images(data.stored("test")[0], x)
     policy = config["policy"]
     model_seed = derive_seed(seed, "classifier")
     model = compiled_model(
@@ -91,6 +92,28 @@ def run_classifier(cell: Cell, data: Dataset, report: Report = ignore) -> dict[s
     if "tried_policies" in config:
         result["policies"] = _try_policies(model, data, config["tried_policies"], seed)
     return result
+
+
+def leaked_images(test: NDArray, training: NDArray) -> int:
+    """Return how many test images are trained on: as they are, flipped or turned by quarters.
+
+    Args:
+        test: Test images.
+        training: What the classifier is trained on.
+
+    Returns:
+        Their number; uniform images do not count.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_medaug.study.classifying import leaked_images
+    >>> x = np.random.default_rng(0).random((9, 8, 8, 1))
+    >>> leaked_images(x[5:], x[:6, ::-1])
+    1
+    """
+    uniform = uniform_images(test, uniformity_limit(test))
+    return int((equal_in_any_form(test, training) & ~uniform).sum())
 
 
 def new_classifier(

@@ -193,7 +193,7 @@ def test_of_a_histology_set_duplicates_are_found_and_background_is_not(kind):
     assert "40 uniform images were not compared" in found["warning"]
     within = plain(near_duplicates(np.concatenate([images[10:40], others])))
     assert (within["exact"], within["near"], within["uniform"]) == (8, 12, 80)
-    assert near_duplicates(background(20, 4))["warning"] is None
+    assert near_duplicates(background(20, 4))["warning"].startswith("All 20 images are uniform")
 
 
 @pytest.mark.parametrize("shape", [(8, 8, 1), (9, 9, 3), (8, 11, 1), (13, 8, 3)])

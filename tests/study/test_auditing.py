@@ -7,6 +7,7 @@ import keras_medaug as kma
 from keras_medaug.metrics.duplicates import NEAR
 from keras_medaug.study.arm import resolve_arms
 from keras_medaug.study.auditing import run_audit
+from keras_medaug.study.classifying import leaked_images
 from keras_medaug.study.guards import warn_of_data
 from keras_medaug.study.planning import plan
 from keras_medaug.study.settings import Settings
@@ -27,8 +28,9 @@ def tiles():
     return kma.datasets.from_arrays(*arrays)
 
 
-def audit_cell(data, folder):
-    return plan(data, resolve_arms(["none", "oversample"]), 1, Settings(), {}, folder)
+def audit_cell(data, folder, **options):
+    arms = resolve_arms(["none", "oversample"])
+    return plan(data, arms, 1, Settings(), {}, folder, **options)
 
 
 def test_flipped_and_turned_test_images_are_duplicates(tiles, tmp_path):
@@ -43,7 +45,19 @@ def test_flipped_and_turned_test_images_are_duplicates(tiles, tmp_path):
 
 
 def test_an_audit_of_before_is_not_taken_for_one_of_now(tiles, tmp_path):
-    """An old address held what was found in place alone; other tasks keep theirs."""
-    cell, cells = audit_cell(tiles, tmp_path)
+    """An old address held what was found in place alone."""
+    cell, _ = audit_cell(tiles, tmp_path)
+    old, _ = audit_cell(tiles, tmp_path, version=1)
     assert cell.config["near"] == NEAR
-    assert set(cell.config) - set(cells["none", 0].config) == {"near", "forms"}
+    assert cell.folder != old.folder
+
+
+def test_test_images_that_an_arm_trains_on_are_counted_in_any_form_and_background_is_not():
+    rng = np.random.default_rng(0)
+    test = rng.integers(0, 256, (8, 8, 8, 1), dtype="uint8")
+    test[6:] = 200
+    training = rng.integers(0, 256, (20, 8, 8, 1), dtype="uint8")
+    assert leaked_images(test, training) == 0
+    training[0], training[1] = test[0, ::-1], test[1].swapaxes(0, 1)
+    training[2], training[3] = test[2], test[6]
+    assert leaked_images(test, training) == 3
