@@ -120,6 +120,7 @@ def scores(model: keras.Model, images: np.ndarray) -> dict[str, float]:
     for variable in model.optimizer.variables:
         if "learning_rate" in variable.path:
             variable.assign(0.0)
+    inside: dict[str, float] = {}
     for _ in range(SETTLING):
         model.reset_metrics()
         for start in range(0, len(batch), BATCH):

@@ -13,6 +13,7 @@ each in a process of its own: CPU seconds of the check of the unseen half, best 
 """
 
 import argparse
+import functools
 import json
 import os
 import subprocess
@@ -57,9 +58,9 @@ def noisy(images: NDArray) -> NDArray:
 
 KINDS: dict[str, Callable[[NDArray], NDArray]] = {
     "exact": lambda x: x,
-    **{f"{d} px down": lambda x, d=d: shifted(x, d, 0) for d in (1, 2, 3)},
-    **{f"{d} px diagonally": lambda x, d=d: shifted(x, d, d) for d in (1, 2, 3)},
-    **{f"turned {a} degrees": lambda x, a=a: rotated(x, a) for a in (3, 7, 10)},
+    **{f"{d} px down": functools.partial(shifted, down=d, across=0) for d in (1, 2, 3)},
+    **{f"{d} px diagonally": functools.partial(shifted, down=d, across=d) for d in (1, 2, 3)},
+    **{f"turned {a} degrees": functools.partial(rotated, degrees=a) for a in (3, 7, 10)},
     "flipped": lambda x: x[:, :, ::-1],
     "quarter turn": lambda x: np.rot90(x, axes=(1, 2)),
     "inverted": lambda x: 1 - x,

@@ -12,6 +12,7 @@ import json
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -27,11 +28,10 @@ TYPES = [
 
 def extremes(dtype):
     """Return masks `(2, 8, 8)` of the ends of a type's range."""
-    if dtype == "bool":
-        values = [False, True]
-    else:
+    limits: Any = None
+    if dtype != "bool":
         limits = np.finfo(dtype) if "float" in dtype else np.iinfo(dtype)
-        values = [limits.min, 0, 1, limits.max]
+    values = [False, True] if limits is None else [limits.min, 0, 1, limits.max]
     return np.resize(np.array(values, dtype), (2, 8, 8))
 
 

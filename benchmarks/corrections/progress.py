@@ -13,6 +13,7 @@ had one display for each job: put that package on PYTHONPATH. The jobs are
 """
 
 import argparse
+import importlib
 import json
 import platform
 import subprocess
@@ -136,8 +137,7 @@ def new_display(job: list[tuple], clock: Clock) -> tuple[Callable, ...]:
 def old_display(job: list[tuple], clock: Clock) -> tuple[Callable, ...]:
     """Return how to read and feed the display that the reproduction had."""
     sys.path.insert(0, str(Path(str(kma.__file__)).parents[1] / "examples"))
-    from reproduction import progress as old
-
+    old: Any = importlib.import_module("reproduction.progress")
     stand_in: Any = types.SimpleNamespace(monotonic=clock)
     old.time = stand_in
     guesses: Any = {kind: planned for kind, *_, planned in job}
@@ -158,8 +158,7 @@ def card(before: bool) -> list[tuple[str, float, float | None]]:
     shown = []
     left = sum(seconds for _, seconds in STAGES.values())
     if before:
-        from keras_medaug.cards import stages as old
-
+        old: Any = importlib.import_module("keras_medaug.cards.stages")
         stand_in: Any = types.SimpleNamespace(monotonic=clock)
         old.time = stand_in
         stages: Any = old.Stages(verbose=False)

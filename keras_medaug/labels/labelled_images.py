@@ -45,8 +45,9 @@ def conditional_images(
     (3, 8, 8, 1)
     """
     if judge is None:
-        told = {} if report is ignore else {"verbose": report}
-        return model.generate(len(wanted), wanted, seed, **told), wanted, len(wanted)
+        verbose: bool | Report = False if report is ignore else report
+        images = model.generate(len(wanted), wanted, seed, verbose=verbose)
+        return images, wanted, len(wanted)
 
     def draw(missing: NDArray, turn: int) -> tuple[NDArray, NDArray, NDArray]:
         labels = np.repeat(np.arange(len(missing), dtype=np.int32), missing)

@@ -170,6 +170,7 @@ def _nearest(
     distances, nearest = np.full(count, np.inf), np.zeros(count, np.intp)
     in_place = np.zeros(count, bool)
     chunks = list(compared.chunks())
+    ours = np.empty((0, 0))
     for done, (rows, columns) in enumerate(chunks):
         report(done, len(chunks))
         if columns.start == 0:
@@ -192,7 +193,7 @@ def _nearest(
 def _invariants(compared: _Compared, images: NDArray) -> NDArray[np.float64]:
     """Return what is the same for all forms of an image: the sum of these, a quarter of it."""
     values = images if compared.unit == 255 else as_floats(images)
-    total = sum(form.astype(np.float64) for form in forms(values))
+    total = np.sum([form.astype(np.float64) for form in forms(values)], axis=0)
     height, width = images.shape[1:3]
     quarter = total[:, : (height + 1) // 2, : (width + 1) // 2]
     return quarter.reshape(len(images), -1)

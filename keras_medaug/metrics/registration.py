@@ -132,8 +132,9 @@ class Registration:
         """Return the likeliest training images of each image, and in which form and shift."""
         most = min(CANDIDATES, len(self.training))
         bases = self._bases(images)
-        best = np.zeros((len(images), 0), np.float32)
-        indices = variants = np.zeros((len(images), 0), np.intp)
+        best: NDArray = np.zeros((len(images), 0), np.float32)
+        indices: NDArray = np.zeros((len(images), 0), np.intp)
+        variants: NDArray = indices
         for start in range(0, len(self.training), 4 * self.batch_size):
             others = self.features[start : start + 4 * self.batch_size]
             values, which = _explained(bases, others)
@@ -201,10 +202,10 @@ class Registration:
         gray = [each.mean(axis=3, keepdims=True) for each in (targets, others)]
         small = [smoothed(reduced(each, *half)) for each in gray]
         for _ in range(SMALL_STEPS):
-            poses = improved(*small, poses)
+            poses = improved(small[0], small[1], poses)
         poses = Poses(poses.turns, poses.down / sides[0], poses.across / sides[1])
         for _ in range(STEPS):
-            poses = improved(*gray, poses)
+            poses = improved(gray[0], gray[1], poses)
         return poses
 
 

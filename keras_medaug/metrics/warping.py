@@ -269,7 +269,8 @@ def _slopes(values: Floats) -> tuple[list[Floats], float]:
     across[:, :, 1:-1] = (values[:, :, 2:] - values[:, :, :-2]) / 2
     rows, columns = (part.reshape(height, width) for part in _centred(height, width))
     radius = max(height, width) / 2
-    return [down, across, (across * rows - down * columns) / np.float32(radius)], radius
+    turned = ((across * rows - down * columns) / np.float32(radius)).astype(np.float32)
+    return [down, across, turned], radius
 
 
 def _bounded(turns: NDArray, down: NDArray, across: NDArray, size: tuple[int, int]) -> Poses:
