@@ -30,7 +30,7 @@ from keras_medaug.models.generative_model import GenerativeModel
 from keras_medaug.models.report_steps import ReportSteps
 from keras_medaug.models.saving import check_model_path, save_model
 from keras_medaug.models.step_times import expected_seconds
-from keras_medaug.progress import Progress, Report, ignore
+from keras_medaug.progress import Progress, Report, check_verbosity, ignore
 from keras_medaug.seeds import derive_seed, resolve_seed
 
 __all__ = [
@@ -93,8 +93,8 @@ def augment(
         held_out: Real images that the model does not see, for reference values, 20 or more; or
             `None`. Without them no number of the record has a reference value.
         seed: Integer seed of everything, or `None`.
-        verbose: 0: nothing is shown; 1 or `"auto"`: progress, on standard error, with the time
-            left; 2: also one line per epoch with the losses, as in `keras.Model.fit`.
+        verbose: 0 or `False`: nothing is shown; 1, `True` or `"auto"`: progress, on standard error,
+            with the time left; 2: also a line per epoch with the losses, as in `keras.Model.fit`.
         save: A file that does not exist yet, ending in `.keras`, for the trained model; or `None`.
         **settings: Further arguments of the model, such as `latent_dim`.
 
@@ -141,6 +141,7 @@ def augment(
     wanted = plan_labels(classes, per_class)
     if not len(wanted):
         raise fail("per_class", repr(per_class), "a plan in which some class gets an image")
+    check_verbosity(verbose)
     steps = check_positive(steps, "steps", integer=True)
     batch_size = check_positive(batch_size, "batch_size", integer=True)
     confidence = check_share(confidence, "confidence")

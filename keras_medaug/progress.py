@@ -11,6 +11,8 @@ from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from typing import Any, Self, TextIO
 
+import numpy as np
+
 from keras_medaug.checks import fail
 from keras_medaug.status_line import COLUMNS, DRAW_EVERY, StatusLine, shortened
 from keras_medaug.time_left import NEARLY, TimeLeft
@@ -77,7 +79,10 @@ class Progress:
         self._label, self._amount = "starting", ""
         self._labels: dict[Hashable, str] = {}
         self._total = self._done = self._ever = 0
+        self._past: set[Hashable] = set()  # parts that were finished or dropped
         self._reported = 0.0  # of a part, at most
+        self._shown = 0.0
+        self._complete = False
         self._lock = threading.RLock()
         self._process = os.getpid()
         self._tick = tick
@@ -93,6 +98,7 @@ class Progress:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._complete = kind is None and not self._labels
         self._ended.set()
         if self._elsewhere or self._line is None:
             return
@@ -120,6 +126,7 @@ class Progress:
         with self._lock:
             self._time_left.plan(key, seconds, key if kind is None else kind)
             self._labels[key] = str(key) if label is None else label
+            self._past.discard(key)
             self._total += 1
             self._ever += 1
 
@@ -130,12 +137,11 @@ class Progress:
 
     @property
     def fraction(self) -> float:
-        """The fraction of the job that is done, in [0, 1]. It never falls."""
-        if not self._labels and self._total:
-            return 1.0
-        if self._ever == 1 and self._reported:
-            return self._reported
-        return self._time_left.fraction
+        """The fraction of the job that is done, in [0, 1]. It never falls.
+
+        It is 1 only after the block has ended without an error: parts may be planned until then.
+        """
+        return 1.0 if self._complete else self._shown
 
     @property
     def seconds_left(self) -> float | None:
@@ -154,12 +160,12 @@ class Progress:
         if self._elsewhere:
             return
         with self._lock:
-            if self._time_left.begin(key, self._clock()):
+            if key not in self._past and self._time_left.begin(key, self._clock()):
                 self._label, self._amount = self._labels[key], ""
                 self.tick()
 
     def update(self, key: Hashable, done: float, total: float, amount: str | None = None) -> None:
-        """Say how far a part is.
+        """Say how far a part is. Of one that was finished or dropped, it changes nothing.
 
         Args:
             key: The part.
@@ -170,9 +176,12 @@ class Progress:
         if self._elsewhere:
             return
         with self._lock:
+            if key in self._past:
+                return
             fraction = done / total if total else 1.0
             self._reported = max(self._reported, min(fraction, NEARLY))
             self._time_left.report(key, fraction, self._clock())
+            self._raise_shown()
             whole = isinstance(done, int) and isinstance(total, int) and total > 1
             self._label = self._labels[key]
             self._amount = f": {amount}" if amount else f": {done} of {total}" if whole else ""
@@ -191,6 +200,7 @@ class Progress:
         with self._lock:
             self._time_left.finish(key, self._clock(), seconds)
             self._label, self._amount = self._labels.pop(key), ""
+            self._past.add(key)
             self._done += 1
             self.tick()
 
@@ -199,6 +209,7 @@ class Progress:
         with self._lock:
             if self._labels.pop(key, None) is not None:
                 self._time_left.drop(key)
+                self._past.add(key)
                 self._total -= 1
 
     @contextmanager
@@ -234,6 +245,7 @@ class Progress:
         with self._lock:
             now = self._ticked = self._clock()
             self._time_left.advance(now)
+            self._raise_shown()
             if self._line is None or self._ended.is_set():
                 return
             if self._labels and (self._drawn is None or now - self._drawn >= self._line.every):
@@ -244,6 +256,11 @@ class Progress:
     def _elsewhere(self) -> bool:
         """Whether this is a forked process, in which the lock may be held for ever."""
         return os.getpid() != self._process
+
+    def _raise_shown(self) -> None:
+        alone = self._ever == 1 and self._reported > 0
+        fraction = self._reported if alone else self._time_left.fraction
+        self._shown = max(self._shown, fraction)
 
     def _keep_ticking(self) -> None:
         while not self._ended.wait(self._tick):
@@ -336,13 +353,14 @@ def reporting(verbose: bool | Report, title: str) -> Iterator[Report]:
     Example:
 
     >>> from keras_medaug.progress import reporting
-    >>> with reporting(False, "counting") as report:
+    >>> with reporting(lambda done, total: print(done, "of", total), "counting") as report:
     ...     report(1, 2)
+    1 of 2
+    2 of 2
     """
+    check_verbose(verbose)
     if not isinstance(verbose, bool):
-        if not callable(verbose):
-            raise fail("verbose", repr(verbose), "True, False, or a function (done, total)")
-        yield verbose
+        yield from _reported_to_the_end(verbose)
         return
     if not verbose:
         yield ignore
@@ -351,6 +369,56 @@ def reporting(verbose: bool | Report, title: str) -> Iterator[Report]:
         progress.plan(title, 0.0)
         with progress.part(title) as report:
             yield report
+
+
+def _reported_to_the_end(report: Report) -> Iterator[Report]:
+    """Yield a report; pass it on, and say at the end that all is done where that was not said."""
+    done, total = 0.0, 1.0
+
+    def told(done_now: float, total_now: float) -> None:
+        nonlocal done, total
+        done, total = done_now, total_now
+        report(done, total)
+
+    yield told
+    if done < total:
+        report(total, total)
+
+
+def check_verbose(verbose: bool | Report) -> None:
+    """Refuse what is neither a flag nor a function that is told how far the work is.
+
+    Args:
+        verbose: The argument of that name.
+
+    Raises:
+        ValueError: If it is anything else.
+
+    Example:
+
+    >>> from keras_medaug.progress import check_verbose
+    >>> check_verbose(True)
+    """
+    if not isinstance(verbose, bool) and not callable(verbose):
+        raise fail("verbose", repr(verbose), "True, False, or a function (done, total)")
+
+
+def check_verbosity(verbose: int | str) -> None:
+    """Refuse what is none of the values that `verbose` has in Keras.
+
+    Args:
+        verbose: The argument of that name.
+
+    Raises:
+        ValueError: If it is not 0, 1, 2, `"auto"`, `True` or `False`.
+
+    Example:
+
+    >>> from keras_medaug.progress import check_verbosity
+    >>> check_verbosity("auto")
+    """
+    if not isinstance(verbose, int | str | np.integer) or verbose not in (0, 1, 2, "auto"):
+        raise fail("verbose", repr(verbose), "0, 1, 2, 'auto', True or False")
 
 
 def duration(seconds: float) -> str:

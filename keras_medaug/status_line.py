@@ -41,7 +41,7 @@ class StatusLine:
 
     def write(self, text: str) -> None:
         """Draw the line, or write one to a log."""
-        text = shortened(text, COLUMNS)
+        text = shortened(self._encodable(text), COLUMNS)
         if self.redraws:
             self._print(f"\r{text:<{self._drawn}}", end="")
             self._drawn = len(text)
@@ -51,7 +51,7 @@ class StatusLine:
     def say(self, text: str) -> None:
         """Write a line that stays; what is drawn goes."""
         self.clear()
-        self._print(text, end="\n")
+        self._print(shortened(self._encodable(text), COLUMNS), end="\n")
 
     def clear(self) -> None:
         """Take away what is drawn."""
@@ -59,13 +59,16 @@ class StatusLine:
             self._print(f"\r{'':<{self._drawn}}\r", end="")
             self._drawn = 0
 
+    def _encodable(self, text: str) -> str:
+        """Return the text with escapes for what the stream cannot encode."""
+        encoding = getattr(self._stream, "encoding", None) or "utf-8"
+        return text.encode(encoding, "backslashreplace").decode(encoding)
+
     def _print(self, text: str, end: str) -> None:
         if self._stream is None:
             return
         try:
             print(text, end=end, file=self._stream, flush=True)
-        except UnicodeEncodeError:
-            print(ascii(text)[1:-1], end=end, file=self._stream, flush=True)
         except (OSError, ValueError):  # closed, or nobody reads it any more
             self._stream = None
 

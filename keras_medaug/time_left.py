@@ -12,7 +12,7 @@ PART_OF_JOB = 200  # a job is measured by this fraction of it, where that is les
 UNKNOWN_AT_MOST = 0.8  # of the time left, in kinds of work of which nothing has been measured
 SMOOTHED_OVER = 8  # the estimate follows what is new within this fraction of the time so far
 QUICKEST, SLOWEST = 2.0, 30.0  # seconds within which it does, at least and at most
-NEARLY = 0.99  # what is shown at most, as long as the job goes on
+NEARLY = 0.99  # the largest fraction that is shown before the job has ended
 OVERTIME = 1.0  # seconds that a part still takes, for each that it has taken longer than expected
 TAIL = 0.05  # of its expected time, which a part without reports still takes when that is nearly up
 UNKNOWN = 1e-9  # seconds that stand for a part of which nothing is expected
@@ -85,10 +85,13 @@ class TimeLeft:
     but by less where only one has been measured.
 
     What is shown is smoothed. `left` falls with the clock, and moves to a new estimate gradually,
-    in proportion to the time so far. `fraction` never falls: at each moment it grows by as much of
-    what lacks as the clock takes of `left`. Before there is an estimate it is that of the planned
-    seconds. There is none until enough is measured: 1/200 of the job or 20 seconds, whichever is
-    less, and of the kinds of work that are left more than a fifth, by their time.
+    in proportion to the time so far. `fraction` never falls. If a tenth of `left` passes, a tenth
+    of the rest of the job is added to `fraction`.
+
+    There is no estimate until enough has been measured. That is 1/200 of the job or 20 seconds,
+    whichever is less. In addition, the speed must be known for kinds of work that make up more than
+    a fifth of the time left. Before that, `left` is `None`, and `fraction` is the share of the
+    planned seconds whose work is done.
 
     Args:
         now: The time at which the job begins, in seconds.

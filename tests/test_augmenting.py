@@ -204,6 +204,7 @@ def test_labels_by_a_classifier_and_the_filter(data, monkeypatch):
         ({"per_class": "all"}, "`per_class`: got 'all'"),
         ({"per_class": {}}, "`per_class`: got {}"),
         ({"steps": 0}, "`steps`: got 0"),
+        ({"verbose": "loud"}, "`verbose`: got 'loud'; expected 0, 1, 2, 'auto', True or False"),
         ({"labels": "none"}, "`labels`: got 'none'"),
         ({"fidelity": 1.5}, "`fidelity`: got 1.5"),
         ({"y": np.zeros(80, int) + 1}, "`y`"),

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from keras_medaug.checks import check_image_shape, check_positive, fail
 from keras_medaug.datasets.dataset import Dataset
-from keras_medaug.progress import Report, portions, reporting
+from keras_medaug.progress import Report, check_verbose, portions, reporting
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
 
@@ -82,6 +82,7 @@ def from_directory(
     shape = _check_shape(size, channels)
     shares = _check_shares(val, test)
     check_positive(seed, "seed", integer=True, zero=True)
+    check_verbose(verbose)
     pil = _import_pillow()
     classes = _list_classes(path)
     names = list(classes)

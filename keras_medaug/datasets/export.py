@@ -16,7 +16,7 @@ from keras_medaug.datasets.dataset import SPLITS, Dataset
 from keras_medaug.datasets.download import file_md5
 from keras_medaug.files import replacing, write_json_atomic
 from keras_medaug.metrics import copy_audit
-from keras_medaug.progress import Report
+from keras_medaug.progress import Report, check_verbose
 
 ORIGINS = ("synthetic", "real")
 FORMAT = 1
@@ -120,6 +120,7 @@ def save_npz(
     >>> card["counts"]["train"], card["copy_audit"]["exact_copies"]
     ([10, 10, 10, 10], 0)
     """
+    check_verbose(verbose)
     path, card_path = _check_paths(path)
     seed = _check_arguments(data, origin, model, seed, source)
     made_by_model = None if model is None else describe_model(model)

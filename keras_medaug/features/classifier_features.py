@@ -9,7 +9,7 @@ from keras_medaug.checks import check_images, check_labels, check_positive, fail
 from keras_medaug.features.model_features import ModelFeatures
 from keras_medaug.models import Classifier
 from keras_medaug.models.fit_steps import fit_steps
-from keras_medaug.progress import Report, reporting
+from keras_medaug.progress import Report, check_verbose, reporting
 from keras_medaug.seeds import resolve_seed
 
 
@@ -69,6 +69,7 @@ class ClassifierFeatures:
             raise fail("labels", "one class", "two classes or more")
         steps = int(check_positive(steps, "steps", integer=True))
         batch_size = int(check_positive(batch_size, "batch_size", integer=True))
+        check_verbose(verbose)
         seed = resolve_seed(seed)
         self.image_shape = x.shape[1:]
         self.classifier = Classifier(self.image_shape, classes, seed=seed, **settings)

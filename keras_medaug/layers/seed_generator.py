@@ -117,13 +117,15 @@ def seeds_of_a_model() -> Iterator[None]:
     >>> with seeds_of_a_model():
     ...     pass
     """
-    process = _PROCESS.name
-    _PROCESS.models_at_work += 1
+    with _PROCESS.lock:
+        process = _PROCESS.name
+        _PROCESS.models_at_work += 1
     try:
         yield
     finally:
-        if process == _PROCESS.name:
-            _PROCESS.models_at_work -= 1
+        with _PROCESS.lock:
+            if process == _PROCESS.name:  # and not one that was forked meanwhile
+                _PROCESS.models_at_work -= 1
 
 
 class _Process:

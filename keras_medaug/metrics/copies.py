@@ -24,7 +24,7 @@ from keras_medaug.metrics.space import (
     pixels,
 )
 from keras_medaug.metrics.uniformity import uniform_images, uniformity_limit
-from keras_medaug.progress import Report, portions, reporting
+from keras_medaug.progress import Report, check_verbose, portions, reporting
 
 QUANTILE = 0.01
 # Of unseen real images so many may be suspect, as a fraction, in each space: with four of them, 2%.
@@ -186,6 +186,7 @@ def copy_audit(
         got = f"a {type(features).__name__}"
         raise fail("features", got, "a callable from images to an array (n, d), or None")
     batch_size = check_positive(batch_size, "batch_size", integer=True)
+    check_verbose(verbose)
     distinct = first_of_equals(digests(known))
     reference = known if len(distinct) == len(known) else known[distinct]
     copies = equal_images(checked, reference)

@@ -13,7 +13,7 @@ from keras_medaug.metrics.equality import digests_of_forms, first_of_equals
 from keras_medaug.metrics.forms import forms
 from keras_medaug.metrics.space import as_floats
 from keras_medaug.metrics.uniformity import uniform_images, uniformity_limit
-from keras_medaug.progress import Report, reporting
+from keras_medaug.progress import Report, check_verbose, reporting
 
 NEAR = 0.02  # root mean square of the difference, below which two images are near-duplicates
 ROUNDED = 1.01 / 255  # images that are equal to 8 bits are nearer
@@ -94,6 +94,7 @@ def near_duplicates(
         training_labels = labels
     pair = check_label_pair(labels, training_labels, "training_labels", len(checked), len(others))
     threshold = check_positive(threshold, "threshold", zero=True)
+    check_verbose(verbose)
     within = training is None
     limit = uniformity_limit(others)
     kept = np.flatnonzero(~uniform_images(checked, limit))

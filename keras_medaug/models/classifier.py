@@ -11,6 +11,7 @@ from keras_medaug.models import networks
 from keras_medaug.models.dcgan import check_rate
 from keras_medaug.models.image_model import ImageModel, as_record, to_unit
 from keras_medaug.players.player_optimizer import public_config
+from keras_medaug.progress import check_verbosity
 
 # Arguments of `compile` that Keras replaces by what they come to on the present backend, with their
 # defaults: a file has to hold them as they were given, for the backend that loads it.
@@ -177,6 +178,7 @@ class Classifier(ImageModel):
         >>> model.logits(np.zeros((3, 8, 8, 1))).shape
         (3, 2)
         """
+        check_verbosity(verbose)
         images = to_unit(self._check_inputs(x))
         if self._predict_logits is None:
             with self._own_policy():

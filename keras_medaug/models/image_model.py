@@ -22,6 +22,7 @@ from keras_medaug.models.array_batches import ArrayBatches
 from keras_medaug.models.checked_sequence import CheckedSequence, checked_stream, exhausted
 from keras_medaug.models.finite_guard import FiniteGuard, saves_by_step
 from keras_medaug.models.parallel import check_batches, check_parallelism
+from keras_medaug.progress import check_verbosity
 from keras_medaug.seeds import derive_seed, resolve_seed
 
 DEFAULT_BATCH_SIZE = 32
@@ -220,6 +221,7 @@ class ImageModel(keras.Model):
                 copies of the networks alike.
         """
         self._assert_compile_called("fit")
+        check_verbosity(verbose)
         check_parallelism(self)
         steps_per_epoch = _steps(steps_per_epoch, "steps_per_epoch")
         _steps(kwargs.get("validation_steps"), "validation_steps")
@@ -324,6 +326,7 @@ class ImageModel(keras.Model):
         Raises:
             ValueError: If images or labels are not as described.
         """
+        check_verbosity(verbose)
         check, steps = _Check(self._check_batch), _steps(steps, "steps")
         if _is_array(x):
             arrays = self._check_arrays(x, y, sample_weight, every_class=False)
@@ -396,6 +399,7 @@ class ImageModel(keras.Model):
         Raises:
             ValueError: If the images are not as described.
         """
+        check_verbosity(verbose)
         check, steps = _Check(self._check_inputs_batch), _steps(steps, "steps")
         if _is_array(x) or _is_pair(x):
             x, batch_size = self._check_inputs(x), _batch_size(batch_size)

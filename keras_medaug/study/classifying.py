@@ -91,6 +91,7 @@ def run_classifier(cell: Cell, data: Dataset, report: Report = ignore) -> dict[s
     }
     if "tried_policies" in config:
         result["policies"] = _try_policies(model, data, config["tried_policies"], seed)
+    report(training["steps"], training["steps"])
     return result
 
 
