@@ -187,14 +187,33 @@ def correct(comparisons: list[Comparison]) -> list[Comparison]:
         Statistics 6, 1979.
     """
     values = np.array([max(each.p, each.p_images) for each in comparisons])
-    order = np.argsort(values, kind="stable")
-    stepped = values[order] * np.arange(len(values), 0, -1)
-    corrected = np.empty(len(values))
-    corrected[order] = np.minimum(np.maximum.accumulate(stepped), 1.0)
     with_p = [
-        replace(each, p_holm=float(p)) for each, p in zip(comparisons, corrected, strict=True)
+        replace(each, p_holm=float(p)) for each, p in zip(comparisons, holm(values), strict=True)
     ]
     return [replace(each, verdict=_verdict(each)) for each in with_p]
+
+
+def holm(values: ArrayLike) -> NDArray[np.float64]:
+    """Correct p values for their number by Holm's procedure.
+
+    Args:
+        values: p values, shape `(n,)`.
+
+    Returns:
+        Those that may be compared with the level of all, in the same order, 1 at most.
+
+    Example:
+
+    >>> from keras_medaug.study.comparison import holm
+    >>> holm([0.25, 0.125, 0.5]).tolist()
+    [0.5, 0.375, 0.5]
+    """
+    given = np.asarray(values, np.float64)
+    order = np.argsort(given, kind="stable")
+    stepped = given[order] * np.arange(len(given), 0, -1)
+    corrected = np.empty(len(given))
+    corrected[order] = np.minimum(np.maximum.accumulate(stepped), 1.0)
+    return corrected
 
 
 def _verdict(each: Comparison) -> str:

@@ -1,9 +1,11 @@
 """Whether the classifiers of a study were trained for long enough."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+
+from keras_medaug.study.comparison import holm
 
 FALLING = 0.10  # drop of the training loss over the last quarter, as a share, that is still falling
 LATE = 0.75  # share of the steps, after which the best weights came late
@@ -97,17 +99,19 @@ def warn_of_baseline(
     return found
 
 
-def warn_of_learning(arm: str, histories: Sequence[Sequence[float]]) -> list[dict[str, Any]]:
-    """Return a warning of an arm whose training was cut off while validation still gained.
+def warn_of_learning(
+    histories: Mapping[str, Sequence[Sequence[float]]],
+) -> list[dict[str, Any]]:
+    """Return a warning of each arm whose training was cut off while validation still gained.
 
     The gain is the mean validation AUC over the last quarter of the training less that over the
     quarter before. It has to be above 0.002 on average over seeds, and above 0 in a one-sided t
-    test over seeds at 5%, so that an arm that has stopped learning warns in one case of twenty at
-    most. One seed gives no warning.
+    test over seeds, at 5% with Holm's correction for all arms. So a study whose arms have all
+    stopped learning warns in one case of twenty at most. One seed gives no warning.
 
     Args:
-        arm: The arm's name.
-        histories: For each seed, the validation AUC at regular points of the training.
+        histories: Of every arm of the study by name, for each seed, the validation AUC at regular
+            points of the training.
 
     Returns:
         Warnings: dictionaries with `guard`, `message` and the numbers.
@@ -116,33 +120,46 @@ def warn_of_learning(arm: str, histories: Sequence[Sequence[float]]) -> list[dic
 
     >>> from keras_medaug.study.learning import warn_of_learning
     >>> rising = [0.7, 0.75, 0.8, 0.85]
-    >>> found = warn_of_learning("cvae", [rising, [0.7, 0.74, 0.79, 0.85]])
+    >>> found = warn_of_learning({"cvae": [rising, [0.7, 0.74, 0.79, 0.85]]})
     >>> [(warning["guard"], warning["gain"]) for warning in found]
     [('still_learning', 0.055)]
     """
+    tested = {
+        arm: gained for arm, seeds in histories.items() if (gained := _gain(seeds)) is not None
+    }
+    corrected = holm([p for _, p, _ in tested.values()])
+    warnings = []
+    for (arm, (gain, p, level)), p_holm in zip(tested.items(), corrected, strict=True):
+        if gain <= GAINING or p_holm >= LEVEL:
+            continue
+        warnings.append({
+            "guard": "still_learning",
+            "arm": arm,
+            "gain": round(gain, 4),
+            "p": float(f"{p:.3g}"),
+            "p_holm": float(f"{p_holm:.3g}"),
+            "message": f"The validation AUC of {arm!r} still rose at the end of the training, by "
+            f"{gain:.3f} from the third to the last quarter of the steps, to {level:.3f} "
+            f"(p = {p_holm:.2g}, corrected for {len(tested)} arms). With more steps it may "
+            "overtake arms that have stopped learning.",
+        })  # fmt: skip
+    return warnings
+
+
+def _gain(seeds: Sequence[Sequence[float]]) -> tuple[float, float, float] | None:
+    """Return an arm's gain over the last quarter, its p value, and the level it came to."""
     from scipy import stats
 
-    quarter = min(len(history) for history in histories) // 4
-    if len(histories) < 2 or not quarter:
-        return []
+    quarter = min(len(history) for history in seeds) // 4
+    if len(seeds) < 2 or not quarter:
+        return None
     last, before = (
-        np.array([np.mean(history[part]) for history in histories])
+        np.array([np.mean(history[part]) for history in seeds])
         for part in (slice(-quarter, None), slice(-2 * quarter, -quarter))
     )
     gains = last - before
     gain = float(gains.mean())
-    if gain <= GAINING:
-        return []
     error = float(gains.std(ddof=1)) / len(gains) ** 0.5
-    p = float(stats.t.sf(gain / error, len(gains) - 1)) if error > 1e-12 else 0.0
-    if p >= LEVEL:
-        return []
-    return [{
-        "guard": "still_learning",
-        "arm": arm,
-        "gain": round(gain, 4),
-        "p": float(f"{p:.3g}"),
-        "message": f"The validation AUC of {arm!r} still rose at the end of the training, by "
-        f"{gain:.3f} from the third to the last quarter of the steps, to {last.mean():.3f} "
-        f"(p = {p:.2g}). With more steps it may overtake arms that have stopped learning.",
-    }]  # fmt: skip
+    if error > 1e-12:
+        return gain, float(stats.t.sf(gain / error, len(gains) - 1)), float(last.mean())
+    return gain, float(gain <= 0), float(last.mean())

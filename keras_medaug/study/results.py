@@ -236,9 +236,9 @@ def _warnings(
         [each["best_step"] / config["steps"] for each in baseline],
     )  # fmt: skip
     warnings += warn_of_linear(linear, auc)
-    for arm in arms:
-        histories = [found[arm.name, seed]["val_auc"] for seed in range(seeds)]
-        warnings += learning.warn_of_learning(arm.name, histories)
+    warnings += learning.warn_of_learning({
+        arm.name: [found[arm.name, seed]["val_auc"] for seed in range(seeds)] for arm in arms
+    })  # fmt: skip
     for name in {arm.policy: None for arm in arms if arm.policy}:
         plain, turned = (
             [each["policies"][key] for each in baseline] for key in ("as they are", name)
