@@ -327,13 +327,20 @@ def warn_of_classifier(
     if not found:
         return []
     never = sorted({label for one in found.values() for label in one["never"]})
-    worst = min(found.values(), key=lambda one: one["auc"])
+    # Test images of one class have no AUC, with any seed.
+    worst = min(found.values(), key=lambda one: 0.0 if one["auc"] is None else one["auc"])
+    auc, p_rank = worst["auc"], worst["p_rank"]
     those = f"with {len(found)} of {len(numbers)} seeds"
     if never:
         what = f"The classifier of {arm!r} has collapsed {those}: some class is never predicted."
+    elif auc is None:
+        what = (
+            f"The test images are of one class: what the classifier of {arm!r} knows is not seen."
+        )
     else:
         what = f"The classifier of {arm!r} ranks test images no better than by chance, {those}."
     lowest = min(one["accuracy"] for one in found.values())
+    ranked = "" if auc is None else f" Lowest AUC {auc:.3f} (p = {p_rank:.2g});"
     return [{
         "guard": "collapsed_classifier",
         "arm": arm,
@@ -341,9 +348,8 @@ def warn_of_classifier(
         "never": never,
         "accuracy": round(lowest, 4),
         "majority": round(worst["majority"], 4),
-        "auc": round(worst["auc"], 4),
-        "p_rank": float(f"{worst['p_rank']:.3g}"),
-        "message": f"{what} Lowest AUC {worst['auc']:.3f} (p = {worst['p_rank']:.2g}); lowest "
-        f"accuracy {lowest:.3f}, where the most common class is {worst['majority']:.3f} of the "
-        "test images.",
+        "auc": None if auc is None else round(auc, 4),
+        "p_rank": None if p_rank is None else float(f"{p_rank:.3g}"),
+        "message": f"{what}{ranked} {'Lowest' if auc is None else 'lowest'} accuracy {lowest:.3f}, "
+        f"where the most common class is {worst['majority']:.3f} of the test images.",
     }]  # fmt: skip

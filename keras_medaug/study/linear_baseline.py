@@ -46,10 +46,13 @@ def linear_scores(
 def linear_against(labels: NDArray, linear: NDArray, predictions: NDArray) -> dict[str, Any]:
     """Compare the linear model with the classifiers of an arm.
 
+    The linear model's AUC ranks the score of each class itself, one class against the rest. That of
+    the arm ranks log-odds.
+
     Args:
         labels: Classes of the test images, `(n,)`.
-        linear: Scores of the linear model, shape `(seeds, n, num_classes)`, or `(1, ...)` where it
-            is the same for all seeds.
+        linear: Scores of the linear model, whose rows sum to 0, shape
+            `(seeds, n, num_classes)`, or `(1, ...)` where it is the same for all seeds.
         predictions: Predictions of the arm, shape `(seeds, n, num_classes)`.
 
     Returns:
@@ -68,6 +71,7 @@ def linear_against(labels: NDArray, linear: NDArray, predictions: NDArray) -> di
     """
     from keras_medaug.study.influence import auc_influence
 
+    linear = _ranked_by_class(linear)
     seeds = max(len(predictions), 2)
     ours = np.resize(linear, (seeds, *linear.shape[1:]))
     theirs = np.resize(predictions, (seeds, *predictions.shape[1:]))
@@ -77,6 +81,17 @@ def linear_against(labels: NDArray, linear: NDArray, predictions: NDArray) -> di
         "difference": found.mean_difference,
         "ci95_images": list(found.ci95_images),
     }
+
+
+def _ranked_by_class(scores: NDArray) -> NDArray[np.float64]:
+    """Return scores in the same order within [0, 1], with rows that sum to 1.
+
+    Predictions of this form are ranked as they are. Others are taken for logits, whose log-odds mix
+    the classes: of regression scores, which have no natural scale, that would be arbitrary.
+    """
+    exact = np.asarray(scores, np.float64)
+    classes, largest = exact.shape[-1], np.abs(exact).max()
+    return 1 / classes + exact * (0.5 / classes / largest if largest else 0.0)
 
 
 def warn_of_linear(linear: Mapping[str, Any], auc: float) -> list[dict[str, Any]]:

@@ -5,12 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
+from sklearn.metrics import roc_auc_score
 
 import keras_medaug as kma
 from keras_medaug.study.auditing import run_audit
 from keras_medaug.study.cell import Cell
 from keras_medaug.study.images import training_index
-from keras_medaug.study.linear_baseline import linear_scores
+from keras_medaug.study.linear_baseline import linear_against, linear_scores
 from keras_medaug.study.packing import unpacked
 from keras_medaug.study.scores import area
 
@@ -29,6 +30,19 @@ def test_it_is_the_ridge_regression_of_scikit_learn():
     differences = found - expected
     np.testing.assert_allclose(differences, np.tile(differences[:1], (20, 1)), atol=1e-9)
     np.testing.assert_allclose(found.sum(axis=1), 0, atol=1e-12)
+
+
+def test_of_three_classes_the_score_of_the_class_itself_is_ranked():
+    rng = np.random.default_rng(0)
+    labels = np.arange(90) % 3
+    scores = 3 * rng.normal(size=(2, 90, 3)) + np.eye(3)[labels]
+    scores -= scores.mean(axis=-1, keepdims=True)
+    expected = np.mean([
+        roc_auc_score(labels == label, one[:, label]) for one in scores for label in range(3)
+    ])  # fmt: skip
+    found = linear_against(labels, scores, scores)
+    assert found["auc"] == pytest.approx(expected, abs=1e-12)
+    assert abs(area(labels, scores[0]) - expected) > 1e-3  # log-odds have another order
 
 
 def bright(count, rng):
