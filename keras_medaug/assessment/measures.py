@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from keras_medaug.assessment.image_sets import ImageSets
 from keras_medaug.metrics import diversity, sample_quality, spectral_distance, two_sample_auc
-from keras_medaug.metrics.quality import FEWEST
+from keras_medaug.metrics.quality import FEWEST, SPECTRAL
 from keras_medaug.metrics.spectral import FEWEST as FEWEST_SPECTRA
 from keras_medaug.metrics.two_sample import FEWEST as FEWEST_TOLD_APART
 from keras_medaug.progress import Report, ignore
@@ -78,11 +78,15 @@ def measure_quality(
     return sample_quality(*images, *labels, seed=seed, verbose=report)
 
 
-def measure_sharpness(sets: ImageSets) -> dict[str, Any] | None:
+def measure_sharpness(
+    sets: ImageSets, quality: Mapping[str, Any] | None = None
+) -> dict[str, Any] | None:
     """Return how much power the images have at high frequencies, beside training images.
 
     Args:
         sets: The images.
+        quality: What `measure_quality` returned for them, which holds these numbers. Without it
+            they are measured.
 
     Returns:
         `high_frequency_ratio` (below 1 is blur, above 1 noise), `value` and `ci95` of
@@ -101,6 +105,9 @@ def measure_sharpness(sets: ImageSets) -> dict[str, Any] | None:
     >>> found["high_frequency_ratio"] < 0.7, found["reference"]["high_frequency_ratio"] > 0.8
     (True, True)
     """
+    if quality is not None:
+        spectral = quality["spectral"]
+        return {**{key: spectral[key] for key in SPECTRAL}, "reference": dict(spectral["floor"])}
     if min(len(sets.images), len(sets.training)) < FEWEST_SPECTRA:
         return None
     reference = None
@@ -111,7 +118,7 @@ def measure_sharpness(sets: ImageSets) -> dict[str, Any] | None:
 
 def _spectral(training: NDArray, images: NDArray) -> dict[str, Any]:
     found = spectral_distance(training, images)
-    return {key: found[key] for key in ("high_frequency_ratio", "value", "ci95")}
+    return {key: found[key] for key in SPECTRAL}
 
 
 def measure_diversity(sets: ImageSets) -> dict[str, Any]:

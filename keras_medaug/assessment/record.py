@@ -62,7 +62,7 @@ def measure_record(
         "two_sample": two_sample,
         "quality": quality,
         "readings": read_quality(quality),
-        "sharpness": measure_sharpness(sets),
+        "sharpness": measure_sharpness(sets, quality),
         "diversity": measure_diversity(sets),
         "label_fidelity": shown,
     }

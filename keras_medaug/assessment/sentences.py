@@ -82,18 +82,20 @@ def summarize_quality(
     >>> coverage = {"value": 0.25, "ci95": [0.0, 0.5], "floor": floor}
     >>> read = {"reading": "same", "smallest_difference": 0.375, "worse_from": 0.125}
     >>> print(summarize_quality(
-    ...     {"count": 20, "spaces": {"a": {"coverage": coverage}}}, {"a": {"coverage": read}}
+    ...     {"counts": [25, 20], "spaces": {"a": {"coverage": coverage}}}, {"a": {"coverage": read}}
     ... ))
-    Of 1 numbers that compare synthetic images with real ones, worse than those of unseen real
-    images: 0; no difference seen: 1; better: 0. With 20 held-out images a difference can be too
-    small to see: a coverage anywhere between 0.125 and the 0.5 of unseen real images is not called
-    worse (space 'a').
+    Of 1 number that compares synthetic images with real ones, worse than that of unseen real
+    images: 0; no difference seen: 1; better: 0. With 25 synthetic and 20 held-out images a
+    difference can be too small to see: a coverage anywhere between 0.125 and the 0.5 of unseen real
+    images is not called worse (space 'a').
     """
     found = [each["reading"] for numbers in readings.values() for each in numbers.values()]
+    one = len(found) == 1
+    numbers, those = ("number that compares", "that") if one else ("numbers that compare", "those")
     text = (
-        f"Of {len(found)} numbers that compare synthetic images with real ones, worse than those "
-        f"of unseen real images: {found.count('worse')}; no difference seen: "
-        f"{found.count('same')}; better: {found.count('better')}."
+        f"Of {len(found)} {numbers} synthetic images with real ones, worse than {those} of unseen "
+        f"real images: {found.count('worse')}; no difference seen: {found.count('same')}; better: "
+        f"{found.count('better')}."
     )
     unseen = _least_sensitive(readings)
     if unseen is None:
@@ -105,9 +107,10 @@ def summarize_quality(
     missed = f"not even a {name} of 0 is called worse than {of_real}"
     if worse_from is not None:
         missed = f"a {name} anywhere between {worse_from:.3g} and {of_real} is not called worse"
+    synthetic, held_out = quality["counts"]
     return (
-        f"{text} With {quality['count']} held-out images a difference can be too small to see: "
-        f"{missed} (space {space!r})."
+        f"{text} With {synthetic} synthetic and {held_out} held-out images a difference can be too "
+        f"small to see: {missed} (space {space!r})."
     )
 
 

@@ -122,7 +122,7 @@ def measure(
         "held_out": _held_out(subject),
         "quality": quality,
         "readings": read_quality(quality),
-        "sharpness": measure_sharpness(sets),
+        "sharpness": measure_sharpness(sets, quality),
         "copy_audit": audit,
         "labels": labels,
         "training": _training(*curves),
@@ -281,8 +281,7 @@ def _guards(
     _, held_out, held_out_labels = subject.yardstick()
     collapsed = None
     if features is not None and len(held_out):
-        answers = predicted(features.classifier, as_floats(held_out))
-        collapsed = collapsed_classifier(held_out_labels, answers)
+        collapsed = collapsed_classifier(held_out_labels, features.classifier.logits(held_out))
     return {
         "diversity": measure_diversity(sets),
         "duplicates": duplicates,
@@ -390,7 +389,7 @@ def _versions() -> dict[str, Any]:
 
 def _warnings(card: Mapping[str, Any], counts: Mapping[str, int], show_real: bool) -> list[str]:
     guards = card["guards"]
-    pairs = 'those that come first are under "Copy audit"'
+    pairs = 'those that come first are under "Memorization check"'
     figures = {
         "steps": card["model"]["steps"],
         "counts": counts,

@@ -52,7 +52,7 @@ def readings(**changed):
     return {name: same | changed.get(name, {}) for name in BETTER}
 
 
-QUALITY = {"count": 24, "spaces": {
+QUALITY = {"count": 24, "counts": [24, 300], "spaces": {
     name: {"coverage": {"floor": {"value": value}}} for name, value in (("a", 0.5), ("b", 0.6))
 }}  # fmt: skip
 
@@ -70,9 +70,9 @@ def test_the_summary_counts_and_says_what_was_too_small_to_see():
     )
     assert text == (
         "Of 12 numbers that compare synthetic images with real ones, worse than those of unseen "
-        "real images: 1; no difference seen: 10; better: 1. With 24 held-out images a difference "
-        "can be too small to see: a coverage anywhere between 0.3 and the 0.6 of unseen real "
-        "images is not called worse (space 'b')."
+        "real images: 1; no difference seen: 10; better: 1. With 24 synthetic and 300 held-out "
+        "images a difference can be too small to see: a coverage anywhere between 0.3 and the 0.6 "
+        "of unseen real images is not called worse (space 'b')."
     )
 
 
@@ -86,8 +86,16 @@ def test_where_nothing_could_have_been_seen_it_is_said():
 def test_another_number_is_the_example_where_coverage_is_worse():
     worse = {name: {"reading": "worse"} for name in ("coverage", "precision")}
     beside = {"coverage": None, "recall": {"floor": {"value": 0.9}}}
-    text = summarize_quality({"count": 30, "spaces": {"a": beside}}, {"a": readings(**worse)})
+    text = summarize_quality({**QUALITY, "spaces": {"a": beside}}, {"a": readings(**worse)})
     assert "a recall anywhere between 0.3 and the 0.9 of unseen real images" in text
+
+
+def test_a_single_number_is_spoken_of_as_one():
+    text = summarize_quality(QUALITY, {"a": {"coverage": {"reading": "worse"}}})
+    assert text == (
+        "Of 1 number that compares synthetic images with real ones, worse than that of unseen real "
+        "images: 1; no difference seen: 0; better: 0."
+    )
 
 
 def test_where_all_is_seen_nothing_is_added():

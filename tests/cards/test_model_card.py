@@ -127,12 +127,24 @@ def test_numbers_are_those_of_the_functions(stored, model, data):
     assert guards["diversity"] == kma.metrics.diversity(
         images, train[0], labels, train[1], seed("diversity")
     )
-    answers = judge.predict(val[0] / np.float32(255), verbose=0)
-    assert guards["classifier"] == kma.metrics.collapsed_classifier(val[1], answers)
+    assert guards["classifier"] == kma.metrics.collapsed_classifier(val[1], judge.logits(val[0]))
     for split, (x, y) in (("val", val), ("test", test)):
         assert guards["prior_shift"][split] == kma.metrics.prior_shift(train[1], y, 4)
         found = kma.metrics.near_duplicates(x, train[0], y, train[1])
         assert guards["duplicates"][split].items() <= found.items()
+
+
+def test_a_sure_classifier_is_ranked_by_its_logits(data, tmp_path, untrained, monkeypatch):
+    """As probabilities of float32 these are all exactly 0 or 1, and tie."""
+
+    def sure(_self, x, *_args, **_kwargs):
+        return np.random.default_rng(0).normal(100 * np.eye(4)[0], 10, (len(x), 4)).astype("f4")
+
+    monkeypatch.setattr(kma.models.Classifier, "logits", sure)
+    card = made(untrained, data, tmp_path)
+    images, labels = data.stored("val")
+    expected = kma.metrics.collapsed_classifier(labels, sure(None, images))
+    assert card["guards"]["classifier"] == expected
 
 
 def test_the_training_is_that_of_the_last_fit(stored, model):
