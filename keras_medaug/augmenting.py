@@ -79,7 +79,7 @@ def augment(
 
     Args:
         x: Training images, `(n, h, w, c)`, floats in [0, 1] or `uint8`. Leave test images out.
-        y: Their labels, integers `(n,)`; every class occurs.
+        y: Their labels, integers `(n,)`: two classes or more, of which every one occurs.
         method: `"cvae"`, `"dcgan"` or `"vaegan"`.
         per_class: How many images each class gets; see `keras_medaug.labels.plan_labels`.
         steps: Training steps of the model, rounded up to whole epochs.
@@ -120,9 +120,11 @@ def augment(
           wrote, or null), `versions`, and `notes`, more sentences.
 
     Raises:
-        ValueError: If an argument is not as described; before any training.
+        ValueError: If an argument is not as described; before any training. With `save` also after
+            the training, where a file of that name appeared meanwhile: it is left as it is.
         RuntimeError: If no image at all passes the filter.
-        OSError: If the model cannot be saved.
+        OSError: If the model cannot be written to `save`, such as on a full disk; after the
+            training, which is then lost.
 
     Example:
 
@@ -136,6 +138,8 @@ def augment(
     """
     images = check_images(x, "x")
     classes = check_labels(y, "y", len(images), every_class=True)
+    if not classes.any():
+        raise fail("y", "one class", "two classes or more")
     if held_out is not None:
         held_out = check_images(held_out, "held_out", images.shape[1:])
     wanted = plan_labels(classes, per_class)

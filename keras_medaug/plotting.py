@@ -260,9 +260,9 @@ def nearest_pairs(
 ) -> "Figure":
     """Draw images beside the training images that they may be copies of.
 
-    The suspects of a copy audit are drawn or, where there are fewer than its `pairs`, those. From
-    left to right: the image, its nearest training image, and the difference of the two, gray where
-    they are equal, brighter where the image is. A pair that was found in the space "aligned",
+    The suspects of a memorization check are drawn or, with fewer than its `pairs`, those.
+    From left to right: the image, its nearest training image, and the difference of the two, gray
+    where they are equal, brighter where the image is. A pair that was found in the space "aligned",
     "registered" or "smoothed" is flipped or turned by quarters before the difference is taken, so
     that it fits, and gets the brightness and contrast of the training image. Small shifts and
     rotations are not undone: they show as edges in the difference.

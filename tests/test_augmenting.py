@@ -208,6 +208,11 @@ def test_labels_by_a_classifier_and_the_filter(data, monkeypatch):
         ({"labels": "none"}, "`labels`: got 'none'"),
         ({"fidelity": 1.5}, "`fidelity`: got 1.5"),
         ({"y": np.zeros(80, int) + 1}, "`y`"),
+        ({"y": np.zeros(80, int)}, "`y`: got one class; expected two classes or more"),
+        (
+            {"y": np.zeros(80, int), "labels": "classifier"},
+            "`y`: got one class; expected two classes or more",
+        ),
         ({"held_out": np.zeros((2, 9, 9, 1))}, "`held_out`"),
         ({"save": "model.h5"}, r"`save`: got model.h5; expected a file name that ends in .keras"),
         ({"save": "missing/model.keras"}, r"`save`: got missing.model.keras; .* missing does not"),

@@ -61,7 +61,7 @@ def model_card(
     The features are those of `features.PixelFeatures` and, where there are two classes or more,
     `features.ClassifierFeatures`, both fitted to the training split. Held-out images, the yardstick
     of all, are the validation split; where it has fewer than 20 images, the test split as well; the
-    copy audit takes both. Of more than 2,000 so many are drawn.
+    memorization check takes both. Of more than 2,000 so many are drawn.
 
     **The page shows real images**, up to 20 training images of each class and those of the nearest
     pairs, unless `show_real` is false. Whether the images help a classifier is another question:

@@ -233,7 +233,7 @@ def _copies(audit: Mapping[str, Any], pictures: Sequence[Picture]) -> ET.Element
     if not pictures:
         text += " The pairs are not shown, since the page is to show no real image."
     return markup.section(
-        "Copy audit", "copies", markup.element("p", text), table, markup.figures(pictures)
+        "Memorization check", "copies", markup.element("p", text), table, markup.figures(pictures)
     )
 
 

@@ -148,8 +148,8 @@ def test_headings_and_tables_say_what_they_are(opened):
     headings = ask(opened, "[...document.querySelectorAll('h1, h2')].map(h => h.innerText)")
     assert headings[0].startswith("Model card")
     assert headings[1:] == [
-        "Read this first", "About", "Samples", "Beside real images", "Copy audit", "Labels",
-        "Training", "Data", "How they were made", "What the numbers mean",
+        "Read this first", "About", "Samples", "Beside real images", "Memorization check",
+        "Labels", "Training", "Data", "How they were made", "What the numbers mean",
     ]  # fmt: skip
     assert ask(opened, "[...document.querySelectorAll('table')].every(t => t.caption)")
     assert ask(opened, "document.documentElement.lang") == "en"
