@@ -156,9 +156,9 @@ def learning() -> list[Figure]:
         level = 0.84 + 0.02 * rng.normal(size=(10, 1))
         return (level + 0.006 * (noise[:, 3:] + noise[:, 2:-1])).tolist()
 
-    for what, arms in (("flat noisy curves", 1), ("studies of 13 flat noisy arms", 13)):
+    for what, count in (("flat noisy curves", 1), ("studies of 13 flat noisy arms", 13)):
         value = share(
-            bool(warn and warn({str(arm): flat() for arm in range(arms)})) for _ in range(DRAWS)
+            bool(warn and warn({str(arm): flat() for arm in range(count)})) for _ in range(DRAWS)
         )
         found.append(figure(f"still_learning: {what} warned", value, seldom()))
     return found
