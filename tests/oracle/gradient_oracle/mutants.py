@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[3]
 # What the copy is made of, and what is run in it.
 PARTS = (
     "keras_medaug", "tests/oracle", "tests/players", "tests/harness", "tests/conftest.py",
-    "tests/backend_free.py", "pyproject.toml",
+    "tests/helpers", "tests/backend_free.py", "pyproject.toml",
 )  # fmt: skip
 ORACLE = ("gradients", "isolation", "direction")
 WITNESSES = (*(f"tests/oracle/test_{name}.py" for name in ORACLE), "tests/players/test_gate.py")
