@@ -634,7 +634,7 @@ def test_an_executor_gets_each_cell_once_and_those_first_that_others_need(tmp_pa
     for seed in range(2):
         mine = [kind for number, kind in pool.order if number == seed]
         assert mine[-1] == "confidence"
-    assert progress.fraction == 1
+    assert progress.fraction == 0.99  # all is done; the job itself has not ended
 
 
 def test_workers_that_see_another_folder_are_found_out(tmp_path):
