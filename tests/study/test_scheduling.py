@@ -76,8 +76,8 @@ def test_what_needs_another_cell_is_submitted_when_that_is_done(tmp_path, monkey
         return set(running), set()
 
     monkeypatch.setattr(scheduling, "wait", wait)
-    progress = silent([needing, alone])
-    spent = scheduling.execute([needing, alone], None, Pool(), progress)
+    with silent([needing, alone]) as progress:
+        spent = scheduling.execute([needing, alone], None, Pool(), progress)
     assert progress.fraction == 1.0
     assert spent == {"cvae": 1.0, "classifier": 2.0}
     assert submitted == [(model, True), (alone, True), (needing, True)]
