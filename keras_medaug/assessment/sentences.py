@@ -147,7 +147,8 @@ def image_warnings(
     Example:
 
     >>> from keras_medaug.assessment.sentences import image_warnings
-    >>> audit = {"suspect_count": 0, "exact_copies": 2, "uniform": 0, "count": 30}
+    >>> found = {"suspect_count": 0, "exact_copies": 2, "uniform": 0, "count": 30}
+    >>> audit = {**found, "spaces": {"pixels": {"held_out": None}}}
     >>> image_warnings({
     ...     "steps": 5, "counts": {"synthetic": 30, "training": 30, "held-out": 9},
     ...     "copy_audit": audit, "quality": None, "diversity": {"warning": None},

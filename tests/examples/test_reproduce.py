@@ -627,14 +627,15 @@ def test_an_executor_gets_each_cell_once_and_those_first_that_others_need(tmp_pa
     done.folder.mkdir()
     (done.folder / "result.json").write_text("{}")
     pool = Elsewhere()
-    executors.run_plans(plans, phantom, TINY, progress, pool)
+    with progress:
+        executors.run_plans(plans, phantom, TINY, progress, pool)
     expected = {(seed, kind) for seed in range(2) for kind in plans[0]} - {(0, "cvae")}
     assert len(pool.order) == len(expected)
     assert set(pool.order) == expected
     for seed in range(2):
         mine = [kind for number, kind in pool.order if number == seed]
         assert mine[-1] == "confidence"
-    assert progress.fraction == 0.99  # all is done; the job itself has not ended
+    assert progress.fraction == 1
 
 
 def test_workers_that_see_another_folder_are_found_out(tmp_path):
