@@ -18,7 +18,7 @@ class Fake:
     def __init__(self, classes):
         self.classes, self.calls = classes, 0
 
-    def generate(self, n, labels=None, seed=None):
+    def generate(self, n, labels=None, seed=None, **_):
         rng = np.random.default_rng(seed)
         self.calls += 1
         asked = rng.integers(0, self.classes, n) if labels is None else labels
