@@ -5,12 +5,12 @@ images), and measures, in units of the training images' value:
 
 - the standard deviation over all pixels of 2,000 generated images, and the mean standard deviation
   within an image;
-- the same of reconstructed validation images, and the root mean square of their error;
+- both deviations of reconstructed validation images, and the root mean square error of these;
 - the kernel distance of 234 generated images to the validation and test images, in principal
   components of pixels, not scaled;
-- the losses of `evaluate` on 512 training images, over those of training mode, in which each batch
-  is normalised by its own statistics. The weights stand still meanwhile, for 48 steps before, so
-  that the running statistics are those of the final weights.
+- the losses of `evaluate` on 512 training images, divided by those of training mode. In training
+  mode each batch is normalised by its own statistics. Before this, 48 steps with a learning rate of
+  0 bring the running statistics to those of the final weights.
 
 Run once for each backend and each version of the package:
 

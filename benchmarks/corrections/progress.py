@@ -24,7 +24,7 @@ import types
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras_medaug as kma
 
@@ -38,19 +38,29 @@ SHORT_BATCH = 8  # the step that is compiled for anew: 546 images are 8 batches 
 LOOK = 0.5
 REPORTED, STEPS = ("duplicates", "features", "copies"), 100  # stages that say how far they are
 
-# Steps, seconds of a step, of the first compilation and of the second, and seconds of a step as
-# they are planned.
+
+class Training(NamedTuple):
+    """A training of a simulated job; all times are in seconds."""
+
+    kind: str
+    steps: int
+    step: float
+    first_compilation: float
+    second_compilation: float
+    planned_step: float
+
+
 FOUR_MINUTES = [
-    ("classifier", 180, 0.03, 6.0, 8.0, 0.03),
-    ("cvae", 405, 0.03, 8.0, 8.0, 0.05),
-    ("dcgan", 504, 0.11, 12.0, 12.0, 0.15),
-    ("vaegan", 306, 0.2, 20.0, 20.0, 0.35),
+    Training("classifier", 180, 0.03, 6.0, 8.0, 0.03),
+    Training("cvae", 405, 0.03, 8.0, 8.0, 0.05),
+    Training("dcgan", 504, 0.11, 12.0, 12.0, 0.15),
+    Training("vaegan", 306, 0.2, 20.0, 20.0, 0.35),
 ]
 SLOW_LAST = [
-    ("classifier", 2000, 0.03, 6.0, 0.0, 0.03),
-    ("cvae", 2000, 0.05, 8.0, 0.0, 0.05),
-    ("dcgan", 1500, 0.15, 12.0, 0.0, 0.15),
-    ("vaegan", 800, 1.4, 20.0, 0.0, 0.35),
+    Training("classifier", 2000, 0.03, 6.0, 0.0, 0.03),
+    Training("cvae", 2000, 0.05, 8.0, 0.0, 0.05),
+    Training("dcgan", 1500, 0.15, 12.0, 0.0, 0.15),
+    Training("vaegan", 800, 1.4, 20.0, 0.0, 0.35),
 ]
 # Work as the card planned it, and the seconds that it took on PneumoniaMNIST, in PyTorch.
 STAGES = {
@@ -75,7 +85,7 @@ class Clock:
         return self.now
 
 
-def steps_of(job: list[tuple]) -> Iterator[tuple[str, int, float]]:
+def steps_of(job: list[Training]) -> Iterator[tuple[str, int, float]]:
     """Yield the kind of work, the step that begins, and the seconds that it takes."""
     for kind, steps, seconds, first, second, _ in job:
         for step in range(steps):
@@ -83,7 +93,7 @@ def steps_of(job: list[tuple]) -> Iterator[tuple[str, int, float]]:
             yield kind, step, seconds + compiled
 
 
-def seconds_of(job: list[tuple]) -> float:
+def seconds_of(job: list[Training]) -> float:
     """Return how long a job takes."""
     return sum(seconds for _, _, seconds in steps_of(job))
 
@@ -91,7 +101,7 @@ def seconds_of(job: list[tuple]) -> float:
 Shown = list[tuple[float, float, "float | None"]]  # seconds so far, fraction, estimate
 
 
-def course(job: list[tuple], before: bool) -> Shown:
+def course(job: list[Training], before: bool) -> Shown:
     """Return what is shown over a job."""
     clock = Clock()
     work, begin, update, finish = (old_display if before else new_display)(job, clock)
@@ -116,7 +126,7 @@ def course(job: list[tuple], before: bool) -> Shown:
     return shown
 
 
-def new_display(job: list[tuple], clock: Clock) -> tuple[Callable, ...]:
+def new_display(job: list[Training], clock: Clock) -> tuple[Callable, ...]:
     """Return how to read and feed the display that serves all."""
     progress = new.Progress("job", verbose=False, clock=clock)
     count = {kind: steps for kind, steps, *_ in job}
@@ -134,7 +144,7 @@ def new_display(job: list[tuple], clock: Clock) -> tuple[Callable, ...]:
     return look, progress.begin, update, progress.finish
 
 
-def old_display(job: list[tuple], clock: Clock) -> tuple[Callable, ...]:
+def old_display(job: list[Training], clock: Clock) -> tuple[Callable, ...]:
     """Return how to read and feed the display that the reproduction had."""
     sys.path.insert(0, str(Path(str(kma.__file__)).parents[1] / "examples"))
     old: Any = importlib.import_module("reproduction.progress")

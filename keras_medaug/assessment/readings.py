@@ -47,9 +47,9 @@ def read_quality(quality: Mapping[str, Any] | None) -> dict[str, dict[str, dict[
 def read_number(value: Mapping[str, Any], better: str) -> dict[str, Any]:
     """Return how a number compares with its reference value, by both intervals.
 
-    Where the intervals overlap, no difference is seen. That is not to say that there is none: the
-    number would have had to be worse than the reference value by the sum of the halves of the two
-    intervals that face each other.
+    Where the intervals overlap, no difference is seen. There may be one all the same. A number is
+    called worse only where its whole interval is worse than the whole interval of the reference
+    value. `smallest_difference` is the smallest difference of the two values at which that is so.
 
     Args:
         value: `value`, `ci95`, and `floor` with the same two, the reference value.

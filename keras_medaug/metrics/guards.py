@@ -19,6 +19,7 @@ from keras_medaug.metrics.checking import (
 from keras_medaug.metrics.collapsed_classifier import collapsed_classifier
 from keras_medaug.metrics.diversity import FEW_APART, diversity, pair_distances
 from keras_medaug.metrics.duplicates import NEAR, near_duplicates
+from keras_medaug.metrics.space import as_floats
 
 __all__ = [
     "FEW_APART",
@@ -227,27 +228,6 @@ def lost_share(plain: float, transformed: float, classes: int) -> float | None:
     """
     chance = 1 / classes
     return None if plain <= chance else (plain - transformed) / (plain - chance)
-
-
-def as_floats(images: NDArray) -> NDArray[np.float32]:
-    """Return images as floats.
-
-    Args:
-        images: `float32` in [0, 1], or `uint8`.
-
-    Returns:
-        `float32` in [0, 1].
-
-    Example:
-
-    >>> import numpy as np
-    >>> from keras_medaug.metrics.guards import as_floats
-    >>> as_floats(np.uint8([255])).tolist()
-    [1.0]
-    """
-    if images.dtype == np.uint8:
-        return images.astype(np.float32) / np.float32(255)
-    return images
 
 
 def _check_transformed(images: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float32]:

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from keras_medaug.checks import check_images
+from keras_medaug.metrics.space import as_floats
 
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 BANDS = 4  # of the frequencies up to half a cycle a pixel: none is empty from 8 pixels on
@@ -83,9 +84,7 @@ def statistic_names(channels: int) -> tuple[str, ...]:
 
 
 def _statistics(images: NDArray) -> NDArray[np.float64]:
-    if images.dtype == np.uint8:
-        images = images.astype(np.float32) / np.float32(255)  # as `Dataset` does
-    scaled = images.astype(np.float64)
+    scaled = as_floats(images).astype(np.float64)
     gray = scaled.mean(axis=3)
     columns = [*_histogram(gray), *_sharpness(gray), *_power(gray), *_layout(gray)]
     if images.shape[3] == 3:

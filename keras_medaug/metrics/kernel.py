@@ -117,8 +117,8 @@ def _discrepancies(real: list[NDArray], synthetic: list[NDArray], scaled: bool) 
     """Return the unbiased squared maximum mean discrepancy of all, and without each block.
 
     It is the mean of the kernel over pairs of different rows of one set, of both sets, less twice
-    that over pairs of one row of each. With `scaled`, each has the scale of its own real rows: this
-    varies as they do, and is part of the interval.
+    that over pairs of one row of each. With `scaled`, each value is divided by
+    the scale of its own real rows. So the interval includes the uncertainty of the scale.
     """
     n, m, d = sum(map(len, real)), sum(map(len, synthetic)), real[0].shape[1]
     # Work in multiplications: of all pairs, or of the third moments of either set.

@@ -11,6 +11,7 @@ from keras_medaug.metrics.frechet import frechet_distance
 from keras_medaug.metrics.kernel import kernel_distance
 from keras_medaug.metrics.manifold import manifold_scores
 from keras_medaug.metrics.samples import check_features
+from keras_medaug.metrics.space import as_floats
 from keras_medaug.metrics.spectral import band_powers, compare_powers
 from keras_medaug.progress import Report, portion, portions, reporting
 from keras_medaug.seeds import derive_seed
@@ -150,9 +151,7 @@ def _check_classes(
 def _extract(extractor: Extractor, images: NDArray, name: str) -> NDArray[np.float64]:
     parts = []
     for start in range(0, len(images), CHUNK):
-        part = images[start : start + CHUNK]
-        if part.dtype == np.uint8:
-            part = part.astype(np.float32) / np.float32(255)
+        part = as_floats(images[start : start + CHUNK])
         parts.append(as_array(extractor(part), f"features[{name!r}]"))
     vectors = check_features(np.concatenate(parts), f"features[{name!r}]")
     if len(vectors) != len(images):

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from keras_medaug.checks import check_images, fail
+from keras_medaug.metrics.space import as_floats
 
 FEWEST = 2
 MOST_BANDS = 16
@@ -99,9 +100,7 @@ def band_powers(images: NDArray) -> NDArray[np.float64]:
     powers = np.empty((len(images), len(sizes)))
     count = max(VALUES // images[0].size, 1)
     for start in range(0, len(images), count):
-        part = images[start : start + count]
-        if part.dtype == np.uint8:
-            part = part.astype(np.float32) / np.float32(255)
+        part = as_floats(images[start : start + count])
         planes = np.moveaxis(part.astype(np.float64), 3, 1)
         centre = (planes * window).sum(axis=(2, 3), keepdims=True) / window.sum()
         spectrum = np.fft.fft2((planes - centre) * window, norm="ortho")

@@ -15,6 +15,7 @@ from keras_medaug.labels import plan_labels
 from keras_medaug.layers import GeometricAugmentation
 from keras_medaug.metrics.equality import equal_in_any_form
 from keras_medaug.metrics.guards import label_agreement
+from keras_medaug.metrics.space import as_floats
 from keras_medaug.metrics.uniformity import uniform_images, uniformity_limit
 from keras_medaug.models import Classifier
 from keras_medaug.models.fit_steps import fit_steps
@@ -181,7 +182,7 @@ def _arm_images(cell: Cell, data: Dataset) -> tuple[NDArray, NDArray]:
     if config["images"]["only"]:
         return made, labels
     if x.dtype != np.uint8:
-        made = made.astype(np.float32) / np.float32(255)
+        made = as_floats(made)
     return np.concatenate([x, made]), np.concatenate([y, labels])
 
 

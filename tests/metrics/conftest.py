@@ -38,3 +38,20 @@ def features(request):
     rng = np.random.default_rng(n)
     real, synthetic = (rng.normal(size=(k, d)) @ rng.normal(size=(d, d)) for k in (n, m))
     return real + centre, 0.8 * synthetic + centre + 0.3
+
+
+@pytest.fixture
+def official(medmnist_file):
+    """Return a function from a set's name to its splits, read without the package."""
+
+    def read(name):
+        with np.load(medmnist_file(name), allow_pickle=False) as file:
+            return {
+                split: (
+                    file[f"{split}_images"][..., None],
+                    file[f"{split}_labels"][:, 0].astype(int),
+                )
+                for split in ("train", "val", "test")
+            }
+
+    return read

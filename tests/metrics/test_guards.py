@@ -11,33 +11,13 @@ from keras_medaug.metrics.guards import (
     label_agreement,
     prior_shift,
 )
+from keras_medaug.metrics.space import as_floats
 
 pytestmark = pytest.mark.backend_free
 
 
 def make(count, seed, shape=(8, 9, 3)):
     return np.random.default_rng(seed).integers(0, 256, (count, *shape), dtype="uint8")
-
-
-def as_floats(images):
-    return images.astype("float32") / np.float32(255)
-
-
-@pytest.fixture
-def official(medmnist_file):
-    """Return a function from a set's name to its splits, read without the package."""
-
-    def read(name):
-        with np.load(medmnist_file(name), allow_pickle=False) as file:
-            return {
-                split: (
-                    file[f"{split}_images"][..., None],
-                    file[f"{split}_labels"][:, 0].astype(int),
-                )
-                for split in ("train", "val", "test")
-            }
-
-    return read
 
 
 REAL, REAL_LABELS = make(40, seed=1), np.arange(40) % 2

@@ -55,6 +55,10 @@ def test_the_decoders_own_statistics_are_those_of_the_prior(build, images, name)
     reconstructions = numpy(model.reconstruction_statistics.values[0])
     np.testing.assert_allclose(reconstructions, expected, atol=0.15 * np.abs(expected).max())
     assert np.abs(numpy(dense_statistics(model.decoder))).max() < 0.05 * np.abs(expected).max()
+    variance = numpy(model.decoder.get_layer("logits").get_layer("normalization").moving_variance)
+    of_prior = (kernel**2).sum(axis=0).reshape(-1, len(variance)).mean(axis=0)
+    np.testing.assert_allclose(variance, of_prior, rtol=0.6)
+    assert np.all(variance < 0.9)  # the pass of the prior has moved it from 1
 
 
 @pytest.mark.parametrize(
