@@ -43,6 +43,7 @@ class Progress:
         stream: Where to; default standard error.
         clock: A function that returns seconds; default `time.monotonic`.
         tick: Seconds between two looks at the clock by the thread, or `None` for no thread.
+        after: Seconds before anything is drawn; default 0.
 
     Example:
 
@@ -69,6 +70,7 @@ class Progress:
         stream: TextIO | None = None,
         clock: Callable[[], float] = time.monotonic,
         tick: float | None = TICK,
+        after: float = 0.0,
     ) -> None:
         self.title = title
         self._clock = clock
@@ -86,6 +88,7 @@ class Progress:
         self._lock = threading.RLock()
         self._process = os.getpid()
         self._tick = tick
+        self._after = after
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -246,7 +249,8 @@ class Progress:
             now = self._ticked = self._clock()
             self._time_left.advance(now)
             self._raise_shown()
-            if self._line is None or self._ended.is_set():
+            early = now - self._began < self._after
+            if self._line is None or self._ended.is_set() or early:
                 return
             if self._labels and (self._drawn is None or now - self._drawn >= self._line.every):
                 self._drawn = now
@@ -337,12 +341,13 @@ def portions(report: Report, *weights: float) -> list[Report]:
 
 
 @contextmanager
-def reporting(verbose: bool | Report, title: str) -> Iterator[Report]:
+def reporting(verbose: bool | Report, title: str, after: float = 0.0) -> Iterator[Report]:
     """Yield the report of a function that has an argument `verbose`.
 
     Args:
         verbose: Whether to show progress; or who is told instead, as `report(done, total)`.
         title: What the function does.
+        after: As in `Progress`.
 
     Yields:
         A function `report(done, total)`.
@@ -365,7 +370,7 @@ def reporting(verbose: bool | Report, title: str) -> Iterator[Report]:
     if not verbose:
         yield ignore
         return
-    with Progress(title) as progress:
+    with Progress(title, after=after) as progress:
         progress.plan(title, 0.0)
         with progress.part(title) as report:
             yield report

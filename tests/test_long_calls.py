@@ -45,7 +45,7 @@ def quality(data, verbose):
 
 def folder(data, verbose, tmp_path):
     image = pytest.importorskip("PIL.Image")
-    for number, pixels in enumerate(data.stored("train")[0][:40]):
+    for number, pixels in enumerate(data.stored("train")[0][:60]):
         file = tmp_path / "set" / "ab"[number % 2] / f"{number}.png"
         file.parent.mkdir(parents=True, exist_ok=True)
         image.fromarray(pixels[..., 0]).save(file)

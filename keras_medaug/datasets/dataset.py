@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +34,7 @@ class Dataset:
         md5: MD5 of the source file. By default the MD5 of the content, see `md5`.
         arguments: How images and labels are named in error messages; `{split}` stands for the
             split.
+        skipped: Files of `source` that were not read, and why.
 
     Raises:
         ValueError: If a split is not what is asked for above, or splits differ in image shape.
@@ -61,9 +62,11 @@ class Dataset:
         source: str | os.PathLike | None = None,
         md5: str | None = None,
         arguments: tuple[str, str] = ("x_{split}", "y_{split}"),
+        skipped: Mapping[str, str] | None = None,
     ):
         if not isinstance(name, str) or not name:
             raise fail("name", repr(name), "a string that is not empty")
+        check_utf8(name, "name")
         given = {"train": train, "val": val, "test": test}
         pairs = {split: pair for split, pair in given.items() if pair is not None}
         self._name = name
@@ -75,6 +78,7 @@ class Dataset:
         self._class_names = tuple(class_names)
         self._source = None if source is None else Path(source)
         self._md5 = content_md5(self._splits) if md5 is None else md5
+        self._skipped = dict(skipped or {})
 
     @property
     def name(self) -> str:
@@ -113,6 +117,11 @@ class Dataset:
         machine.
         """
         return self._md5
+
+    @property
+    def skipped(self) -> dict[str, str]:
+        """Files of `source` that were not read, and why; see `from_directory`."""
+        return dict(self._skipped)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -173,6 +182,28 @@ class Dataset:
         return floats, labels.copy()
 
 
+def check_utf8(text: str, argument: str) -> None:
+    """Refuse a name that no file in UTF-8 can hold, such as that of a folder in another encoding.
+
+    Args:
+        text: The name.
+        argument: Name under which it is reported.
+
+    Raises:
+        ValueError: If it is such a name.
+
+    Example:
+
+    >>> from keras_medaug.datasets.dataset import check_utf8
+    >>> check_utf8("l\u00e4sion", "name")
+    """
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        expected = "a name that UTF-8 can hold: rename it"
+        raise fail(argument, f"{text!r}, which is not UTF-8", expected) from error
+
+
 def content_md5(splits: dict[str, Split]) -> str:
     """Return the MD5 of the content of `splits`, as `Dataset.md5` defines it."""
     digest = hashlib.md5(usedforsecurity=False)
@@ -217,6 +248,8 @@ def _check_class_names(class_names: Sequence[str]) -> Sequence[str]:
         raise fail("class_names", repr(class_names), expected)
     if len(set(class_names)) != len(class_names):
         raise fail("class_names", repr(class_names), expected)
+    for name in class_names:
+        check_utf8(name, "class_names")
     return class_names
 
 
