@@ -76,6 +76,8 @@ class Dataset:
         if class_names is None:
             class_names = [str(label) for label in range(int(labels.max()) + 1)]
         self._class_names = tuple(class_names)
+        for each in self._class_names:
+            check_utf8(each, "class_names")
         self._source = None if source is None else Path(source)
         self._md5 = content_md5(self._splits) if md5 is None else md5
         self._skipped = dict(skipped or {})
@@ -248,8 +250,6 @@ def _check_class_names(class_names: Sequence[str]) -> Sequence[str]:
         raise fail("class_names", repr(class_names), expected)
     if len(set(class_names)) != len(class_names):
         raise fail("class_names", repr(class_names), expected)
-    for name in class_names:
-        check_utf8(name, "class_names")
     return class_names
 
 
