@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from keras_medaug.checks import fail
-from keras_medaug.datasets.dataset import check_utf8
+from keras_medaug.files import check_text
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
 LITTER = {
@@ -131,7 +131,7 @@ def _check_class(folder: Path, root: Path, classes: dict[str, list[Path]]) -> No
     if name in classes:
         got = f"two sub-folders with the name {name!r}, in different forms of Unicode"
         raise fail("path", got, "one sub-folder per class: rename or join them")
-    check_utf8(name, "path")
+    check_text(name, "path")
 
 
 # ---- splits ---------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from keras_medaug.checks import check_images, check_labels, fail
+from keras_medaug.files import check_text
 
 SPLITS = ("train", "val", "test")
 
@@ -66,7 +67,7 @@ class Dataset:
     ):
         if not isinstance(name, str) or not name:
             raise fail("name", repr(name), "a string that is not empty")
-        check_utf8(name, "name")
+        check_text(name, "name")
         given = {"train": train, "val": val, "test": test}
         pairs = {split: pair for split, pair in given.items() if pair is not None}
         self._name = name
@@ -77,7 +78,7 @@ class Dataset:
             class_names = [str(label) for label in range(int(labels.max()) + 1)]
         self._class_names = tuple(class_names)
         for each in self._class_names:
-            check_utf8(each, "class_names")
+            check_text(each, "class_names")
         self._source = None if source is None else Path(source)
         self._md5 = content_md5(self._splits) if md5 is None else md5
         self._skipped = dict(skipped or {})
@@ -182,28 +183,6 @@ class Dataset:
         if images.dtype == np.uint8:
             floats /= np.float32(255)
         return floats, labels.copy()
-
-
-def check_utf8(text: str, argument: str) -> None:
-    """Refuse a name that no file in UTF-8 can hold, such as that of a folder in another encoding.
-
-    Args:
-        text: The name.
-        argument: Name under which it is reported.
-
-    Raises:
-        ValueError: If it is such a name.
-
-    Example:
-
-    >>> from keras_medaug.datasets.dataset import check_utf8
-    >>> check_utf8("l\u00e4sion", "name")
-    """
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        expected = "a name that UTF-8 can hold: rename it"
-        raise fail(argument, f"{text!r}, which is not UTF-8", expected) from error
 
 
 def content_md5(splits: dict[str, Split]) -> str:

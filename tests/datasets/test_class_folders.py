@@ -100,6 +100,13 @@ def test_a_name_that_is_not_utf8_is_refused_by_every_constructor(tmp_path, argum
             datasets.from_npz(path, class_names=names)
 
 
+def test_a_file_name_that_is_not_utf8_is_refused_before_it_is_on_the_card(tmp_path):
+    ds = datasets.from_arrays(np.zeros((1, 8, 8, 1), "uint8"), [0])
+    with pytest.raises(ValueError, match=r"`path`: got 'l\\udce4sion.npz', which is not UTF-8"):
+        kma.datasets.save_npz(tmp_path / f"{NOT_UTF8}.npz", ds, origin="real")
+    assert not list(tmp_path.iterdir())
+
+
 # ---- strays ---------------------------------------------------------------------------------
 
 
