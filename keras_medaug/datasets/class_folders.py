@@ -121,7 +121,9 @@ def _reason(entry: Path, root: Path) -> str | None:
         return "a folder in a class folder"
     if not entry.is_file():
         return "no file, or a link to none"
-    return None if entry.suffix.lower() in SUFFIXES else f"no {', '.join(SUFFIXES)}"
+    return (
+        None if entry.suffix.lower() in SUFFIXES else "its name does not end in .png, .jpg or .jpeg"
+    )
 
 
 def _check_class(folder: Path, root: Path, classes: dict[str, list[Path]]) -> None:
@@ -140,23 +142,26 @@ def _check_class(folder: Path, root: Path, classes: dict[str, list[Path]]) -> No
 def _check_splits(path: Path, folders: list[Path]) -> None:
     """Refuse a folder whose sub-folders are splits, and say how they are loaded."""
     splits = {
-        SPLIT_NAMES[folder.name.casefold()]: folder
-        for folder in folders
-        if folder.name.casefold() in SPLIT_NAMES
-    }
-    nested = {
         split: folder
-        for split, folder in splits.items()
-        if any(entry.is_dir() for entry in _visible(folder))
+        for split in ("train", "val", "test")
+        for folder in folders
+        if SPLIT_NAMES.get(folder.name.casefold()) == split and folder.is_dir()
     }
-    got = f"{path}, whose sub-folders {{}} are splits, not classes"
-    names = shown(folder.name for folder in (nested or splits).values())
+    nested = {split: folder for split, folder in splits.items() if _holds_folders_alone(folder)}
+    names = ", ".join(folder.name for folder in (nested or splits).values())
     if nested:
-        text = fail("path", got.format(names), EXPECTED)
+        text = fail("path", f"{path} with splits above the class folders ({names})", EXPECTED)
         raise ValueError(f"{text} Load each split by itself:\n\n{_code(nested)}")
     if len(splits) > 1 and len(splits) == len(folders):
         remedy = "read the files into arrays, with the labels that you have, for `from_arrays`"
-        raise fail("path", got.format(names), f"{EXPECTED}; {remedy}")
+        got = f"{path} with splits in place of classes ({names})"
+        raise fail("path", got, f"{EXPECTED}; {remedy}")
+
+
+def _holds_folders_alone(folder: Path) -> bool:
+    entries = _visible(folder)
+    images = any(entry.suffix.lower() in SUFFIXES for entry in entries)
+    return not images and any(entry.is_dir() for entry in entries)
 
 
 def _code(splits: dict[str, Path]) -> str:

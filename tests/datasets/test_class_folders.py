@@ -143,7 +143,9 @@ def test_all_files_that_cannot_be_used_are_told_at_once(folder, monkeypatch):
     with pytest.raises(ValueError, match="5 files that cannot be used: ") as caught:
         datasets.from_directory(folder, 16)
     message = str(caught.value)
-    assert "a/notes.txt (no .png, .jpg, .jpeg)" in message.replace("\\", "/")
+    assert "a/notes.txt (its name does not end in .png, .jpg or .jpeg)" in message.replace(
+        "\\", "/"
+    )
     assert message.count("(") == 3
     assert "and 2 more" in message
     assert 'on_error="skip"' in message
@@ -160,7 +162,7 @@ def test_files_that_cannot_be_used_are_skipped_and_listed(folder):
     assert reference.skipped == {}
     reasons = {
         "a/cut.png": "it cannot be read: ",
-        "a/notes.txt": "no .png, .jpg, .jpeg",
+        "a/notes.txt": "its name does not end in .png, .jpg or .jpeg",
         "b/more": "a folder in a class folder",
         "b/no image.png": "neither a PNG nor a JPEG file, whatever its name",
         "b/link.png": "a link that leads out of ",
@@ -209,7 +211,7 @@ def test_splits_above_the_classes_are_refused_and_the_code_in_the_message_works(
     for number, name in enumerate(names):
         for label in ("a", "b"):
             make_class(tmp_path / name / label, 4, seed=100 * number + 10 * (label == "b"))
-    with pytest.raises(ValueError, match="are splits, not classes; expected") as caught:
+    with pytest.raises(ValueError, match="splits above the class folders") as caught:
         datasets.from_directory(tmp_path, 16)
     variables = {"kma": kma}
     exec(code_in(str(caught.value)), variables)
@@ -223,7 +225,7 @@ def test_splits_above_the_classes_are_refused_and_the_code_in_the_message_works(
 def test_the_code_in_the_message_sees_other_classes(tmp_path):
     for seed, name in enumerate(("train/a", "train/b", "test/b")):
         make_class(tmp_path / name, 4, seed=10 * seed)
-    with pytest.raises(ValueError, match="are splits") as caught:
+    with pytest.raises(ValueError, match="splits above") as caught:
         datasets.from_directory(tmp_path, 16)
     with pytest.raises(AssertionError):
         exec(code_in(str(caught.value)), {"kma": kma})
@@ -231,13 +233,21 @@ def test_the_code_in_the_message_sees_other_classes(tmp_path):
 
 def test_one_split_alone_and_splits_without_classes(tmp_path):
     make_class(tmp_path / "one" / "train" / "a", 4)
-    with pytest.raises(ValueError, match="train are splits") as caught:
+    with pytest.raises(ValueError, match=r"class folders \(train\);") as caught:
         datasets.from_directory(tmp_path / "one", 16)
     assert "from_arrays" not in str(caught.value)
     make_class(tmp_path / "flat" / "train", 4)
     make_class(tmp_path / "flat" / "test", 4)
-    with pytest.raises(ValueError, match=r"test, train are splits, not classes; .*`from_arrays`"):
+    with pytest.raises(
+        ValueError, match=r"splits in place of classes \(train, test\); .*`from_arrays`"
+    ):
         datasets.from_directory(tmp_path / "flat", 16)
+
+
+def test_a_link_to_nowhere_with_the_name_of_a_split_is_refused(folder):
+    (folder / "train").symlink_to(folder.parent / "nowhere")
+    with pytest.raises(ValueError, match="a link that leads out"):
+        datasets.from_directory(folder, 16)
 
 
 def test_a_class_may_have_the_name_of_a_split(tmp_path):
@@ -245,3 +255,6 @@ def test_a_class_may_have_the_name_of_a_split(tmp_path):
     for label in ("car", "train"):
         make_class(tmp_path / label, 4, seed=10 * (label == "car"))
     assert datasets.from_directory(tmp_path, 16, val=0, test=0).class_names == ("car", "train")
+    (tmp_path / "train" / "more").mkdir()
+    with pytest.raises(ValueError, match=r"more \(a folder in a class folder\)"):
+        datasets.from_directory(tmp_path, 16, val=0, test=0)
