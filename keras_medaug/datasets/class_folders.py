@@ -141,7 +141,7 @@ def _check_class(folder: Path, root: Path, classes: dict[str, list[Path]]) -> No
 
 def _check_splits(path: Path, folders: list[Path]) -> None:
     """Refuse a folder whose sub-folders are splits, and say how they are loaded."""
-    splits = {
+    splits: dict[str, Path] = {
         split: folder
         for split in ("train", "val", "test")
         for folder in folders
