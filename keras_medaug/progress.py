@@ -87,8 +87,7 @@ class Progress:
         self._complete = False
         self._lock = threading.RLock()
         self._process = os.getpid()
-        self._tick = tick
-        self._after = after
+        self._tick, self._after = tick, after
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -249,8 +248,7 @@ class Progress:
             now = self._ticked = self._clock()
             self._time_left.advance(now)
             self._raise_shown()
-            early = now - self._began < self._after
-            if self._line is None or self._ended.is_set() or early:
+            if self._line is None or self._ended.is_set() or now - self._began < self._after:
                 return
             if self._labels and (self._drawn is None or now - self._drawn >= self._line.every):
                 self._drawn = now

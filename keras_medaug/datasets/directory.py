@@ -1,5 +1,7 @@
 """A data set from a folder of image files, one sub-folder per class."""
 
+from __future__ import annotations
+
 import os
 import warnings
 from collections.abc import Callable, Mapping
