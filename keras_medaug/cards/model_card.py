@@ -236,11 +236,13 @@ def _check_given(
             raise fail("labels", "None", "the classes of `images`, made by a conditional model")
         if labels is None:
             return made, None
-        return made, check_labels(labels, "labels", len(made), ds.num_classes)
+        return made, check_labels(
+            labels, "labels", len(made), ds.num_classes, class_names=ds.class_names
+        )
     if labels is not None:
         if not conditional:
             raise fail("labels", "labels", "None, for a model without `num_classes`")
-        return None, check_labels(labels, "labels", num_classes=ds.num_classes)
+        return None, check_labels(labels, "labels", class_names=ds.class_names)
     if not conditional:
         return None, None
     wanted = _how_many(ds) if count is None else count
