@@ -11,7 +11,10 @@ from keras_medaug.array_checks import as_array, fail, flat
 LARGEST_LABEL = 2**31 - 1
 MISSING = {"None", "nan", "<NA>"}  # as Python and pandas write them
 FEW = 5  # classes that a message names
-NUMBERED = "`class_names, y = np.unique(y, return_inverse=True)` gives integers"
+NO_NAMES = (
+    "integers, which `class_names, y = np.unique(y, return_inverse=True)` gives; or give "
+    "`class_names=` to the model, the data set or `augment`"
+)
 
 
 def check_labels(
@@ -174,8 +177,7 @@ def _numbers(array: NDArray, argument: str, class_names: Sequence[str] | None) -
     """Return the index of each name among those known."""
     names = [each.decode() if isinstance(each, bytes) else str(each) for each in array]
     if class_names is None:
-        hint = "names need `class_names=`, of a model, a data set or `augment`"
-        raise fail(argument, f"names, such as {names[0]!r}", f"integers ({NUMBERED}; {hint})")
+        raise fail(argument, f"names, such as {names[0]!r}", NO_NAMES)
     index = {name: label for label, name in enumerate(class_names)}
     unknown = sorted(set(names) - set(index))
     if unknown:

@@ -367,6 +367,21 @@ def test_forms_that_are_taken(name, argument):
         assert same(case.result(**{argument: given}), expected), form
 
 
+def turned(images):
+    layer = kma.layers.GeometricAugmentation(seed=0)
+    return keras.ops.convert_to_numpy(keras.ops.cast(layer(images, training=True), "float32"))
+
+
+def test_the_augmentation_layer():
+    """Layers take tensors of the backend; this one also looks at arrays by itself."""
+    for form, array, given in accepted(FEW):
+        if form == "list":
+            with pytest.raises(ValueError, match=r"`inputs`: got list; .*`np.asarray\(x\)`"):
+                turned(given)
+        else:
+            np.testing.assert_allclose(turned(given), turned(array), atol=1e-6, err_msg=form)
+
+
 @pytest.mark.parametrize(("name", "argument"), ARGUMENTS)
 def test_forms_that_are_refused(name, argument):
     case = TABLE[name]

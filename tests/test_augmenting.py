@@ -277,7 +277,7 @@ def test_names_give_names(data, monkeypatch, labels):
 def test_names_that_are_not_known_are_refused_before_training(data):
     x, y = data.stored("train")
     names = ["blob", "cross", "disk", "ring"]
-    with pytest.raises(ValueError, match=r"`y`: got names, such as 'blob'.*class_names="):
+    with pytest.raises(ValueError, match=r"`y`: got names, such as .*class_names="):
         kma.augment(x, np.array(names)[y], "cvae")
     with pytest.raises(ValueError, match=r"`y`: got names that are not known: 'ring'"):
         kma.augment(x, np.array(names)[y], "cvae", class_names=["blob", "cross", "disk", "Ring"])

@@ -162,7 +162,7 @@ BAD_LABELS = {
     "missing": ([0, 1, None], "some are missing", "leave images without a label out"),
     "objects": (np.array([0, 1, 2], object), "object", r"integers.*`.astype\(int\)`"),
     "bool": ([True, False, True], "bool", r"integers.*`.astype\(int\)`"),
-    "text": (["a", "b", "c"], "names, such as 'a'", "integers .*return_inverse.*class_names="),
+    "text": (["a", "b", "c"], "names, such as 'a'", "integers.*return_inverse.*class_names="),
     "one-hot": (np.eye(3, dtype=int), r"\(3, 3\)", r"one axis.*`.argmax\(-1\)`.*one-hot"),
     "scores": ([[0.5, 0.5]] * 3, r"\(3, 2\)", r"one axis.*`.argmax\(-1\)`"),
     "a row": ([[0, 1, 2]], r"\(1, 3\)", r"one axis.*`.ravel\(\)`"),
