@@ -22,6 +22,7 @@ from helpers.array_forms import accepted, refused, same
 from keras_medaug import augmenting
 from keras_medaug.features import classifier_features
 from keras_medaug.labels.label_filter import LabelFilter
+from keras_medaug.models.quiet_model import QuietModel
 
 RNG = np.random.default_rng(0)
 X, X2, X3 = (RNG.random((20, 8, 8, 1), dtype="float32") for _ in range(3))
@@ -85,7 +86,7 @@ def pair(name):
 def nothing_trained():
     """Let the methods of Keras return the arrays that they were given."""
     names = ("fit", "evaluate", "train_on_batch", "test_on_batch", "predict", "predict_on_batch")
-    with mock.patch.multiple(keras.Model, **dict.fromkeys(names, _given)):
+    with mock.patch.multiple(QuietModel, **dict.fromkeys(names, _given)):
         yield
 
 
