@@ -145,6 +145,13 @@ def test_tensors_of_a_backend_that_does_not_run(dtype):
     np.testing.assert_array_equal(checks.check_images(listed), images())
 
 
+def test_what_is_not_to_be_written_to_is_copied_unless_it_is_an_array():
+    given = images()
+    given.flags.writeable = False
+    assert checks.check_images(Foreign(given)).flags.writeable
+    assert checks.check_images(given) is given
+
+
 @pytest.mark.parametrize("value", [None, {}, {1: 2}, [[1, 2], [3]], object(), map(int, "12"), int])
 def test_what_is_no_array(value):
     with raises("x", f"a {type(value).__name__} that is no array", "an array, nested lists"):
