@@ -29,7 +29,11 @@ BAD_IMAGES = {
     "four channels": (images((2, 8, 8, 4)), r"\(8, 8, 4\)", "1 or 3 channels"),
     "channels first": (images((2, 3, 8, 8)), r"\(2, 3, 8, 8\)", r"np.moveaxis\(x, 1, -1\)"),
     "one axis": (images((64,)), r"\(64,\)", "four axes"),
-    "a table of pixels": (images((2, 64)), r"\(2, 64\)", r"`.reshape\(-1, height, width, 1\)`"),
+    "a table of pixels": (
+        images((2, 64)),
+        r"\(2, 64\)",
+        r"`np.asarray\(x\).reshape\(-1, height, width, 1\)`",
+    ),
     "no channels": (images((2, 8, 9)), r"\(2, 8, 9\)", r"x\[..., np.newaxis\]"),
     "too low": (images((2, 7, 8, 1)), r"\(7, 8, 1\)", "sizes from 8 to 256"),
     "too narrow": (images((2, 8, 7, 1)), r"\(8, 7, 1\)", "sizes from 8 to 256"),
