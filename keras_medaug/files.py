@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from keras_medaug.checks import fail
+from keras_medaug.array_checks import fail
 
 _PARTIAL = ".partial-"
 

@@ -91,12 +91,15 @@ def check_validation(split: float, frequency: Any) -> None:
             raise fail("validation_freq", repr(frequency), expected)
 
 
-def check_class_weight(class_weight: Any, num_classes: int) -> np.ndarray:
+def check_class_weight(
+    class_weight: Any, num_classes: int, class_names: Sequence[str] | None = None
+) -> np.ndarray:
     """Return the weight of each class.
 
     Args:
         class_weight: Weights, 0 or more, by class; a class that is not named has the weight 1.
         num_classes: Number of classes.
+        class_names: Names of the classes, which may be keys as well; or `None`.
 
     Returns:
         `float32`, shape `(num_classes,)`.
@@ -117,12 +120,15 @@ def check_class_weight(class_weight: Any, num_classes: int) -> np.ndarray:
     if not isinstance(class_weight, dict) or not class_weight:
         raise fail("class_weight", repr(class_weight), expected)
     weights = np.ones(num_classes, "float32")
-    for label, weight in class_weight.items():
+    index = {name: label for label, name in enumerate(class_names or [])}
+    for key, weight in class_weight.items():
+        label: Any = index.get(key, key)
         whole = isinstance(label, int | np.integer) and not isinstance(label, bool)
         if not whole or not 0 <= label < num_classes:
-            got = f"the key {label!r} of type {type(label).__name__}"
-            raise fail("class_weight", got, f"integers in [0, {num_classes}) as keys")
-        weights[label] = check_positive(weight, f"class_weight[{label}]", zero=True)
+            got = f"the key {key!r} of type {type(key).__name__}"
+            expected = f"integers in [0, {num_classes})" + ", or names of classes" * bool(index)
+            raise fail("class_weight", got, f"{expected} as keys")
+        weights[label] = check_positive(weight, f"class_weight[{key!r}]", zero=True)
     if not weights.any():
         raise fail("class_weight", repr(class_weight), "a weight above 0 for some class")
     return weights

@@ -121,6 +121,16 @@ def test_class_weights_do_not_touch_validation(build):
     assert history.history["val_loss"][0] == pytest.approx(loss, rel=1e-5)
 
 
+def test_class_weights_by_name(build, same):
+    named = build("Classifier", class_names=["benign", "malignant"])
+    numbered = build("Classifier")
+    named.fit(X, Y, class_weight={"malignant": 5.0}, verbose=0)
+    numbered.fit(X, Y, class_weight={1: 5.0}, verbose=0)
+    assert same(named, numbered)
+    with refused("class_weight", "the key 'good'", "names of classes"):
+        named.fit(X, Y, class_weight={"good": 5.0}, verbose=0)
+
+
 def test_class_weights_of_one_step(build, same):
     one, other = build("Classifier"), build("Classifier")
     one.train_on_batch(X, Y, class_weight={1: 5.0})
