@@ -151,17 +151,17 @@ def check_installation() -> None:
         RefusedError: If Keras, its backend, this package or what the report needs is not there.
     """
     try:
+        import keras_medaug  # noqa: F401
+    except ImportError as error:  # which says what to install and to set
+        raise RefusedError(str(error)) from error
+    try:
         import matplotlib.figure  # noqa: F401
         import scipy.stats  # noqa: F401
         import sklearn.metrics  # noqa: F401
-
-        import keras_medaug  # noqa: F401
-    except (ImportError, ValueError) as error:
-        backend = os.environ.get("KERAS_BACKEND", "not set")
+    except ImportError as error:
         raise RefusedError(
-            f"{error} (KERAS_BACKEND is {backend}). The job needs the package, a backend, and "
-            'Matplotlib, SciPy and scikit-learn: pip install "keras-medaug[jax,reproduce]" '
-            "(or torch, or tensorflow), with KERAS_BACKEND set to match."
+            f"{error}. The report needs Matplotlib, SciPy and scikit-learn: "
+            'pip install "keras-medaug[reproduce]".'
         ) from error
 
 

@@ -9,12 +9,16 @@ With several fractions there is a study for each, and a figure of learning curve
 """
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+try:
+    import keras_medaug as kma
+except ImportError as error:  # which says what to install and to set
+    sys.exit(str(error))
 from reproduction.executors import chosen_executor
 
-import keras_medaug as kma
 from keras_medaug.study.arm import ARMS, DIAGNOSTICS
 
 
