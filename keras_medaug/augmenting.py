@@ -18,6 +18,7 @@ from keras_medaug.assessment.shown_labels import STEPS as LABEL_STEPS
 from keras_medaug.assessment.shown_labels import see_labels
 from keras_medaug.checks import check_images, check_labels, check_positive, check_share, fail
 from keras_medaug.datasets.export import describe_model
+from keras_medaug.interrupts import between_steps
 from keras_medaug.labels import OutOfFoldClassifier, plan_labels
 from keras_medaug.labels.label_filter import LabelFilter
 from keras_medaug.labels.labelled_images import classified_images, conditional_images
@@ -51,6 +52,7 @@ CLASSIFIER_STEPS = 500
 FIXED = {"self", "kwargs", "image_shape", "num_classes", "seed", "augmentation"}
 
 
+@between_steps()
 def augment(
     x: ArrayLike,
     y: ArrayLike,

@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_medaug.checks import as_array, check_images, check_labels, check_positive, fail
+from keras_medaug.interrupts import between_steps, stop_if_interrupted
 from keras_medaug.models.image_model import ImageModel, as_record
 from keras_medaug.models.parallel import batch_devices, check_batches
 from keras_medaug.players.averaged_network import AveragedNetwork
@@ -225,6 +226,7 @@ class GenerativeModel(ImageModel):
             raise fail("labels", "None", f"labels in [0, {self.num_classes}), one per image")
         return check_labels(labels, "labels", count, self.num_classes)
 
+    @between_steps()
     def _run(
         self, network, count: int, rows: Callable, labels, batch_size: int, report: Report = ignore
     ):
@@ -253,6 +255,7 @@ class GenerativeModel(ImageModel):
                 )
             _write(results, outputs, start, stop)
             report(stop, count)
+            stop_if_interrupted()
         return results
 
     @property

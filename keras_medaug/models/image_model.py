@@ -17,15 +17,21 @@ from keras_medaug.checks import (
     check_positive,
     fail,
 )
+from keras_medaug.interrupts import between_steps
 from keras_medaug.layers.seed_generator import seeds_of_a_model
 from keras_medaug.models.array_batches import ArrayBatches
 from keras_medaug.models.checked_sequence import CheckedSequence, checked_stream, exhausted
 from keras_medaug.models.finite_guard import FiniteGuard, saves_by_step
 from keras_medaug.models.parallel import check_batches, check_parallelism
+from keras_medaug.models.stop_between_steps import StopBetweenSteps, with_stop
 from keras_medaug.progress import check_verbosity
 from keras_medaug.seeds import derive_seed, resolve_seed
 
 DEFAULT_BATCH_SIZE = 32
+GO_ON = (
+    "The model keeps its weights. With keras_medaug.callbacks.ResumeTraining, the same fit goes on "
+    "from its last checkpoint."
+)
 
 
 class ImageModel(keras.Model):
@@ -171,6 +177,7 @@ class ImageModel(keras.Model):
 
     # ---- Keras's entry points ---------------------------------------------------------------
 
+    @between_steps(GO_ON)
     def fit(
         self,
         x=None,
@@ -217,6 +224,8 @@ class ImageModel(keras.Model):
                 are arrays.
             FloatingPointError: If a loss is not finite. It names the network, the epoch and the
                 step; checkpoints keep the state before.
+            KeyboardInterrupt: After the step during which Ctrl-C was pressed. The weights are those
+                of whole steps.
             RuntimeError: If training is distributed in a way that is not proven to keep the
                 copies of the networks alike.
         """
@@ -272,7 +281,7 @@ class ImageModel(keras.Model):
         alone = isinstance(callbacks, keras.callbacks.Callback) and not whole
         given = callbacks.callbacks if whole else [callbacks] if alone else list(callbacks or [])
         guard = FiniteGuard(self, self.loss_networks, self._networks, saves_by_step(given))
-        own = [guard, *own]
+        own = [StopBetweenSteps(), guard, *own]
         if not whole:
             yield [*own, *given]
             return
@@ -299,6 +308,7 @@ class ImageModel(keras.Model):
             return ArrayBatches(arrays, batch_size), None
         return self._as_batches(data, check, steps)
 
+    @between_steps()
     def evaluate(
         self,
         x=None,
@@ -334,8 +344,10 @@ class ImageModel(keras.Model):
         elif not kwargs.get("_use_cached_eval_dataset"):
             x, steps = self._as_batches(x, check, steps, once=True)
         with seeds_of_a_model(), self._scores_only(), check.unwrapped():
+            kwargs["callbacks"] = with_stop(kwargs.get("callbacks"))
             return super().evaluate(x, verbose=verbose, steps=steps, **kwargs)
 
+    @between_steps()
     def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
         """Return the losses (and metrics) on one batch; see `evaluate`.
 
@@ -355,6 +367,7 @@ class ImageModel(keras.Model):
         with seeds_of_a_model(), self._scores_only():
             return super().test_on_batch(*arrays, return_dict=return_dict)
 
+    @between_steps()
     def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
         """Take one step on one batch; see `fit`.
 
@@ -380,6 +393,7 @@ class ImageModel(keras.Model):
                 *arrays, class_weight=class_weight, return_dict=return_dict
             )
 
+    @between_steps()
     def predict(
         self, x, batch_size: int | None = None, verbose="auto", steps: int | None = None, **kwargs
     ):
@@ -406,9 +420,11 @@ class ImageModel(keras.Model):
             check_batches(_count_images(x), batch_size)
         else:
             x, steps = self._as_batches(x, check, steps, once=True)
+        kwargs["callbacks"] = with_stop(kwargs.get("callbacks"))
         with seeds_of_a_model(), check.unwrapped():
             return super().predict(x, batch_size=batch_size, verbose=verbose, steps=steps, **kwargs)
 
+    @between_steps()
     def predict_on_batch(self, x):
         """Return the model's output on one batch of images; see `predict`.
 
