@@ -285,7 +285,8 @@ class ImageModel(keras.Model):
         if not whole:
             yield [*own, *given]
             return
-        guard.set_model(self)
+        for callback in own:
+            callback.set_model(self)
         given[:0] = own
         try:
             yield callbacks

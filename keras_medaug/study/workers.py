@@ -70,7 +70,8 @@ class Workers(Executor):
         self._closed = False
         self._lock = threading.Lock()
         self._pools: set[_Pool] = set()
-        resource_tracker.ensure_running()  # starting it lifts the mask that `_serve` sets
+        if hasattr(signal, "pthread_sigmask"):
+            resource_tracker.ensure_running()  # its start would lift the mask that `_serve` sets
         # Nothing but a thread has an affinity, which the processes that it starts inherit.
         self._slots = [
             threading.Thread(target=self._serve, args=(_share(processors, slot, self.threads),))
@@ -112,8 +113,7 @@ class Workers(Executor):
             self._closed = True
             if cancel_futures:
                 self._drop_waiting()
-            for _ in self._slots:  # one more than is needed does no harm
-                self._tasks.put(None)
+            self._end_slots()
         if wait:
             for thread in self._slots:
                 thread.join()
@@ -123,8 +123,10 @@ class Workers(Executor):
 
         Tasks that are submitted later run in new processes.
         """
-        self._drop_waiting()
         with self._lock:
+            self._drop_waiting()
+            if self._closed:
+                self._end_slots()
             for pool in self._pools:
                 pool.end()
 
@@ -138,6 +140,10 @@ class Workers(Executor):
         if kind is not None and not issubclass(kind, Exception):
             self.stop_tasks()
         super().__exit__(kind, error, traceback)
+
+    def _end_slots(self) -> None:
+        for _ in self._slots:  # one more than is needed does no harm
+            self._tasks.put(None)
 
     def _drop_waiting(self) -> None:
         with suppress(queue.Empty):
