@@ -4,8 +4,6 @@ Your first images in five minutes
 
 Load a data set, train a generator on it, look at what it makes, and keep it. No more than that:
 whether the images are of any use is the question of the next tutorial.
-
-Set the backend before Python starts: ``export KERAS_BACKEND=jax`` (or ``torch``, ``tensorflow``).
 """
 
 # %%

@@ -4,8 +4,6 @@ From a trained model to a larger training set
 
 A generator is trained, its images are checked, added to the real ones, and a classifier is trained
 with them and without. Then the images are written to a file that says where they came from.
-
-Set the backend before Python starts: ``export KERAS_BACKEND=jax`` (or ``torch``, ``tensorflow``).
 """
 
 # %%

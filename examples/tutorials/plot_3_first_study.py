@@ -6,8 +6,6 @@ The second tutorial ended with one run, which decides nothing. A study repeats a
 seeds, pairs the runs, and says HELPS, HURTS or INCONCLUSIVE. This one is as small as can be: three
 arms, three seeds, images of 8 pixels, about half a minute. It can show how a study is read, and not
 whether anything helps.
-
-Set the backend before Python starts: ``export KERAS_BACKEND=jax`` (or ``torch``, ``tensorflow``).
 """
 
 # %%
