@@ -16,7 +16,14 @@ from keras_medaug.assessment.record import describe_set, measure_record, notes_o
 from keras_medaug.assessment.shown_labels import FOLDS as LABEL_FOLDS
 from keras_medaug.assessment.shown_labels import STEPS as LABEL_STEPS
 from keras_medaug.assessment.shown_labels import see_labels
-from keras_medaug.checks import check_images, check_labels, check_positive, check_share, fail
+from keras_medaug.checks import (
+    check_images,
+    check_labels,
+    check_positive,
+    check_several_classes,
+    check_share,
+    fail,
+)
 from keras_medaug.datasets.export import describe_model
 from keras_medaug.interrupts import between_steps
 from keras_medaug.labels import OutOfFoldClassifier, plan_labels
@@ -140,8 +147,7 @@ def augment(
     """
     images = check_images(x, "x")
     classes = check_labels(y, "y", len(images), every_class=True)
-    if not classes.any():
-        raise fail("y", "one class", "two classes or more")
+    check_several_classes(classes, "y")
     if held_out is not None:
         held_out = check_images(held_out, "held_out", images.shape[1:])
     wanted = plan_labels(classes, per_class)

@@ -198,6 +198,31 @@ def check_labels(
     return array.astype(np.int32, copy=False)
 
 
+def check_several_classes(labels: NDArray, argument: str) -> NDArray:
+    """Return labels if they are of two classes or more.
+
+    Args:
+        labels: Class indices, shape `(n,)`.
+        argument: Name under which they are reported.
+
+    Returns:
+        `labels`.
+
+    Raises:
+        ValueError: If there is one class only: there is nothing to tell it from.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_medaug.checks import check_several_classes
+    >>> check_several_classes(np.array([0, 1]), "y").tolist()
+    [0, 1]
+    """
+    if not labels.any():
+        raise fail(argument, "one class", "two classes or more")
+    return labels
+
+
 def check_flag(value: bool, argument: str) -> bool:
     """Return `value` if it is `True` or `False`.
 

@@ -6,6 +6,7 @@ every exception of that. JAX's callback in Python's garbage collection loses the
 Elsewhere the exception may leave a step half done.
 """
 
+import os
 import signal
 import sys
 import threading
@@ -92,10 +93,11 @@ class _Handler:
         self.how = how
         self.due = False
         self._came_before = False
+        self._process = os.getpid()
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         self.due = True  # also at a second one, whose exception may get lost
-        if self._came_before:
+        if self._came_before or os.getpid() != self._process:  # a forked process has no steps
             signal.default_int_handler(number, frame)
         self._came_before = True
         # A write to a stream that is interrupted within a write raises RuntimeError.

@@ -5,7 +5,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from keras_medaug.checks import check_images, check_labels, check_positive, fail
+from keras_medaug.checks import (
+    check_images,
+    check_labels,
+    check_positive,
+    check_several_classes,
+)
 from keras_medaug.features.model_features import ModelFeatures
 from keras_medaug.models import Classifier
 from keras_medaug.models.fit_steps import fit_steps
@@ -64,9 +69,7 @@ class ClassifierFeatures:
     ) -> None:
         x = check_images(images, "images")
         y = check_labels(labels, "labels", len(x), every_class=True)
-        classes = int(y.max()) + 1
-        if classes < 2:
-            raise fail("labels", "one class", "two classes or more")
+        classes = int(check_several_classes(y, "labels").max()) + 1
         steps = int(check_positive(steps, "steps", integer=True))
         batch_size = int(check_positive(batch_size, "batch_size", integer=True))
         check_verbose(verbose)

@@ -6,7 +6,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from keras_medaug.checks import check_images, check_labels, check_positive, fail
+from keras_medaug.checks import (
+    check_images,
+    check_labels,
+    check_positive,
+    check_several_classes,
+    fail,
+)
 from keras_medaug.models import Classifier
 from keras_medaug.models.fit_steps import fit_steps
 from keras_medaug.progress import Report, portion, reporting
@@ -86,6 +92,7 @@ class OutOfFoldClassifier:
         """
         images = check_images(x, "x")
         labels = check_labels(y, "y", len(images), every_class=True)
+        check_several_classes(labels, "y")
         counts = np.bincount(labels)
         if counts.min() < self.folds:
             got = f"{counts.min()} images of class {counts.argmin()}"

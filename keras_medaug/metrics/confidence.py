@@ -1,9 +1,10 @@
 """The paper's confidence measure."""
 
-import numpy as np
 from numpy.typing import ArrayLike
 
-from keras_medaug.checks import check_images, check_positive, fail
+from keras_medaug.checks import check_images, check_positive
+from keras_medaug.metrics.checking import check_predictions
+from keras_medaug.metrics.space import as_floats
 
 
 def mean_confidence(classifier, images: ArrayLike, batch_size: int = 256) -> float:
@@ -25,7 +26,7 @@ def mean_confidence(classifier, images: ArrayLike, batch_size: int = 256) -> flo
 
     Raises:
         ValueError: If the images are not as described, or the classifier does not return
-            probabilities.
+            probabilities, one row an image.
 
     Example:
 
@@ -38,22 +39,8 @@ def mean_confidence(classifier, images: ArrayLike, batch_size: int = 256) -> flo
     References:
         Section 3 and table 2 of the paper this library implements.
     """
-    checked = check_images(images, "images")
+    checked = as_floats(check_images(images, "images"))
     batch_size = check_positive(batch_size, "batch_size", integer=True)
-    if checked.dtype == np.uint8:
-        checked = checked.astype("float32") / np.float32(255)
-    probabilities = np.asarray(
-        classifier.predict(checked, batch_size=min(batch_size, len(checked)), verbose=0),
-        dtype="float64",
-    )
-    if probabilities.ndim != 2 or probabilities.shape[1] < 2:
-        raise fail(
-            "classifier", f"predictions of shape {probabilities.shape}", "shape (n, num_classes)"
-        )
-    if (probabilities < 0).any() or not np.allclose(probabilities.sum(axis=1), 1, atol=1e-3):
-        raise fail(
-            "classifier",
-            "predictions that do not sum to 1",
-            "class probabilities (end the network with a softmax)",
-        )
-    return float(probabilities.max(axis=1).mean())
+    predicted = classifier.predict(checked, batch_size=min(batch_size, len(checked)), verbose=0)
+    probabilities = check_predictions(predicted, "classifier", len(checked))
+    return float(probabilities.astype("float64").max(axis=1).mean())

@@ -1,10 +1,12 @@
 """Batches of a user's iterable, each checked as it comes."""
 
+import contextlib
 from collections.abc import Callable, Iterator
 
 import keras
 
 from keras_medaug.checks import fail
+from keras_medaug.models.batch_loader import BatchLoader
 
 
 def checked_stream(iterable, check: Callable, repeat: bool) -> Iterator[tuple]:
@@ -47,10 +49,15 @@ def exhausted() -> ValueError:
 
 
 class CheckedSequence(keras.utils.PyDataset):
-    """Batches of a `PyDataset`, each checked as it comes; its workers and hooks keep working.
+    """Batches of a `PyDataset`, each checked as it comes, and loaded ahead by its workers.
+
+    Keras's own workers go on to the next epoch before a dataset's `on_epoch_end` has run. A dataset
+    that shuffles itself there then drops images and repeats others. Here the batches that were
+    loaded ahead are dropped before either hook runs.
 
     Args:
-        dataset: The user's dataset.
+        dataset: The user's dataset. Its `workers`, `use_multiprocessing` and `max_queue_size` are
+            obeyed.
         check: Takes a batch and returns it as a tuple of arrays, or raises.
 
     Example:
@@ -64,13 +71,10 @@ class CheckedSequence(keras.utils.PyDataset):
     """
 
     def __init__(self, dataset: keras.utils.PyDataset, check: Callable) -> None:
-        super().__init__(
-            workers=dataset.workers,
-            use_multiprocessing=dataset.use_multiprocessing,
-            max_queue_size=dataset.max_queue_size,
-        )
+        super().__init__()  # without Keras's workers
         self.dataset = dataset
         self.check = check
+        self._loader = BatchLoader(dataset)
 
     @property
     def num_batches(self) -> int | None:
@@ -83,12 +87,39 @@ class CheckedSequence(keras.utils.PyDataset):
 
     def __getitem__(self, index: int):
         """Return a checked batch."""
-        return self.check(self.dataset[index])
+        return self.check(self._loader.load(index))
+
+    def close(self) -> None:
+        """Stop the workers."""
+        self._loader.forget()
 
     def on_epoch_begin(self) -> None:
         """Pass the hook on."""
+        self._loader.forget()
         self.dataset.on_epoch_begin()
 
     def on_epoch_end(self) -> None:
         """Pass the hook on."""
+        self._loader.forget()
         self.dataset.on_epoch_end()
+
+
+@contextlib.contextmanager
+def loading(*data: object) -> Iterator[None]:
+    """Stop the workers of checked sequences at the end, whatever happens.
+
+    Args:
+        *data: Checked sequences; anything else is left alone.
+
+    Example:
+
+    >>> from keras_medaug.models.checked_sequence import loading
+    >>> with loading(None):
+    ...     pass
+    """
+    try:
+        yield
+    finally:
+        for each in data:
+            if isinstance(each, CheckedSequence):
+                each.close()

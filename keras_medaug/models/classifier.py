@@ -9,13 +9,15 @@ import keras
 from keras_medaug.checks import check_positive, fail
 from keras_medaug.models import networks
 from keras_medaug.models.dcgan import check_rate
+from keras_medaug.models.fit_arguments import check_compile
 from keras_medaug.models.image_model import ImageModel, as_record, to_unit
+from keras_medaug.models.loss_arguments import check_loss, check_metrics
 from keras_medaug.players.player_optimizer import public_config
 from keras_medaug.progress import check_verbosity
 
-# Arguments of `compile` that Keras replaces by what they come to on the present backend, with their
-# defaults: a file has to hold them as they were given, for the backend that loads it.
-_RESOLVED = {"jit_compile": "auto", "auto_scale_loss": True}
+# Arguments of `compile` that Keras replaces by what they come to on the present backend: a
+# file has to hold them as they were given, for the backend that loads it.
+_RESOLVED = ("jit_compile", "auto_scale_loss")
 
 
 @keras.saving.register_keras_serializable(package="keras_medaug")
@@ -104,25 +106,44 @@ class Classifier(ImageModel):
         optimizer: keras.optimizers.Optimizer | str | None = None,
         loss="sparse_categorical_crossentropy",
         metrics="default",
-        **kwargs,
+        weighted_metrics=None,
+        run_eagerly: bool = False,
+        steps_per_execution: int = 1,
+        jit_compile: bool | str = "auto",
+        auto_scale_loss: bool = True,
     ) -> None:
         """Choose optimizer, loss and metrics, as `keras.Model.compile` does.
 
         Args:
             optimizer: A Keras optimizer; `None` is Adam with a learning rate of 1e-3.
-            loss: Cross-entropy over class indices by default.
-            metrics: Accuracy by default.
-            **kwargs: The further arguments of `keras.Model.compile`.
+            loss: A loss of class indices `(n,)` and probabilities `(n, num_classes)`; cross-entropy
+                by default.
+            metrics: A list of metrics of the same; accuracy by default.
+            weighted_metrics: Metrics that are weighted as the loss is.
+            run_eagerly: As in Keras.
+            steps_per_execution: As in Keras.
+            jit_compile: As in Keras.
+            auto_scale_loss: As in Keras: loss scaling under `mixed_float16`.
 
         Raises:
-            ValueError: If Keras knows no optimizer, loss or metric of that name.
+            ValueError: If an argument is not as described.
         """
-        if optimizer is None:
-            optimizer = keras.optimizers.Adam(1e-3)
+        optimizer = _as_optimizer(keras.optimizers.Adam(1e-3) if optimizer is None else optimizer)
         if isinstance(metrics, str) and metrics == "default":
             metrics = ["accuracy"]
-        self._as_given = {name: kwargs.get(name, value) for name, value in _RESOLVED.items()}
-        super().compile(optimizer=optimizer, loss=loss, metrics=metrics, **kwargs)
+        classes = self.network.output_shape[-1]
+        check_loss(loss, classes)
+        check_metrics(metrics, classes, "metrics")
+        check_metrics(weighted_metrics, classes, "weighted_metrics")
+        arguments = check_compile(run_eagerly, steps_per_execution, jit_compile, auto_scale_loss)
+        self._as_given = {name: arguments[name] for name in _RESOLVED}
+        super().compile(
+            optimizer=optimizer,
+            loss=loss,
+            metrics=metrics,
+            weighted_metrics=weighted_metrics,
+            **arguments,
+        )
         self.optimizer.build(self.trainable_variables)
         self._optimizer_record = as_record(lambda: [self._optimizer_config(), self._as_given])
 
@@ -144,7 +165,8 @@ class Classifier(ImageModel):
         """Compile as the saved model was."""
         if not config:
             return
-        self.compile(**keras.saving.deserialize_keras_object(config))
+        config = keras.saving.deserialize_keras_object(config)
+        self.compile(**{name: value for name, value in config.items() if name != "loss_weights"})
 
     def call(self, inputs, training=False):
         """Return class probabilities, `(n, num_classes)`."""
@@ -213,6 +235,14 @@ class Classifier(ImageModel):
                     config[name], custom_objects=custom_objects
                 )
         return cls(**config)
+
+
+def _as_optimizer(given) -> keras.optimizers.Optimizer:
+    """Return `given` as an optimizer."""
+    try:
+        return keras.optimizers.get(given)
+    except (TypeError, ValueError) as error:
+        raise fail("optimizer", repr(given), "a Keras optimizer, or the name of one") from error
 
 
 def _config_of(layer: keras.layers.Layer | None) -> dict | None:

@@ -8,6 +8,7 @@ from keras import ops
 
 from keras_medaug.checks import as_array, check_images, check_labels, check_positive, fail
 from keras_medaug.interrupts import between_steps, stop_if_interrupted
+from keras_medaug.models.fit_arguments import check_compile
 from keras_medaug.models.image_model import ImageModel, as_record
 from keras_medaug.models.parallel import batch_devices, check_batches
 from keras_medaug.players.averaged_network import AveragedNetwork
@@ -94,12 +95,9 @@ class GenerativeModel(ImageModel):
         """
         given = self.default_optimizer() if optimizer is None else optimizer
         self._optimizers = self._optimizer_per_player(given)
-        self._compile_arguments = {
-            "run_eagerly": run_eagerly,
-            "steps_per_execution": steps_per_execution,
-            "jit_compile": jit_compile,
-            "auto_scale_loss": auto_scale_loss,
-        }
+        self._compile_arguments = check_compile(
+            run_eagerly, steps_per_execution, jit_compile, auto_scale_loss
+        )
         super().compile(
             optimizer=self._joint_optimizer(), loss=None, metrics=None, **self._compile_arguments
         )

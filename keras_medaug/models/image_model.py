@@ -1,16 +1,20 @@
 """What every model of the package shares: input checks, data order, and saved random state."""
 
 import contextlib
+import functools
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import ClassVar
 
 import keras
 import numpy as np
 from keras import ops
+from numpy.typing import NDArray
 
 from keras_medaug.checks import (
     as_array,
+    check_flag,
     check_image_shape,
     check_images,
     check_labels,
@@ -20,9 +24,21 @@ from keras_medaug.checks import (
 from keras_medaug.interrupts import between_steps
 from keras_medaug.layers.seed_generator import seeds_of_a_model
 from keras_medaug.models.array_batches import ArrayBatches
-from keras_medaug.models.checked_sequence import CheckedSequence, checked_stream, exhausted
+from keras_medaug.models.checked_sequence import (
+    CheckedSequence,
+    checked_stream,
+    exhausted,
+    loading,
+)
 from keras_medaug.models.finite_guard import FiniteGuard, saves_by_step
+from keras_medaug.models.fit_arguments import (
+    check_callbacks,
+    check_class_weight,
+    check_epochs,
+    check_validation,
+)
 from keras_medaug.models.parallel import check_batches, check_parallelism
+from keras_medaug.models.seen_classes import SeenClasses, check_seen
 from keras_medaug.models.stop_between_steps import StopBetweenSteps, with_stop
 from keras_medaug.progress import check_verbosity
 from keras_medaug.seeds import derive_seed, resolve_seed
@@ -65,6 +81,8 @@ class ImageModel(keras.Model):
         seed: int | None = None,
         **kwargs,
     ) -> None:
+        if unknown := sorted(set(kwargs) - {"name", "dtype", "trainable"}):
+            raise fail(unknown[0], repr(kwargs[unknown[0]]), "no argument of that name")
         super().__init__(**kwargs)
         self.image_shape = check_image_shape(image_shape)
         if num_classes is not None:
@@ -113,8 +131,14 @@ class ImageModel(keras.Model):
 
     def _check_batch(self, batch) -> tuple:
         """Return one batch of a user's iterable as checked arrays."""
-        parts = tuple(batch) if isinstance(batch, tuple | list) else (batch,)
-        return self._check_one_batch(*(*parts, None, None, None)[:3])
+        return self._check_one_batch(*_three_parts(batch, "x"))
+
+    def _check_training_batch(self, weights: NDArray | None, seen: SeenClasses | None, batch):
+        """Return one batch to train on as checked arrays, weighted by class."""
+        arrays = _weighted(self._check_batch(batch), weights)
+        if seen is not None:
+            seen.note(arrays[1])
+        return arrays
 
     def _check_one_batch(self, x, y, sample_weight) -> tuple:
         """Return one batch as checked arrays."""
@@ -146,7 +170,19 @@ class ImageModel(keras.Model):
             weight = weight.astype("float32") if weight.dtype.kind in "biuf" else np.full(1, np.nan)
         if not np.isfinite(weight).all():
             raise fail("sample_weight", "values that are not finite numbers", "finite numbers")
+        if weight.min() < 0:
+            raise fail("sample_weight", f"weights down to {weight.min():g}", "0 or more")
         return x, y, weight
+
+    def _class_weights(self, class_weight, sample_weight) -> NDArray | None:
+        """Return the weight of each class, or `None`."""
+        if class_weight is None:
+            return None
+        if not self._takes_sample_weight or self.num_classes is None:
+            raise fail("class_weight", class_weight, "None (a generative model has no use for it)")
+        if sample_weight is not None:
+            raise fail("sample_weight", "weights beside `class_weight`", "one of the two")
+        return check_class_weight(class_weight, self.num_classes)
 
     _takes_sample_weight = False
 
@@ -193,7 +229,9 @@ class ImageModel(keras.Model):
         sample_weight=None,
         initial_epoch: int = 0,
         steps_per_epoch: int | None = None,
-        **kwargs,
+        validation_steps: int | None = None,
+        validation_batch_size: int | None = None,
+        validation_freq: int | Sequence[int] = 1,
     ):
         """Train, as `keras.Model.fit` does, after checking the data.
 
@@ -207,21 +245,27 @@ class ImageModel(keras.Model):
             epochs: Epoch at which training ends.
             verbose: As in Keras.
             callbacks: As in Keras.
-            validation_split: Share of the arrays, taken from their end, that is held out.
+            validation_split: Fraction of the arrays, in [0, 1), taken from their end, that is held
+                out. The rest must hold every class. `validation_data` takes its place.
             validation_data: `(x, y)`, or `x` alone for a model without labels, or an iterable.
             shuffle: Whether arrays are put in a new order at each epoch.
-            class_weight: As in Keras; only where the model is a classifier.
-            sample_weight: As in Keras; only where the model is a classifier.
+            class_weight: Weights, 0 or more, by class: `{0: 2.0, 1: 0.5}`. A class that is not
+                named has the weight 1. Only where the model is a classifier.
+            sample_weight: Weights, 0 or more, shape `(n,)`; only where the model is a classifier,
+                and not beside `class_weight`.
             initial_epoch: Epoch at which training begins.
             steps_per_epoch: As in Keras.
-            **kwargs: The further arguments of `keras.Model.fit`.
+            validation_steps: As in Keras.
+            validation_batch_size: As in Keras.
+            validation_freq: As in Keras.
 
         Returns:
             The `History` of the run.
 
         Raises:
-            ValueError: If images or labels are not as described; before any training where they
-                are arrays.
+            ValueError: If an argument is not as described, or the images trained on lack a class;
+                before any training. Of an iterable the first batch is checked before. Whether all
+                its batches hold every class is known after the first epoch.
             FloatingPointError: If a loss is not finite. It names the network, the epoch and the
                 step; checkpoints keep the state before.
             KeyboardInterrupt: After the step during which Ctrl-C was pressed. The weights are those
@@ -233,34 +277,54 @@ class ImageModel(keras.Model):
         check_verbosity(verbose)
         check_parallelism(self)
         steps_per_epoch = _steps(steps_per_epoch, "steps_per_epoch")
-        _steps(kwargs.get("validation_steps"), "validation_steps")
-        if class_weight is not None and not self._takes_sample_weight:
-            raise fail("class_weight", class_weight, "None (a generative model has no use for it)")
-        own_callbacks: list[keras.callbacks.Callback] = []
+        validation_steps = _steps(validation_steps, "validation_steps")
+        epochs, initial_epoch = check_epochs(epochs, initial_epoch)
+        check_callbacks(callbacks)
+        check_flag(shuffle, "shuffle")
+        check_validation(validation_split, validation_freq)
         batch_size = _batch_size(batch_size)
+        validation_size = _batch_size(validation_batch_size, "validation_batch_size", batch_size)
+        weights = self._class_weights(class_weight, sample_weight)
+        own_callbacks: list[keras.callbacks.Callback] = []
         check = _Check(self._check_batch)
         if _is_array(x):
             arrays = self._check_arrays(x, y, sample_weight, every_class=True)
             if validation_split and validation_data is None:
                 arrays, held_out = _split(arrays, validation_split)
+                self._check_every_class(arrays)
                 validation_data = held_out
             batches = ArrayBatches(
-                arrays, batch_size, self._order_seed if shuffle else None, steps_per_epoch
+                _weighted(arrays, weights),
+                batch_size,
+                self._order_seed if shuffle else None,
+                steps_per_epoch,
             )
             own_callbacks = [batches.epoch_callback()]
             x = batches
         else:
             _refuse_beside_iterable(y, sample_weight, validation_split)
-            x, steps_per_epoch = self._as_batches(x, check, steps_per_epoch)
-        if validation_data is not None:
-            size = kwargs.pop("validation_batch_size", None) or batch_size
-            validation_data, steps = self._as_validation(
-                validation_data, size, check, kwargs.get("validation_steps")
+            seen = None
+            if self.num_classes is not None and not isinstance(x, ArrayBatches):
+                seen = SeenClasses(self.num_classes, whole=steps_per_epoch is None)
+                own_callbacks = [seen]
+            train_check = _Check(
+                functools.partial(self._check_training_batch, weights, seen), check
             )
-            if kwargs.get("validation_steps") is None:
-                kwargs["validation_steps"] = steps
+            x, steps_per_epoch = self._as_batches(x, train_check, steps_per_epoch)
+        if validation_data is not None:
+            validation_data, steps = self._as_validation(
+                validation_data, validation_size, check, validation_steps
+            )
+            validation_steps = steps if validation_steps is None else validation_steps
+        elif validation_steps is not None:
+            raise fail("validation_steps", validation_steps, "None without validation data")
         guard = self._guarded(callbacks, own_callbacks)
-        with seeds_of_a_model(), check.unwrapped(), guard as guarded:
+        with (
+            seeds_of_a_model(),
+            check.unwrapped(),
+            loading(x, validation_data),
+            guard as guarded,
+        ):
             return super().fit(
                 x,
                 epochs=epochs,
@@ -268,11 +332,17 @@ class ImageModel(keras.Model):
                 callbacks=guarded,
                 validation_data=validation_data,
                 shuffle=False,
-                class_weight=class_weight,
                 initial_epoch=initial_epoch,
                 steps_per_epoch=steps_per_epoch,
-                **kwargs,
+                validation_steps=validation_steps,
+                validation_freq=validation_freq,
             )
+
+    def _check_every_class(self, arrays: tuple) -> None:
+        """Refuse arrays, what `validation_split` leaves to train on, that lack a class."""
+        if self.num_classes is not None:
+            seen = set(np.unique(arrays[1]).tolist())
+            check_seen(seen, self.num_classes, "what it leaves to train on", "validation_split")
 
     @contextlib.contextmanager
     def _guarded(self, callbacks, own: list) -> Iterator:
@@ -302,7 +372,7 @@ class ImageModel(keras.Model):
         if _is_array(data) and not _is_pair(data):
             data = (data,)
         if isinstance(data, tuple | list) and data and _is_array(data[0]):
-            x, y, weight = (*data, None, None, None)[:3]
+            x, y, weight = _three_parts(data, "validation_data")
             arrays = self._check_arrays(
                 x, y, weight, every_class=False, argument="validation_data[0]"
             )
@@ -318,6 +388,8 @@ class ImageModel(keras.Model):
         verbose="auto",
         sample_weight=None,
         steps: int | None = None,
+        callbacks=None,
+        return_dict: bool = False,
         **kwargs,
     ):
         """Return the losses (and metrics) on data, without training and without dropout.
@@ -329,7 +401,9 @@ class ImageModel(keras.Model):
             verbose: As in Keras.
             sample_weight: As in Keras; only where the model is a classifier.
             steps: As in Keras.
-            **kwargs: The further arguments of `keras.Model.evaluate`.
+            callbacks: As in Keras.
+            return_dict: Whether to return the values by name.
+            **kwargs: What Keras itself passes when it evaluates within `fit`.
 
         Returns:
             A list of values, or with `return_dict=True` a dictionary.
@@ -338,15 +412,24 @@ class ImageModel(keras.Model):
             ValueError: If images or labels are not as described.
         """
         check_verbosity(verbose)
+        check_callbacks(callbacks)
+        check_flag(return_dict, "return_dict")
         check, steps = _Check(self._check_batch), _steps(steps, "steps")
         if _is_array(x):
             arrays = self._check_arrays(x, y, sample_weight, every_class=False)
             x = ArrayBatches(arrays, _batch_size(batch_size))
         elif not kwargs.get("_use_cached_eval_dataset"):
+            _refuse_beside_iterable(y, sample_weight, 0)
             x, steps = self._as_batches(x, check, steps, once=True)
-        with seeds_of_a_model(), self._scores_only(), check.unwrapped():
-            kwargs["callbacks"] = with_stop(kwargs.get("callbacks"))
-            return super().evaluate(x, verbose=verbose, steps=steps, **kwargs)
+        with seeds_of_a_model(), self._scores_only(), check.unwrapped(), loading(x):
+            return super().evaluate(
+                x,
+                verbose=verbose,
+                steps=steps,
+                callbacks=with_stop(callbacks),
+                return_dict=return_dict,
+                **kwargs,
+            )
 
     @between_steps()
     def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
@@ -364,6 +447,7 @@ class ImageModel(keras.Model):
         Raises:
             ValueError: If images or labels are not as described.
         """
+        check_flag(return_dict, "return_dict")
         arrays = self._check_one_batch(x, y, sample_weight)
         with seeds_of_a_model(), self._scores_only():
             return super().test_on_batch(*arrays, return_dict=return_dict)
@@ -375,8 +459,8 @@ class ImageModel(keras.Model):
         Args:
             x: Images as in `fit`.
             y: Labels as in `fit`.
-            sample_weight: As in Keras; only where the model is a classifier.
-            class_weight: As in Keras; only where the model is a classifier.
+            sample_weight: As in `fit`.
+            class_weight: As in `fit`.
             return_dict: Whether to return the values by name.
 
         Returns:
@@ -388,15 +472,20 @@ class ImageModel(keras.Model):
             RuntimeError: As in `fit`.
         """
         check_parallelism(self)
-        arrays = self._check_one_batch(x, y, sample_weight)
+        check_flag(return_dict, "return_dict")
+        weights = self._class_weights(class_weight, sample_weight)
+        arrays = _weighted(self._check_one_batch(x, y, sample_weight), weights)
         with seeds_of_a_model():
-            return super().train_on_batch(
-                *arrays, class_weight=class_weight, return_dict=return_dict
-            )
+            return super().train_on_batch(*arrays, return_dict=return_dict)
 
     @between_steps()
     def predict(
-        self, x, batch_size: int | None = None, verbose="auto", steps: int | None = None, **kwargs
+        self,
+        x,
+        batch_size: int | None = None,
+        verbose="auto",
+        steps: int | None = None,
+        callbacks=None,
     ):
         """Return the model's output on images; see the class for what that is.
 
@@ -406,7 +495,7 @@ class ImageModel(keras.Model):
             batch_size: Images in a batch, 32 by default.
             verbose: As in Keras.
             steps: As in Keras.
-            **kwargs: The further arguments of `keras.Model.predict`.
+            callbacks: As in Keras.
 
         Returns:
             A NumPy array.
@@ -415,15 +504,21 @@ class ImageModel(keras.Model):
             ValueError: If the images are not as described.
         """
         check_verbosity(verbose)
+        check_callbacks(callbacks)
         check, steps = _Check(self._check_inputs_batch), _steps(steps, "steps")
         if _is_array(x) or _is_pair(x):
             x, batch_size = self._check_inputs(x), _batch_size(batch_size)
             check_batches(_count_images(x), batch_size)
         else:
             x, steps = self._as_batches(x, check, steps, once=True)
-        kwargs["callbacks"] = with_stop(kwargs.get("callbacks"))
-        with seeds_of_a_model(), check.unwrapped():
-            return super().predict(x, batch_size=batch_size, verbose=verbose, steps=steps, **kwargs)
+        with seeds_of_a_model(), check.unwrapped(), loading(x):
+            return super().predict(
+                x,
+                batch_size=batch_size,
+                verbose=verbose,
+                steps=steps,
+                callbacks=with_stop(callbacks),
+            )
 
     @between_steps()
     def predict_on_batch(self, x):
@@ -514,6 +609,25 @@ class ImageModel(keras.Model):
             return ops.cast(images, "float32") / 255.0
         return ops.cast(images, "float32")
 
+    # ---- files ------------------------------------------------------------------------------
+
+    def save(self, filepath, overwrite: bool = True, zipped: bool | None = None) -> None:
+        """Save the model, its optimizers and its random state.
+
+        Args:
+            filepath: A file name that ends in `.keras`.
+            overwrite: As in Keras.
+            zipped: As in Keras.
+
+        Raises:
+            ValueError: If the file name ends in anything else. Keras's older format, HDF5, cannot
+                hold these models.
+        """
+        if Path(filepath).suffix != ".keras":
+            expected = "a file name that ends in .keras (weights alone: `save_weights`)"
+            raise fail("filepath", f"{filepath}", expected)
+        super().save(filepath, overwrite=overwrite, zipped=zipped)
+
     # ---- random state -----------------------------------------------------------------------
 
     def _random_states(self) -> list:
@@ -542,15 +656,16 @@ class ImageModel(keras.Model):
 class _Check:
     """A check that remembers what it raised: a backend may wrap that in an error of its own."""
 
-    def __init__(self, check: Callable) -> None:
+    def __init__(self, check: Callable, memory: "_Check | None" = None) -> None:
         self._check = check
+        self._memory = memory or self
         self._error: ValueError | None = None
 
     def __call__(self, batch):
         try:
             return self._check(batch)
         except ValueError as error:
-            self._error = error
+            self._memory._error = error
             raise
 
     @contextlib.contextmanager
@@ -656,19 +771,35 @@ def _steps(steps: int | None, argument: str) -> int | None:
     return None if steps is None else check_positive(steps, argument, integer=True)
 
 
-def _batch_size(batch_size: int | None) -> int:
-    if batch_size is None:
-        return DEFAULT_BATCH_SIZE
-    return int(check_positive(batch_size, "batch_size", integer=True))
+def _batch_size(
+    batch_size: int | None, argument: str = "batch_size", default: int = DEFAULT_BATCH_SIZE
+) -> int:
+    return default if batch_size is None else check_positive(batch_size, argument, integer=True)
+
+
+def _three_parts(batch, argument: str) -> tuple:
+    """Return images, labels and weights of a batch, `None` for what it lacks."""
+    parts = tuple(batch) if isinstance(batch, tuple | list) else (batch,)
+    if not 1 <= len(parts) <= 3:
+        expected = "images, (images, labels) or (images, labels, weights)"
+        raise fail(argument, f"a tuple of {len(parts)}", expected)
+    return (*parts, None, None)[:3]
+
+
+def _weighted(arrays: tuple, weights: NDArray | None) -> tuple:
+    """Return images and labels with the weights of their classes, if there are any."""
+    if weights is None:
+        return arrays
+    if len(arrays) == 3:
+        raise fail("class_weight", "weights beside those that `x` yields", "None")
+    return (*arrays, weights[arrays[1]])
 
 
 def _split(arrays: tuple, share: float) -> tuple[tuple, tuple]:
     """Cut arrays in two, the held-out part at the end, as Keras does."""
-    if not 0 < share < 1:
-        raise fail("validation_split", share, "a share in (0, 1)")
     cut = int(np.floor(len(arrays[0]) * (1 - share)))
     if cut == 0 or cut == len(arrays[0]):
-        raise fail("validation_split", share, "a share that leaves images on both sides")
+        raise fail("validation_split", share, "a fraction that leaves images on both sides")
     return tuple(a[:cut] for a in arrays), tuple(a[cut:] for a in arrays)
 
 

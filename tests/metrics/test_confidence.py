@@ -38,8 +38,9 @@ def test_batch_size_is_handed_on():
 @pytest.mark.parametrize(
     ("answers", "expected"),
     [
-        (np.ones(3), r"shape \(n, num_classes\)"),
-        (np.ones((3, 1)), r"shape \(n, num_classes\)"),
+        (np.ones(3), r"shape \(3, num_classes\)"),
+        (np.ones((3, 1)), r"shape \(3, num_classes\)"),
+        (np.full((2, 2), 0.5), r"shape \(3, num_classes\)"),
         ([[2.0, -1.0]] * 3, "softmax"),
         ([[0.2, 0.3]] * 3, "softmax"),
         ([[np.nan, 0.3]] * 3, "softmax"),

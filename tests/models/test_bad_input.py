@@ -97,7 +97,7 @@ def test_validation_data(models, name):
 
 @pytest.mark.parametrize("share", [-0.1, 1.0, 1.5, 0.99])
 def test_validation_split(models, share):
-    with refused("validation_split", expected="a share"):
+    with refused("validation_split", expected="a fraction"):
         models["CVAE", False].fit(X, validation_split=share, verbose=0)
 
 

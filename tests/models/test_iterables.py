@@ -1,5 +1,7 @@
 """Every kind of iterable that Keras takes, checked batch by batch."""
 
+import threading
+
 import keras
 import numpy as np
 import pytest
@@ -331,4 +333,121 @@ def test_a_checked_sequence_is_its_dataset():
     data = Sequence([1, 2, 3], workers=2, max_queue_size=5)
     checked = CheckedSequence(data, lambda item: (-item,))
     assert (len(checked), checked.num_batches, checked[1]) == (3, 3, (-2,))
-    assert (checked.workers, checked.max_queue_size, checked.use_multiprocessing) == (2, 5, False)
+    checked.close()
+
+
+class Shuffled(keras.utils.PyDataset):
+    """Images in batches of 4, in another order after each epoch, as many people write it."""
+
+    def __init__(self, count, **kwargs):
+        super().__init__(**kwargs)
+        self.order = np.arange(count)
+        self.random = np.random.default_rng(0)
+
+    def __len__(self):
+        return len(self.order) // 4
+
+    def __getitem__(self, index):
+        return np.stack([image(n) for n in self.order[4 * index : 4 * index + 4]])
+
+    def on_epoch_end(self):
+        self.order = self.random.permutation(len(self.order))
+
+
+def image(number):
+    """Return an image that tells its number."""
+    return np.full((8, 8, 1), number / 64, "float32")
+
+
+class Seen(keras.callbacks.Callback):
+    """Keeps the numbers of the images of each epoch, as the training gets them."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.now, self.epochs, check = [], [], model._check_arrays
+
+        def note(x, *rest, **more):
+            arrays = check(x, *rest, **more)
+            self.now += (arrays[0][:, 0, 0, 0] * 64).round().astype(int).tolist()
+            return arrays
+
+        model._check_arrays = note
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.now = []
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.epochs.append(self.now)
+
+
+@pytest.mark.parametrize("processes", [False, True])
+def test_workers_leave_no_image_out_of_a_dataset_that_shuffles_itself(build, processes):
+    if processes and keras.config.backend() == "jax":
+        pytest.skip("JAX's threads and forked processes do not go together")
+    model = build("CVAE")
+    seen = Seen(model)
+    data = Shuffled(24, workers=2, use_multiprocessing=processes)
+    model.fit(data, epochs=3, verbose=0, callbacks=[seen])
+    assert [sorted(epoch) for epoch in seen.epochs] == [list(range(24))] * 3
+    assert len({tuple(epoch) for epoch in seen.epochs}) == 3
+
+
+def test_workers_load_ahead_and_stop():
+    asked, before = [], set(threading.enumerate())
+
+    class Slow(Sequence):
+        def __getitem__(self, index):
+            asked.append(index)
+            return super().__getitem__(index)
+
+    checked = CheckedSequence(Slow([0, 1, 2, 3, 4], workers=2, max_queue_size=2), lambda x: (x,))
+    assert checked[0] == (0,)
+    checked.on_epoch_end()
+    assert 1 <= len(asked) <= 2
+    assert 4 not in asked
+    assert [checked[index] for index in (0, 1, 0, 4)] == [(0,), (1,), (0,), (4,)]
+    checked.close()
+    assert set(threading.enumerate()) <= before
+
+
+def test_an_error_of_a_worker_reaches_the_user(build, x):
+    class Broken(Sequence):
+        def __getitem__(self, index):
+            if index == 1:
+                raise OSError("no such image")
+            return super().__getitem__(index)
+
+    with pytest.raises(Exception, match="no such image"):
+        build("CVAE").fit(Broken(batches(x), workers=2), verbose=0)
+
+
+# ---- every class ----------------------------------------------------------------------------
+
+
+LACKING = {
+    "list of batches": Sized,
+    "generator": KINDS["generator"],
+    "PyDataset": Sequence,
+    "PyDataset with workers": KINDS["PyDataset with workers"],
+    "of unknown length": Unsized,
+}
+
+
+@pytest.mark.parametrize("name", ["Classifier", "DCGAN"])
+@pytest.mark.parametrize("kind", LACKING)
+def test_batches_that_lack_a_class(build, x, kind, name):
+    model = build(name, num_classes=3)
+    with pytest.raises(ValueError, match="`x`: got no image of class 2 in the first epoch"):
+        model.fit(LACKING[kind](batches(x, np.arange(8) % 2)), epochs=2, verbose=0)
+
+
+def test_an_epoch_that_is_no_pass_may_lack_a_class(build, x):
+    y, model = np.array([0] * 4 + [1] * 4), build("Classifier")
+
+    def stream():
+        while True:
+            yield from batches(x, y)
+
+    model.fit(stream(), steps_per_epoch=1, epochs=2, verbose=0)
+    with pytest.warns(UserWarning, match="no image of class 1 in this training"):
+        model.fit((pair for pair in batches(x, np.zeros(8, int)) * 2), steps_per_epoch=4, verbose=0)

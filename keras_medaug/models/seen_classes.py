@@ -1,0 +1,79 @@
+"""Whether batches that come one by one hold every class."""
+
+import warnings
+
+import keras
+import numpy as np
+from numpy.typing import ArrayLike
+
+from keras_medaug.checks import fail
+
+REMEDY = "at least one image of each class; shuffle the images before they are split or batched"
+
+
+def check_seen(seen: set[int], num_classes: int, where: str, argument: str = "x") -> None:
+    """Refuse training images that lack a class.
+
+    Args:
+        seen: The classes that occur.
+        num_classes: Number of classes.
+        where: Which images these are, in words.
+        argument: Name under which they are reported.
+
+    Raises:
+        ValueError: If a class is missing.
+
+    Example:
+
+    >>> from keras_medaug.models.seen_classes import check_seen
+    >>> check_seen({0, 1}, 2, "the first epoch")
+    """
+    if missing := sorted(set(range(num_classes)) - seen):
+        named = ", ".join(map(str, missing[:5])) + (", ..." if len(missing) > 5 else "")
+        raise fail(argument, f"no image of class {named} in {where}", REMEDY)
+
+
+class SeenClasses(keras.callbacks.Callback):
+    """Stops a training on batches, after the first epoch, if a class has no image.
+
+    Where the user says how many steps an epoch has, an epoch need not be a pass over all images.
+    A class that is missing at the end of all epochs is then reported in a warning.
+
+    Args:
+        num_classes: Number of classes.
+        whole: Whether the first epoch is a pass over all images.
+
+    Example:
+
+    >>> from keras_medaug.models.seen_classes import SeenClasses
+    >>> seen = SeenClasses(2, whole=True)
+    >>> seen.note([0, 1])
+    >>> seen.on_epoch_end(0)
+    """
+
+    def __init__(self, num_classes: int, whole: bool) -> None:
+        super().__init__()
+        self.num_classes = num_classes
+        self.whole = whole
+        self._seen: set[int] = set()
+
+    def note(self, labels: ArrayLike) -> None:
+        """Take note of the labels of a batch."""
+        self._seen.update(np.unique(labels).tolist())
+
+    def require_all(self, where: str) -> None:
+        """Refuse a pass that lacks a class."""
+        check_seen(self._seen, self.num_classes, where)
+
+    def on_epoch_end(self, epoch: int, logs=None) -> None:
+        """Stop after a first pass that lacks a class."""
+        if self.whole:
+            self.require_all("the first epoch")
+
+    def on_train_end(self, logs=None) -> None:
+        """Warn of classes that no batch held."""
+        if len(self._seen) < self.num_classes:
+            try:
+                self.require_all("this training")
+            except ValueError as error:
+                warnings.warn(f"fit: {error}", UserWarning, stacklevel=2)
