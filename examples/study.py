@@ -17,6 +17,8 @@ try:
     import keras_medaug as kma
 except ImportError as error:  # which says what to install and to set
     sys.exit(str(error))
+except KeyboardInterrupt:  # an import takes seconds
+    sys.exit(130)
 from reproduction.executors import chosen_executor
 
 from keras_medaug.interrupts import between_steps
