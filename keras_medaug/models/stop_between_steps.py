@@ -1,5 +1,6 @@
 """Ctrl-C ends training, evaluation and prediction between two steps."""
 
+import threading
 from typing import Any
 
 import keras
@@ -10,7 +11,10 @@ from keras_medaug.interrupts import is_interrupted, stop_if_interrupted
 class StopBetweenSteps(keras.callbacks.Callback):
     """Raises `KeyboardInterrupt` before a step if Ctrl-C was pressed during the one before.
 
-    It acts at the beginning of steps, since Keras may call the ends of steps in other threads.
+    It acts at the beginning of steps, when the other callbacks have seen the step before. On JAX
+    and TensorFlow, Keras may call the ends of steps in other threads while the main thread is ahead
+    and waits for the end of the epoch. Then the first step that ends stops that wait; the steps
+    that the device has been given already are finished, too.
 
     Example:
 
@@ -21,6 +25,12 @@ class StopBetweenSteps(keras.callbacks.Callback):
     >>> model.compile()
     >>> history = model.fit(x, verbose=0, callbacks=[StopBetweenSteps()])
     """
+
+    async_safe = True  # so that Keras may go on doing so
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._in_main_thread = threading.current_thread() is threading.main_thread()
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Stop if Ctrl-C was pressed, after the callbacks of the last epoch's end."""
@@ -37,6 +47,23 @@ class StopBetweenSteps(keras.callbacks.Callback):
     def on_predict_batch_begin(self, batch: int, logs: Any = None) -> None:
         """Stop if Ctrl-C was pressed."""
         self._stop()
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Stop the main thread if it waits for this step."""
+        self._stop_waiting()
+
+    def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Stop the main thread if it waits for this step."""
+        self._stop_waiting()
+
+    def on_predict_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Stop the main thread if it waits for this step."""
+        self._stop_waiting()
+
+    def _stop_waiting(self) -> None:
+        elsewhere = threading.current_thread() is not threading.main_thread()
+        if elsewhere and self._in_main_thread and is_interrupted():
+            raise KeyboardInterrupt  # which Keras raises in the main thread
 
     def _stop(self) -> None:
         if is_interrupted():

@@ -29,7 +29,8 @@ def is_left(group):
 
 def test_a_study_in_processes_ends_with_one_line_and_leaves_none(tmp_path):
     command = [sys.executable, EXAMPLES / "study.py", "--workers", "1", "--threads", "1"]
-    command += ["--arms", "none", "--seeds", "1", "--steps", "100000", "--out", tmp_path]
+    command += ["--arms", "none", "oversample", "--seeds", "1", "--steps", "100000"]
+    command += ["--out", tmp_path]
     env = {**os.environ, "PYTHONPATH": str(EXAMPLES.parent)}
     with (
         pythons_handler(),
@@ -51,7 +52,7 @@ def test_a_study_in_processes_ends_with_one_line_and_leaves_none(tmp_path):
         finally:
             if is_left(process.pid):
                 os.killpg(process.pid, signal.SIGKILL)
-    assert process.returncode == 130
+    assert process.returncode == 130, said
     assert "Traceback" not in said
     last = said.splitlines()[-1]
     assert last.startswith("Interrupted: 1 finished tasks are kept")  # the audit
