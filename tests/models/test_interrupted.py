@@ -19,12 +19,14 @@ DATA = (X, Y)  # every model of the harness is conditional
 def test_whenever_it_is_pressed_training_ends(capsys):
     """Also while the main thread waits for the device, where JAX used to lose the exception."""
     model = harness.compiled("CVAE", 0)
-    model.fit(*DATA, batch_size=4, verbose=0)
+    x, y = np.tile(X, (64, 1, 1, 1)), np.tile(Y, 64)  # steps that are worth waiting for
+    waiting = keras.callbacks.LambdaCallback(on_train_batch_end=lambda *_, **__: None)
+    model.fit(x, y, batch_size=512, verbose=0, callbacks=[waiting])
     for delay in (0.01, 0.07, 0.2):
         timer = threading.Timer(delay, os.kill, (os.getpid(), signal.SIGINT))
         timer.start()
         with stopped():
-            model.fit(*DATA, batch_size=4, epochs=2000, verbose=0)
+            model.fit(x, y, batch_size=512, epochs=500, verbose=0, callbacks=[waiting])
         timer.join()
     assert capsys.readouterr().err.count("ResumeTraining") == 3
     assert np.isfinite(model.fit(*DATA, batch_size=4, verbose=0).history["loss"]).all()
