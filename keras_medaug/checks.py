@@ -6,6 +6,7 @@ so that a large set never becomes a float copy of itself.
 """
 
 import itertools
+import warnings
 from collections.abc import Sequence
 
 import keras
@@ -136,6 +137,7 @@ def check_images(
             argument, f"images of shape {array.shape[1:]}", f"images of shape {tuple(image_shape)}"
         )
     if array.dtype == np.uint8:
+        _warn_of_black(array, argument)
         return array
     low, high = array.min(), array.max()
     if not (np.isfinite(low) and np.isfinite(high)):
@@ -144,7 +146,7 @@ def check_images(
         raise fail(
             argument,
             f"values from {float(low):.9g} to {float(high):.9g}",
-            "values in [0, 1] (divide by 255 where they are 8-bit)",
+            f"values in [0, 1] ({_remedy(low, high)})",
         )
     return array.astype(np.float32, copy=False)
 
@@ -314,3 +316,22 @@ def check_positive(value: float, argument: str, integer: bool = False, zero: boo
     if (not integer and not np.isfinite(value)) or value < 0 or (value == 0 and not zero):
         raise fail(argument, repr(value), expected)
     return int(value) if integer else float(value)
+
+
+def _warn_of_black(images: NDArray[np.uint8], argument: str) -> None:
+    """Warn of images that hold 0 and 1, which are black: most likely 1 was to be white."""
+    # Image by image: most sets are seen to be right at the first one, without reading the others.
+    if all(image.max() <= 1 for image in images) and images.any():
+        message = (
+            f"`{argument}`: all values are 0 or 1, which is black in uint8 images, where white is "
+            "255. Multiply by 255 where 1 means white."
+        )
+        warnings.warn(message, stacklevel=3)
+
+
+def _remedy(low: float, high: float) -> str:
+    if low >= -0.1 and high <= 1.1:
+        return "`np.clip(x, 0, 1)` where they are a little outside after resizing"
+    if -1 <= low < 0 and high <= 1:
+        return "`(x + 1) / 2` where they are in [-1, 1]"
+    return "divide by 255 where they are 8-bit"

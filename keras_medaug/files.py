@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from keras_medaug.checks import fail
+
 _PARTIAL = ".partial-"
 
 
@@ -117,3 +119,25 @@ def plain(value: Any) -> Any:
     if isinstance(value, np.generic | np.ndarray):
         return value.tolist()
     raise TypeError(f"{type(value).__name__} has no form in JSON")
+
+
+def check_text(text: str, argument: str) -> None:
+    """Refuse a text that no file in UTF-8 can hold, such as a folder's name in another encoding.
+
+    Args:
+        text: The text.
+        argument: Name under which it is reported.
+
+    Raises:
+        ValueError: If it is such a text.
+
+    Example:
+
+    >>> from keras_medaug.files import check_text
+    >>> check_text("l\u00e4sion", "name")
+    """
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        expected = "text that UTF-8 can hold: rename it"
+        raise fail(argument, f"{text!r}, which is not UTF-8", expected) from error

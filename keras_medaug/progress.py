@@ -44,6 +44,7 @@ class Progress:
         stream: Where to; default standard error.
         clock: A function that returns seconds; default `time.monotonic`.
         tick: Seconds between two looks at the clock by the thread, or `None` for no thread.
+        after: Seconds before anything is drawn; default 0.
 
     Example:
 
@@ -70,6 +71,7 @@ class Progress:
         stream: TextIO | None = None,
         clock: Callable[[], float] = time.monotonic,
         tick: float | None = TICK,
+        after: float = 0.0,
     ) -> None:
         self.title = title
         self._clock = clock
@@ -86,7 +88,7 @@ class Progress:
         self._complete = False
         self._lock = threading.RLock()
         self._process = os.getpid()
-        self._tick = tick
+        self._tick, self._after = tick, after
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -249,7 +251,7 @@ class Progress:
             now = self._ticked = self._clock()
             self._time_left.advance(now)
             self._raise_shown()
-            if self._line is None or self._ended.is_set():
+            if self._line is None or self._ended.is_set() or now - self._began < self._after:
                 return
             if self._labels and (self._drawn is None or now - self._drawn >= self._line.every):
                 self._drawn = now
@@ -341,12 +343,13 @@ def portions(report: Report, *weights: float) -> list[Report]:
 
 
 @contextmanager
-def reporting(verbose: bool | Report, title: str) -> Iterator[Report]:
+def reporting(verbose: bool | Report, title: str, after: float = 0.0) -> Iterator[Report]:
     """Yield the report of a function that has an argument `verbose`.
 
     Args:
         verbose: Whether to show progress; or who is told instead, as `report(done, total)`.
         title: What the function does.
+        after: As in `Progress`.
 
     Yields:
         A function `report(done, total)`.
@@ -369,7 +372,7 @@ def reporting(verbose: bool | Report, title: str) -> Iterator[Report]:
         elif not verbose:
             yield ignore
         else:
-            with Progress(title) as progress:
+            with Progress(title, after=after) as progress:
                 progress.plan(title, 0.0)
                 with progress.part(title) as report:
                     yield report

@@ -231,13 +231,13 @@ def images(_):
 
     import keras_medaug as kma
 
-    for number in range(8):
+    for number in range(60):
         file = Path("skin", ("benign", "malignant")[number % 2], f"{number}.png")
         file.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(np.full((20, 16), 10 * number, np.uint8)).save(file)
+        Image.fromarray(np.full((20, 16), number, np.uint8)).save(file)
     data = kma.datasets.from_directory("skin", size=16)
     assert data.class_names == ("benign", "malignant")
-    assert sum(data.counts.values()) == 8
+    assert sum(data.counts.values()) == 60
 
 
 def dask(_):

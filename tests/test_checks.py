@@ -36,8 +36,9 @@ BAD_IMAGES = {
     "bool": (images(dtype="bool"), "bool", "uint8"),
     "complex": (images(dtype="complex64"), "complex64", "floats"),
     "object": (images(dtype="object"), "object", "floats"),
-    "negative": (images(value=-1e-3), "-0.001", r"\[0, 1\]"),
+    "negative": (images(value=-1e-3), "-0.001", r"\[0, 1\].*np.clip"),
     "above 1": (images(value=1.5), "1.5", r"\[0, 1\]"),
+    "between -1 and 1": (np.linspace(-1, 1, 144).reshape(2, 8, 9, 1), "-1 to 1", r"\(x \+ 1\) / 2"),
     "8-bit as float": (images(value=255.0), "255", "divide by 255"),
     "NaN": (images(value=np.nan), "NaN", "finite"),
     "infinite": (images(value=np.inf), "infinite", "finite"),
@@ -67,14 +68,25 @@ def test_images_of_another_shape_than_the_model():
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "uint8"])
 def test_good_images(dtype):
-    checked = checks.check_images(images(value=1, dtype=dtype), image_shape=(8, 9, 1))
+    value = 255 if dtype == "uint8" else 1
+    checked = checks.check_images(images(value=value, dtype=dtype), image_shape=(8, 9, 1))
     assert checked.dtype == ("uint8" if dtype == "uint8" else "float32")
-    assert (checked == 1).all()
+    assert (checked == value).all()
+
+
+def test_8_bit_images_of_0_and_1_are_black():
+    black = images((3, 8, 9, 1), value=0, dtype="uint8")
+    assert checks.check_images(black) is black
+    black[2, 1] = 1
+    with pytest.warns(UserWarning, match=r"`x`: all values are 0 or 1, .*Multiply by 255"):
+        assert checks.check_images(black) is black
+    black[1, 1, 1] = 2
+    assert checks.check_images(black) is black
 
 
 def test_good_images_are_not_copied():
     for dtype in ("float32", "uint8"):
-        good = images(value=1, dtype=dtype)
+        good = images(value=0, dtype=dtype)
         assert checks.check_images(good) is good
 
 

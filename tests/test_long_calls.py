@@ -45,7 +45,7 @@ def quality(data, verbose):
 
 def folder(data, verbose, tmp_path):
     image = pytest.importorskip("PIL.Image")
-    for number, pixels in enumerate(data.stored("train")[0][:40]):
+    for number, pixels in enumerate(data.stored("train")[0][:60]):
         file = tmp_path / "set" / "ab"[number % 2] / f"{number}.png"
         file.parent.mkdir(parents=True, exist_ok=True)
         image.fromarray(pixels[..., 0]).save(file)
@@ -126,7 +126,7 @@ def test_it_is_shown_on_standard_error(call, capfd):
 def test_what_is_no_verbose_is_refused_before_any_work(call, monkeypatch):
     for name in ("copies.digests", "duplicates.uniform_images"):
         monkeypatch.setattr(f"keras_medaug.metrics.{name}", None)
-    monkeypatch.setattr("keras_medaug.datasets.directory._list_classes", None)
+    monkeypatch.setattr("keras_medaug.datasets.directory.list_classes", None)
     monkeypatch.setattr("keras_medaug.datasets.export._to_8_bit", None)
     with pytest.raises(ValueError, match="`verbose`: got 'loud'"):
         call("loud")

@@ -105,6 +105,17 @@ def test_silence_is_kept(capfd):
     assert capfd.readouterr() == ("", "")
 
 
+def test_a_short_job_shows_nothing_where_it_is_told_to_wait():
+    for seconds, lines in ((1.0, 0), (3.0, 2)):
+        stream, clock = io.StringIO(), Clock()
+        with Progress("job", stream=stream, clock=clock, tick=None, after=2.0) as progress:
+            progress.plan("a", 1.0)
+            with progress.part("a") as report:
+                clock.now += seconds
+                report(1, 2)
+        assert len(stream.getvalue().splitlines()) == lines
+
+
 def test_what_is_said_takes_the_place_of_the_line():
     stream = Terminal()
     with Progress("job", stream=stream, clock=Clock(), tick=None) as progress:

@@ -61,7 +61,7 @@ def read_results(out: Path) -> dict[str, Results]:
     Passed over is what is not this job's, or was written by another version of it.
     """
     found = {}
-    for path in sorted(out.glob("*/results.json")):
+    for path in sorted(out.glob("*/results.json"), key=lambda path: path.parent.name):
         try:
             results = json.loads(path.read_text(encoding="utf-8"))
         except ValueError:  # not JSON: someone else's

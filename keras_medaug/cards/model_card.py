@@ -19,7 +19,7 @@ from keras_medaug.cards.subject import Subject
 from keras_medaug.checks import check_flag, check_images, check_labels, check_positive, fail
 from keras_medaug.datasets import Dataset
 from keras_medaug.datasets.export import describe_model
-from keras_medaug.files import write_json_atomic, write_text_atomic
+from keras_medaug.files import check_text, write_json_atomic, write_text_atomic
 from keras_medaug.interrupts import between_steps
 from keras_medaug.labels import plan_labels
 from keras_medaug.metrics.space import compute_features
@@ -141,7 +141,6 @@ def model_card(
     curves = _curves(model, history)
     features = _check_extractors(features, ds)
     about = _check_about(about)
-    _check_names(ds)
     steps = int(check_positive(classifier_steps, "classifier_steps", integer=True))
     show_real = check_flag(show_real, "show_real")
     verbose = check_flag(verbose, "verbose")
@@ -280,7 +279,7 @@ def _checked_curves(values: Any) -> dict[str, list[float]]:
         numbers = [isinstance(value, kinds) for value in array.ravel()]
         if not isinstance(name, str) or array.ndim != 1 or not all(numbers):
             raise fail("history", f"{name!r}: {each!r}", "one number per epoch, by name")
-        _check_text(name, "history")
+        check_text(name, "history")
         curves[name] = [float(value) for value in array]
     return {name: each for name, each in curves.items() if each}
 
@@ -298,7 +297,7 @@ def _check_extractors(
         raise fail("features", f"the name {taken[0]!r}", "other names than the card's own")
     few = ds.stored("train")[0][:2]
     for name, each in given.items():
-        _check_text(name, "features")
+        check_text(name, "features")
         try:
             compute_features(each, [few], len(few))
         except Exception as error:  # a function of another's making may fail in any way
@@ -319,21 +318,8 @@ def _check_about(about: Mapping[str, str] | None) -> dict[str, str]:
     ):
         raise fail("about", repr(about), "texts by heading")
     for name, text in given.items():
-        _check_text(name + text, "about")
+        check_text(name + text, "about")
     return dict(given)
-
-
-def _check_names(ds: Dataset) -> None:
-    for name in (ds.name, *ds.class_names):
-        _check_text(name, "ds")
-
-
-def _check_text(text: str, argument: str) -> None:
-    """Refuse what no file can hold, as half of a character of two parts."""
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise fail(argument, repr(text), "text that UTF-8 can hold") from error
 
 
 def _require_libraries() -> None:

@@ -2,13 +2,14 @@
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from keras_medaug.checks import check_images, check_labels, fail
+from keras_medaug.files import check_text
 
 SPLITS = ("train", "val", "test")
 
@@ -34,6 +35,7 @@ class Dataset:
         md5: MD5 of the source file. By default the MD5 of the content, see `md5`.
         arguments: How images and labels are named in error messages; `{split}` stands for the
             split.
+        skipped: Files of `source` that were not read, and why.
 
     Raises:
         ValueError: If a split is not what is asked for above, or splits differ in image shape.
@@ -61,9 +63,11 @@ class Dataset:
         source: str | os.PathLike | None = None,
         md5: str | None = None,
         arguments: tuple[str, str] = ("x_{split}", "y_{split}"),
+        skipped: Mapping[str, str] | None = None,
     ):
         if not isinstance(name, str) or not name:
             raise fail("name", repr(name), "a string that is not empty")
+        check_text(name, "name")
         given = {"train": train, "val": val, "test": test}
         pairs = {split: pair for split, pair in given.items() if pair is not None}
         self._name = name
@@ -73,8 +77,11 @@ class Dataset:
         if class_names is None:
             class_names = [str(label) for label in range(int(labels.max()) + 1)]
         self._class_names = tuple(class_names)
+        for each in self._class_names:
+            check_text(each, "class_names")
         self._source = None if source is None else Path(source)
         self._md5 = content_md5(self._splits) if md5 is None else md5
+        self._skipped = dict(skipped or {})
 
     @property
     def name(self) -> str:
@@ -113,6 +120,11 @@ class Dataset:
         machine.
         """
         return self._md5
+
+    @property
+    def skipped(self) -> dict[str, str]:
+        """Files of `source` that were not read, and why; see `from_directory`."""
+        return dict(self._skipped)
 
     @property
     def counts(self) -> dict[str, int]:

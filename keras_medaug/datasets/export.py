@@ -14,7 +14,7 @@ from keras_medaug._version import __version__
 from keras_medaug.checks import check_positive, fail
 from keras_medaug.datasets.dataset import SPLITS, Dataset
 from keras_medaug.datasets.download import file_md5
-from keras_medaug.files import replacing, write_json_atomic
+from keras_medaug.files import check_text, replacing, write_json_atomic
 from keras_medaug.metrics import copy_audit
 from keras_medaug.progress import Report, check_verbose
 
@@ -163,6 +163,7 @@ def _check_paths(path: str | os.PathLike) -> tuple[Path, Path]:
     path = Path(path).expanduser()
     if path.suffix != ".npz":
         raise fail("path", f"{path}", "a file name that ends in .npz")
+    check_text(path.name, "path")  # the card has it
     card_path = path.with_suffix(".json")
     _refuse_existing(path, card_path)
     return path, card_path

@@ -6,8 +6,10 @@ from typing import Any
 
 from keras_medaug.files import write_text_atomic
 from keras_medaug.plotting import save
+from keras_medaug.study.arm import SAFE
 from keras_medaug.study.comparison import SEEDS_FOR_A_VERDICT
 from keras_medaug.study.figures import paired_differences
+from keras_medaug.study.policies import policy_note
 
 FIGURE = "differences.png"
 
@@ -282,6 +284,8 @@ def warning_list(results: Mapping[str, Any]) -> str:
 def _method(results: Mapping[str, Any]) -> str:
     config, place = results["config"], results["config"]["environment"]
     train = round(sum(results["dataset"]["counts"]["train"]) * config["train_fraction"])
+    policy = config.get("policies", {}).get(SAFE)
+    note = policy_note(results["dataset"]["name"], policy, config["arms"])
     labels = (
         ""
         if config["fidelity"] is None
@@ -297,5 +301,5 @@ def _method(results: Mapping[str, Any]) -> str:
         f"the class that the model was told.{labels} The margin of interest is "
         f"{config['margin']:g}. Backend: {place['backend']} {place[place['backend']]} on "
         f"{place['device']}, Keras {place['keras']}, {place['threads']} threads a cell. Data MD5: "
-        f"{results['dataset']['md5']}.\n"
+        f"{results['dataset']['md5']}.\n" + (f"\n{note}\n" if note else "")
     )

@@ -26,6 +26,7 @@ from keras_medaug.study.cell import Cell
 from keras_medaug.study.classifying import new_classifier
 from keras_medaug.study.environment import dtype_policy, environment
 from keras_medaug.study.planning import plan, policy_config
+from keras_medaug.study.policies import policy_note
 from keras_medaug.study.policies import safe_policy as policy_of
 from keras_medaug.study.report import write_report
 from keras_medaug.study.results import summarise
@@ -85,7 +86,9 @@ def run(
         classifier: Further arguments of `keras_medaug.models.Classifier`.
         generators: Further arguments of the generative models, by `"cvae"`, `"dcgan"`, `"vaegan"`.
         safe_policy: The policy of `"geometric-safe"`; by default the set's, where the set is one
-            of MedMNIST's, else small turns and shifts.
+            of MedMNIST's, else small rotations and shifts without flips. Where images have no up
+            or down, as in histology, pass
+            `keras_medaug.layers.GeometricAugmentation(rotation=180, shift=0.1)`, which also flips.
         executor: Where cells run: `keras_medaug.study.Workers`, Dask's `client.get_executor()`,
             or another executor of processes that see the folder `store`. `None`: this process.
         store: Folder of the cells; by default `cells` in `out`. Studies may share one.
@@ -151,6 +154,8 @@ def run(
     wanted = [audit, *cells.values()]
     if verbose:
         print(_announcement(ds, chosen, seeds, settings, wanted), flush=True)
+        if note := policy_note(ds.name, settings.policies[SAFE], [arm.name for arm in chosen]):
+            print(note, flush=True)
     config = {
         "arms": [arm.name for arm in chosen],
         "seeds": seeds,

@@ -679,13 +679,6 @@ def test_an_extractor_needs_no_kind_on_its_card(plain, tmp_path, unconditional):
     assert card["features"]["mine"] == {"kind": "Carded", "value": 3}
 
 
-def test_a_name_that_no_file_can_hold_is_refused(silent, data, tmp_path):
-    x, y = data.stored("train")
-    odd = kma.datasets.from_arrays(x, y, class_names=["a", "b", "c", "\ud800"])
-    with pytest.raises(ValueError, match=r"^`ds`: got .*UTF-8"):
-        kma.model_card(silent, odd, tmp_path)
-
-
 @pytest.fixture(scope="module")
 def silent():
     model = Silent((8, 8, 1), num_classes=4, latent_dim=4, decoder_filters=2, encoder_filters=2)

@@ -7,21 +7,13 @@ import zlib
 import numpy as np
 import pytest
 
+from helpers.image_files import random_image, save
 from keras_medaug import datasets
 
-pytestmark = pytest.mark.backend_free
+# What is worth a warning has tests of its own, in test_directory_warnings.py.
+pytestmark = [pytest.mark.backend_free, pytest.mark.filterwarnings("ignore::UserWarning")]
 
 Image = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
-
-
-def save(path, array, **options):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(array).save(path, **options)
-    return path
-
-
-def random_image(seed, shape=(20, 30)):
-    return np.random.default_rng(seed).integers(0, 256, shape, "uint8")
 
 
 @pytest.fixture
@@ -72,6 +64,23 @@ def test_the_split_is_a_function_of_seed_and_names(folder):
     assert contents(other, "test") != contents(reference, "test")
     moved = folder.rename(folder.parent / "elsewhere")
     assert datasets.from_directory(moved, 16).md5 == reference.md5
+
+
+def test_which_file_goes_where_stays_as_it_is(tmp_path):
+    """Users compare results: a new version must not move files between the splits."""
+    value = 0
+    classes = (("Zyste", 13, "png"), ("L\u00e4sion", 13, "png"), ("a", 14, "PNG"))
+    for label, count, suffix in classes:
+        for number in range(count):
+            image = np.full((9, 9), value, "uint8")
+            save(tmp_path / label / f"{number:02}\u00e9.{suffix}", image)
+            value += 1
+    ds = datasets.from_directory(tmp_path, 8, seed=3)
+    assert ds.class_names == ("L\u00e4sion", "Zyste", "a")
+    test = [38, 29, 0, 33, 23, 22, 7, 20, 5]
+    assert ds.stored("test")[0][:, 0, 0, 0].tolist() == test
+    assert ds.stored("val")[0][:, 0, 0, 0].tolist() == [37, 13, 9]
+    assert ds.stored("train")[0][:6, 0, 0, 0].tolist() == [30, 39, 10, 15, 8, 21]
 
 
 def test_a_split_may_be_left_out(folder):
@@ -332,10 +341,25 @@ def test_no_folder_no_class_no_folder_at_all(tmp_path):
         datasets.from_directory(file, 16)
 
 
-def test_too_few_images_for_the_splits_asked_for(tmp_path):
-    save(tmp_path / "a" / "1.png", random_image(0))
-    with pytest.raises(ValueError, match=r"too few images for test=0.2; expected"):
-        datasets.from_directory(tmp_path, 16)
+@pytest.mark.parametrize(
+    ("images", "shares", "got", "expected"),
+    [
+        (1, {}, "test=0.2", "three"),
+        (2, {}, "val=0.1", "three"),
+        (1, {"val": 0}, "test=0.2", "two"),
+        (1, {"test": 0}, "val=0.1", "two"),
+    ],
+)
+def test_too_few_images_for_the_splits_asked_for(tmp_path, images, shares, got, expected):
+    """Three splits need three images: to ask for two would send the user back a second time."""
+    for number in range(images):
+        save(tmp_path / "a" / f"{number}.png", random_image(number))
+    message = rf"too few images for {got}; expected at least {expected} different images"
+    with pytest.raises(ValueError, match=message):
+        datasets.from_directory(tmp_path, 16, **shares)
+    save(tmp_path / "a" / "2.png", random_image(2))
+    save(tmp_path / "a" / "3.png", random_image(3))
+    assert datasets.from_directory(tmp_path, 16, **shares).counts["train"]
 
 
 BAD = {
@@ -345,6 +369,7 @@ BAD = {
     "test": [-0.1, np.inf, (0.1,)],
     "val + test": [{"val": 0.5, "test": 0.5}, {"val": 0, "test": 1.0}],
     "seed": [-1, 0.5, None],
+    "on_error": ["ignore", None, True],
 }
 
 
