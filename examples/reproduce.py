@@ -38,6 +38,8 @@ REACHABLE_SECONDS = 5.0
 
 FAILED = 1  # something was tried and did not work
 REFUSED = 2  # nothing was tried, as with a wrong argument
+INTERRUPTED = 130  # by Ctrl-C, as shells count it
+GO_ON = "Run the same command again to go on."
 
 
 class RefusedError(Exception):
@@ -132,7 +134,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parse(arguments)
     try:
         check_installation()
-        return reproduce(options)
+        from keras_medaug.interrupts import between_steps
+
+        with between_steps(GO_ON):
+            return reproduce(options)
     except RefusedError as error:
         say(f"Nothing was run: {error}")
         return REFUSED
@@ -140,8 +145,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         say(f"FAILED: {error}")
         return FAILED
     except KeyboardInterrupt:
-        say("Interrupted. The same command goes on from here.")
-        return 130
+        done = len(list(options.out.glob("*/cells/*/result.json")))
+        say(f"Interrupted: {done} finished parts are kept in {options.out}. {GO_ON}")
+        return INTERRUPTED
 
 
 def check_installation() -> None:
@@ -151,17 +157,17 @@ def check_installation() -> None:
         RefusedError: If Keras, its backend, this package or what the report needs is not there.
     """
     try:
+        import keras_medaug  # noqa: F401
+    except ImportError as error:  # which says what to install and to set
+        raise RefusedError(str(error)) from error
+    try:
         import matplotlib.figure  # noqa: F401
         import scipy.stats  # noqa: F401
         import sklearn.metrics  # noqa: F401
-
-        import keras_medaug  # noqa: F401
-    except (ImportError, ValueError) as error:
-        backend = os.environ.get("KERAS_BACKEND", "not set")
+    except ImportError as error:
         raise RefusedError(
-            f"{error} (KERAS_BACKEND is {backend}). The job needs the package, a backend, and "
-            'Matplotlib, SciPy and scikit-learn: pip install "keras-medaug[jax,reproduce]" '
-            "(or torch, or tensorflow), with KERAS_BACKEND set to match."
+            f"{error}. The report needs Matplotlib, SciPy and scikit-learn: "
+            'pip install "keras-medaug[reproduce]".'
         ) from error
 
 

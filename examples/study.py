@@ -9,18 +9,42 @@ With several fractions there is a study for each, and a figure of learning curve
 """
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+try:
+    import keras_medaug as kma
+except ImportError as error:  # which says what to install and to set
+    sys.exit(str(error))
+except KeyboardInterrupt:  # an import takes seconds
+    sys.exit(130)
 from reproduction.executors import chosen_executor
 
-import keras_medaug as kma
+from keras_medaug.interrupts import between_steps
 from keras_medaug.study.arm import ARMS, DIAGNOSTICS
 
+INTERRUPTED = 130  # the exit code after Ctrl-C, as shells count it
+GO_ON = "Run the same command again to go on."
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the study that the arguments describe."""
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the study that the arguments describe; return the exit code."""
     options = parse(arguments)
+    out = options.out or Path("results") / options.dataset
+    try:
+        with between_steps(GO_ON):
+            run(options, out)
+    except KeyboardInterrupt:
+        done = len(list((out / "cells").glob("*/result.json")))
+        text = f"Interrupted: {done} finished tasks are kept in {out}. {GO_ON}"
+        print(text, file=sys.stderr, flush=True)
+        return INTERRUPTED
+    return 0
+
+
+def run(options: argparse.Namespace, out: Path) -> None:
+    """Run one study, or one for each fraction of the training images."""
     data = kma.datasets.load(options.dataset, root=options.root)
     with chosen_executor(options.workers, options.scheduler, options.threads) as executor:
         settings = {
@@ -30,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             "steps": options.steps,
             "generator_steps": options.generator_steps,
             "executor": executor,
-            "out": options.out or Path("results") / options.dataset,
+            "out": out,
         }
         if len(options.train_fraction) == 1:
             kma.study.run(data, train_fraction=options.train_fraction[0], **settings)
@@ -64,4 +88,4 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

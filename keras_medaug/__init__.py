@@ -10,6 +10,10 @@ Example:
 (28, 28, 1)
 """
 
+from keras_medaug.backend_check import check_backend
+
+check_backend()  # before the imports below, which import Keras
+
 from keras_medaug import (
     callbacks,
     datasets,

@@ -27,6 +27,7 @@ from keras_medaug.checks import (
     fail,
 )
 from keras_medaug.datasets.export import describe_model
+from keras_medaug.interrupts import between_steps
 from keras_medaug.labels import OutOfFoldClassifier, plan_labels
 from keras_medaug.labels.label_filter import LabelFilter
 from keras_medaug.labels.labelled_images import classified_images, conditional_images
@@ -60,6 +61,7 @@ CLASSIFIER_STEPS = 500
 FIXED = {"self", "kwargs", "image_shape", "num_classes", "seed", "augmentation", "class_names"}
 
 
+@between_steps()
 def augment(
     x: ArrayLike,
     y: ArrayLike,

@@ -14,6 +14,7 @@ from typing import Any, Self, TextIO
 import numpy as np
 
 from keras_medaug.checks import fail
+from keras_medaug.interrupts import between_steps, stop_if_interrupted
 from keras_medaug.status_line import COLUMNS, DRAW_EVERY, StatusLine, shortened
 from keras_medaug.time_left import NEARLY, TimeLeft
 
@@ -159,6 +160,7 @@ class Progress:
 
     def begin(self, key: Hashable) -> None:
         """Say that a part begins, here or elsewhere. To say so again changes nothing."""
+        stop_if_interrupted()
         if self._elsewhere:
             return
         with self._lock:
@@ -175,6 +177,7 @@ class Progress:
             total: Out of how much.
             amount: What is shown of that; default `done` and `total`, where these are integers.
         """
+        stop_if_interrupted()
         if self._elsewhere:
             return
         with self._lock:
@@ -290,8 +293,9 @@ class Progress:
 # ---- reports --------------------------------------------------------------------------------
 
 
-def ignore(done: float, total: float) -> None:
-    """Do nothing: the report of a part that nobody watches."""
+def ignore(done: float, total: float) -> None:  # noqa: ARG001
+    """Show nothing: the report of a part that nobody watches. Ctrl-C ends the part here, too."""
+    stop_if_interrupted()
 
 
 def portion(report: Report, start: float, stop: float) -> Report:
@@ -362,16 +366,16 @@ def reporting(verbose: bool | Report, title: str, after: float = 0.0) -> Iterato
     2 of 2
     """
     check_verbose(verbose)
-    if not isinstance(verbose, bool):
-        yield from _reported_to_the_end(verbose)
-        return
-    if not verbose:
-        yield ignore
-        return
-    with Progress(title, after=after) as progress:
-        progress.plan(title, 0.0)
-        with progress.part(title) as report:
-            yield report
+    with between_steps():
+        if not isinstance(verbose, bool):
+            yield from _reported_to_the_end(verbose)
+        elif not verbose:
+            yield ignore
+        else:
+            with Progress(title, after=after) as progress:
+                progress.plan(title, 0.0)
+                with progress.part(title) as report:
+                    yield report
 
 
 def _reported_to_the_end(report: Report) -> Iterator[Report]:
@@ -380,6 +384,7 @@ def _reported_to_the_end(report: Report) -> Iterator[Report]:
 
     def told(done_now: float, total_now: float) -> None:
         nonlocal done, total
+        stop_if_interrupted()
         done, total = done_now, total_now
         report(done, total)
 

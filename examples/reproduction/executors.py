@@ -5,6 +5,7 @@ from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from contextlib import contextmanager
 
 import keras_medaug as kma
+from keras_medaug.interrupts import stop_if_interrupted
 from keras_medaug.progress import Progress
 from reproduction.budgets import Budget
 from reproduction.cells import Cell, Context, run
@@ -82,6 +83,7 @@ def _run_here(
 def _note_finished(running: dict[Future, Cell], progress: Progress) -> None:
     """Wait until something is done, or for some time, and take it from what is running."""
     finished, _ = wait(running, timeout=LOOK_EVERY, return_when=FIRST_COMPLETED)
+    stop_if_interrupted()
     for future in finished:
         cell = running.pop(future)
         seconds = future.result()

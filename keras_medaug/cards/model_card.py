@@ -20,6 +20,7 @@ from keras_medaug.checks import check_flag, check_images, check_labels, check_po
 from keras_medaug.datasets import Dataset
 from keras_medaug.datasets.export import describe_model
 from keras_medaug.files import check_text, write_json_atomic, write_text_atomic
+from keras_medaug.interrupts import between_steps
 from keras_medaug.labels import plan_labels
 from keras_medaug.metrics.space import compute_features
 from keras_medaug.progress import Progress
@@ -31,6 +32,7 @@ LEAST, MOST = 100, 1000  # images that are made where nobody says how many
 Extractor = Callable[[NDArray], ArrayLike]
 
 
+@between_steps()
 def model_card(
     model: keras.Model,
     ds: Dataset,

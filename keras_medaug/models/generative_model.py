@@ -14,6 +14,7 @@ from keras_medaug.checks import (
     fail,
     labels_of_all,
 )
+from keras_medaug.interrupts import between_steps, stop_if_interrupted
 from keras_medaug.models.fit_arguments import check_compile
 from keras_medaug.models.image_model import ImageModel, as_record
 from keras_medaug.models.parallel import batch_devices, check_batches
@@ -236,6 +237,7 @@ class GenerativeModel(ImageModel):
             raise fail("labels", "None", f"labels in [0, {self.num_classes}), one per image")
         return labels_of_all(labels, "labels", count, self.num_classes, self.class_names)
 
+    @between_steps()
     def _run(
         self, network, count: int, rows: Callable, labels, batch_size: int, report: Report = ignore
     ):
@@ -264,6 +266,7 @@ class GenerativeModel(ImageModel):
                 )
             _write(results, outputs, start, stop)
             report(stop, count)
+            stop_if_interrupted()
         return results
 
     @property

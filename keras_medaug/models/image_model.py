@@ -24,6 +24,7 @@ from keras_medaug.checks import (
     fail,
     flat,
 )
+from keras_medaug.interrupts import between_steps
 from keras_medaug.layers.seed_generator import seeds_of_a_model
 from keras_medaug.models.array_batches import ArrayBatches
 from keras_medaug.models.checked_sequence import (
@@ -42,10 +43,15 @@ from keras_medaug.models.fit_arguments import (
 from keras_medaug.models.parallel import check_batches, check_parallelism
 from keras_medaug.models.quiet_model import QuietModel
 from keras_medaug.models.seen_classes import SeenClasses, check_seen
+from keras_medaug.models.stop_between_steps import StopBetweenSteps, with_stop
 from keras_medaug.progress import check_verbosity
 from keras_medaug.seeds import derive_seed, resolve_seed
 
 DEFAULT_BATCH_SIZE = 32
+GO_ON = (
+    "The model keeps its weights. With keras_medaug.callbacks.ResumeTraining, the same fit goes on "
+    "from its last checkpoint."
+)
 
 
 class ImageModel(QuietModel):
@@ -220,6 +226,7 @@ class ImageModel(QuietModel):
 
     # ---- Keras's entry points ---------------------------------------------------------------
 
+    @between_steps(GO_ON)
     def fit(
         self,
         x=None,
@@ -275,6 +282,8 @@ class ImageModel(QuietModel):
                 its batches hold every class is known after the first epoch.
             FloatingPointError: If a loss is not finite. It names the network, the epoch and the
                 step; checkpoints keep the state before.
+            KeyboardInterrupt: After the step during which Ctrl-C was pressed. The weights are those
+                of whole steps.
             RuntimeError: If training is distributed in a way that is not proven to keep the
                 copies of the networks alike.
         """
@@ -356,11 +365,12 @@ class ImageModel(QuietModel):
         alone = isinstance(callbacks, keras.callbacks.Callback) and not whole
         given = callbacks.callbacks if whole else [callbacks] if alone else list(callbacks or [])
         guard = FiniteGuard(self, self.loss_networks, self._networks, saves_by_step(given))
-        own = [guard, *own]
+        own = [StopBetweenSteps(), guard, *own]
         if not whole:
             yield [*own, *given]
             return
-        guard.set_model(self)
+        for callback in own:
+            callback.set_model(self)
         given[:0] = own
         try:
             yield callbacks
@@ -383,6 +393,7 @@ class ImageModel(QuietModel):
             return ArrayBatches(arrays, batch_size), None
         return self._as_batches(data, check, steps)
 
+    @between_steps()
     def evaluate(
         self,
         x=None,
@@ -429,11 +440,12 @@ class ImageModel(QuietModel):
                 x,
                 verbose=verbose,
                 steps=steps,
-                callbacks=callbacks,
+                callbacks=with_stop(callbacks),
                 return_dict=return_dict,
                 **kwargs,
             )
 
+    @between_steps()
     def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
         """Return the losses (and metrics) on one batch; see `evaluate`.
 
@@ -454,6 +466,7 @@ class ImageModel(QuietModel):
         with seeds_of_a_model(), self._scores_only():
             return super().test_on_batch(*arrays, return_dict=return_dict)
 
+    @between_steps()
     def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
         """Take one step on one batch; see `fit`.
 
@@ -479,6 +492,7 @@ class ImageModel(QuietModel):
         with seeds_of_a_model():
             return super().train_on_batch(*arrays, return_dict=return_dict)
 
+    @between_steps()
     def predict(
         self,
         x,
@@ -513,9 +527,14 @@ class ImageModel(QuietModel):
             x, steps = self._as_batches(x, check, steps, once=True)
         with seeds_of_a_model(), check.unwrapped(), loading(x):
             return super().predict(
-                x, batch_size=batch_size, verbose=verbose, steps=steps, callbacks=callbacks
+                x,
+                batch_size=batch_size,
+                verbose=verbose,
+                steps=steps,
+                callbacks=with_stop(callbacks),
             )
 
+    @between_steps()
     def predict_on_batch(self, x):
         """Return the model's output on one batch of images; see `predict`.
 

@@ -17,6 +17,7 @@ from keras_medaug.checks import check_flag, check_positive, check_share, fail
 from keras_medaug.datasets import Dataset
 from keras_medaug.datasets.dataset import SPLITS
 from keras_medaug.files import plain, write_json_atomic
+from keras_medaug.interrupts import between_steps
 from keras_medaug.labels import OutOfFoldClassifier
 from keras_medaug.layers import GeometricAugmentation
 from keras_medaug.progress import Progress
@@ -32,9 +33,11 @@ from keras_medaug.study.results import summarise
 from keras_medaug.study.scheduling import check_executor, execute, plan_cells
 from keras_medaug.study.settings import Settings
 
+GO_ON = "Finished tasks are kept. Run the same call again to go on."
 STATISTICS_SECONDS = 1.0  # of each arm, report and figures included
 
 
+@between_steps(GO_ON)
 def run(
     ds: Dataset,
     arms: Iterable[str | Function] = ARMS,
@@ -178,6 +181,7 @@ def run(
     return results
 
 
+@between_steps(GO_ON)
 def sweep(
     ds: Dataset, train_fractions: Sequence[float] = (0.1, 0.25, 0.5, 1.0), **options: Any
 ) -> dict[float, dict[str, Any]]:

@@ -14,11 +14,13 @@ from concurrent.futures import (
 
 from keras_medaug.checks import fail
 from keras_medaug.datasets import Dataset
+from keras_medaug.interrupts import stop_if_interrupted
 from keras_medaug.metrics.expected_times import duplicates_seconds
 from keras_medaug.models.step_times import expected_seconds
 from keras_medaug.progress import Progress
 from keras_medaug.study.cell import Cell
 from keras_medaug.study.running import run_cell
+from keras_medaug.study.workers import Workers
 
 LOOK_EVERY = 2.0  # seconds between two looks at which cells are running
 
@@ -73,6 +75,7 @@ def execute(
         Seconds that went into cells now, by kind.
 
     Raises:
+        KeyboardInterrupt: If Ctrl-C was pressed. The tasks of `Workers` have then ended.
         RuntimeError: If the executor lost a process and with it the cells that were left.
 
     Example:
@@ -85,7 +88,12 @@ def execute(
     """
     left = _left(cells)
     if executor is not None:
-        return _submit_all(left, data, executor, progress)
+        try:
+            return _submit_all(left, data, executor, progress)
+        except KeyboardInterrupt:
+            if isinstance(executor, Workers):
+                executor.stop_tasks()
+            raise
     spent: dict[str, float] = {}
     for key, cell in left.items():
         with progress.part(key) as report:
@@ -123,6 +131,7 @@ def _submit_all(
                     call = uuid.uuid4().hex
                     running[executor.submit(run_cell, cell, data, call)] = waiting.pop(key)
             finished, _ = wait(running, timeout=LOOK_EVERY, return_when=FIRST_COMPLETED)
+            stop_if_interrupted()
             for future in finished:
                 cell = running.pop(future)
                 seconds = future.result()

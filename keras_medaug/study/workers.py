@@ -2,13 +2,15 @@
 
 import os
 import queue
+import signal
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import get_context, resource_tracker
+from multiprocessing.connection import Connection
+from types import TracebackType
 from typing import Any
 
 from keras_medaug.checks import check_positive, fail
@@ -34,6 +36,9 @@ class Workers(Executor):
     Where the system has processor affinity, as Linux has, each process is bound to processors of
     its own, so many as it may have threads: every backend then starts as many. Elsewhere each has
     as many threads as the machine has processors.
+
+    Ctrl-C is left to the process that has the workers. Where a `with` block of them ends by it, the
+    processes end at once.
 
     Processes are spawned: a script that uses them has to guard its main part by
     `if __name__ == "__main__":`.
@@ -64,6 +69,9 @@ class Workers(Executor):
         self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
         self._closed = False
         self._lock = threading.Lock()
+        self._pools: set[_Pool] = set()
+        if hasattr(signal, "pthread_sigmask"):
+            resource_tracker.ensure_running()  # its start would lift the mask that `_serve` sets
         # Nothing but a thread has an affinity, which the processes that it starts inherit.
         self._slots = [
             threading.Thread(target=self._serve, args=(_share(processors, slot, self.threads),))
@@ -105,11 +113,37 @@ class Workers(Executor):
             self._closed = True
             if cancel_futures:
                 self._drop_waiting()
-            for _ in self._slots:  # one more than is needed does no harm
-                self._tasks.put(None)
+            self._end_slots()
         if wait:
             for thread in self._slots:
                 thread.join()
+
+    def stop_tasks(self) -> None:
+        """End the processes at once, and with them their tasks; drop the tasks that wait.
+
+        Tasks that are submitted later run in new processes.
+        """
+        with self._lock:
+            self._drop_waiting()
+            if self._closed:
+                self._end_slots()
+            for pool in self._pools:
+                pool.end()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Shut down; after Ctrl-C without waiting for what runs."""
+        if kind is not None and not issubclass(kind, Exception):
+            self.stop_tasks()
+        super().__exit__(kind, error, traceback)
+
+    def _end_slots(self) -> None:
+        for _ in self._slots:  # one more than is needed does no harm
+            self._tasks.put(None)
 
     def _drop_waiting(self) -> None:
         with suppress(queue.Empty):
@@ -122,10 +156,14 @@ class Workers(Executor):
         """Do tasks one by one, each in the process of this slot."""
         if processors:
             os.sched_setaffinity(0, processors)
-        pool = _new_pool()
+        if hasattr(signal, "pthread_sigmask"):  # inherited as well, by a process that just starts
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        pool = self._new_pool()
         while (task := self._tasks.get()) is not None:
             if not task.future.set_running_or_notify_cancel():
                 continue
+            if pool.ended:
+                pool = self._renewed(pool)
             for life in range(1, LIVES + 1):
                 try:
                     task.future.set_result(
@@ -133,30 +171,53 @@ class Workers(Executor):
                     )
                     break
                 except BrokenExecutor as error:
-                    pool.shutdown()
-                    pool = _new_pool()
-                    if life == LIVES:
+                    stopped = pool.ended
+                    pool = self._renewed(pool)
+                    if stopped or life == LIVES:
                         task.future.set_exception(error)
+                        break
                 except BaseException as error:  # noqa: BLE001 -- it belongs to who submitted it
                     task.future.set_exception(error)
                     break
         pool.shutdown()
 
+    def _new_pool(self) -> "_Pool":
+        pool = _Pool()
+        with self._lock:
+            self._pools.add(pool)
+        return pool
 
-def _new_pool() -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(
-        1, mp_context=get_context("spawn"), initializer=_end_with, initargs=(os.getpid(),)
-    )
+    def _renewed(self, pool: "_Pool") -> "_Pool":
+        pool.shutdown()
+        with self._lock:
+            self._pools.discard(pool)
+        return self._new_pool()
 
 
-def _end_with(parent: int) -> None:
-    """End this process where its parent is killed, which would leave it, and its memory, behind."""
+class _Pool(ProcessPoolExecutor):
+    """One process, which ends when the other end of its pipe is closed: by us, or by our end."""
+
+    def __init__(self) -> None:
+        context = get_context("spawn")
+        reader, self._lifeline = context.Pipe(duplex=False)
+        super().__init__(1, mp_context=context, initializer=_end_with, initargs=(reader,))
+        self.ended = False
+
+    def end(self) -> None:
+        """End the process, whatever it does."""
+        self.ended = True
+        self._lifeline.close()
+
+
+def _end_with(lifeline: Connection) -> None:
+    """End this process with its parent, whose end would leave it, and its memory, behind."""
 
     def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1.0)
+        with suppress(EOFError, OSError):
+            lifeline.recv()
         os._exit(1)
 
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=watch, daemon=True).start()
 
 

@@ -10,6 +10,7 @@ import harness
 import keras_medaug as kma
 from harness.bad_input import X, Y
 from harness.state import equal, same, state
+from helpers.ctrl_c import PressAt, stopped
 from keras_medaug.callbacks import ResumeTraining, resume_training
 
 
@@ -73,6 +74,16 @@ def test_a_kill_leaves_no_trace_in_the_result(whole, tmp_path, name):
     assert len(resume.history) == 3
     for key, values in logs.items():
         np.testing.assert_allclose([each[key] for each in resume.history], values, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["VAEGAN", "Classifier"])
+def test_nor_does_ctrl_c(whole, tmp_path, name):
+    with stopped():
+        run(build(name), [ResumeTraining(tmp_path), PressAt(0, epoch=1)])
+    model, resume = harness.new(name), ResumeTraining(tmp_path)
+    assert run(model, [resume]).epoch == [1, 2]
+    assert equal(state(model), whole[name][0])
+    assert len(resume.history) == 3
 
 
 def test_a_model_without_a_seed_resumes_its_own_order_of_data(tmp_path):

@@ -27,6 +27,7 @@ from reproduction import cells, data, executors, measures, paper, report, result
 from reproduction.budgets import PRESETS
 
 import keras_medaug as kma
+from helpers.ctrl_c import pythons_handler
 from keras_medaug.progress import Progress
 from keras_medaug.study import environment
 from keras_medaug.study.alone import alone_in_process
@@ -559,24 +560,30 @@ def start(out):
         [*command, *arguments(out, "--datasets", "phantom")],
         env=environment,
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
         text=True,
     )
 
 
-def test_a_killed_run_goes_on_to_the_same_files(finished, tmp_path):
+def test_a_killed_and_interrupted_run_goes_on_to_the_same_files(finished, tmp_path):
     rng = random.Random(3)
     codes = []
-    for kind in ("classifier", "dcgan", "vaegan"):
-        with start(tmp_path) as process:
+    ends = {"classifier": signal.SIGINT, "dcgan": signal.SIGKILL, "vaegan": signal.SIGINT}
+    for kind, end in ends.items():
+        with pythons_handler(), start(tmp_path) as process:
             # The work on a part begins with its configuration.
             while process.poll() is None and not list(tmp_path.rglob(f"{kind}-*/config.json")):
                 time.sleep(0.02)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(rng.uniform(0.0, 4.0))
-            process.kill()
+            process.send_signal(end)
+            said = process.communicate()[1]
         codes.append(process.returncode)
-    assert -signal.SIGKILL in codes
+        if process.returncode == reproduce.INTERRUPTED:
+            assert "Run the same command again" in said.splitlines()[-1]
+        assert "Traceback" not in said
+    assert {-signal.SIGKILL, reproduce.INTERRUPTED} <= {*codes}
+    assert {*codes} <= {-signal.SIGKILL, reproduce.INTERRUPTED, 0}
     done = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("result.json")}
     with start(tmp_path) as process:
         text = process.stdout.read()

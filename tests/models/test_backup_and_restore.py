@@ -1,4 +1,4 @@
-"""Keras's `BackupAndRestore` after a real kill: the run ends as one that nothing interrupted.
+"""Keras's `BackupAndRestore` after a real kill and after Ctrl-C: the run ends as one without them.
 
 Run as a script, it is the run that is killed.
 """
@@ -47,11 +47,15 @@ def train(*callbacks):
 
 @pytest.mark.usefixtures("compiled_anew")
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="SIGKILL is of POSIX systems")
-def test_a_killed_run_ends_as_one_that_was_not(same, tmp_path):
+def test_a_killed_and_interrupted_run_ends_as_one_that_was_not(same, tmp_path):
+    from helpers.ctrl_c import PressAt, stopped  # which the script does not find
+
     killed = subprocess.run([sys.executable, __file__, str(tmp_path)], check=False)
     assert killed.returncode == -signal.SIGKILL
+    with stopped():
+        train(keras.callbacks.BackupAndRestore(tmp_path), PressAt(0, epoch=2))
     resumed, history = train(keras.callbacks.BackupAndRestore(tmp_path))
-    assert history.epoch == [1, 2]
+    assert history.epoch == [2]
     whole, _ = train()
     assert same(resumed, whole)
     assert int(whole.optimizer.by_network["encoder"].iterations) == 6

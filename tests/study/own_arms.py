@@ -27,6 +27,16 @@ def killed_once(x, y, seed):
     return x, y
 
 
+def interrupted_once(x, y, seed):
+    """Press Ctrl-C, the first time."""
+    note(seed)
+    marker = Path(os.environ[LOG], "interrupted")
+    if not marker.exists():
+        marker.touch()
+        signal.raise_signal(signal.SIGINT)
+    return x, y
+
+
 def leaking(x, y, seed):  # noqa: ARG001 -- what every arm takes
     """Add test images to the training images."""
     test_x, test_y = kma.datasets.load("phantom", size=8, train=80, val=40, test=40).test

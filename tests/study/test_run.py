@@ -11,6 +11,7 @@ import pytest
 
 import keras_medaug as kma
 import own_arms
+from helpers.ctrl_c import stopped
 from keras_medaug.models import fit_steps as fit_steps_module
 from keras_medaug.study import classifying, compiled, generating, runner, running
 from keras_medaug.study.arm import resolve_arms
@@ -246,6 +247,21 @@ def test_workers_give_the_same_file_and_a_lost_one_costs_one_cell(
     assert len(calls[0]) == 2
     assert sorted(set(calls[1])) == sorted(calls[0])
     assert len(calls[1]) == 3
+
+
+def test_ctrl_c_ends_a_study_and_the_next_call_goes_on(data, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv(own_arms.LOG, str(tmp_path))
+    arms = ["none", own_arms.interrupted_once]
+    options = {"seeds": 2, "out": tmp_path / "stopped", **OPTIONS}
+    with stopped():
+        kma.study.run(data, arms, **options)
+    assert "Run the same call again" in capsys.readouterr().err
+    kma.study.run(data, arms, **options)
+    kma.study.run(data, arms, **options | {"out": tmp_path / "whole"})
+    results = [without_timing(tmp_path / out / "results.json") for out in ("stopped", "whole")]
+    assert results[0] == results[1]
+    calls = (tmp_path / "calls").read_text().split()
+    assert len(calls) == 2 * 2 + 1  # the part that was stopped began again, and no other
 
 
 def test_threads_are_refused(data, tmp_path):
