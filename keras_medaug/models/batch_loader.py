@@ -1,6 +1,7 @@
 """Batches of a `PyDataset`, loaded ahead of the training by threads or processes."""
 
 import signal
+import signal
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 
@@ -65,6 +66,7 @@ class BatchLoader:
 
 
 def _receive(dataset: keras.utils.PyDataset) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that trains
     _DATASET[:] = [dataset]
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is left to the process that trains
 
