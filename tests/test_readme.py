@@ -52,7 +52,8 @@ def test_the_lines_of_a_study_run(tmp_path, monkeypatch):
     smaller = {
         '"breastmnist"': '"phantom", size=8, train=40, val=20, test=20',
         "kma.study.Workers(2)": "nullcontext()",
-        "seeds=2, steps=200, generator_steps=200": "seeds=1, steps=1, generator_steps=1",
+        '"seeds": 2, "steps": 200, "generator_steps": 200': '"seeds": 1, "steps": 1, '
+        '"generator_steps": 1',
     }
     for text, other in smaller.items():
         assert study.count(text) == 1

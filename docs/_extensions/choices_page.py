@@ -75,6 +75,5 @@ def _measures(rows: Sequence[Row]) -> str:
         values = [row[measure] for row in rows]
         spread = f" ± {stdev(values):.3f}" if len(values) > 1 else ""
         cells.append(f"{mean(values):.3f}{spread}")
-    for measure in ("diversity", "agreement"):
-        cells.append(f"{mean(row[measure] for row in rows):.2f}")
-    return " | ".join(cells)
+    others = [f"{mean(row[name] for row in rows):.2f}" for name in ("diversity", "agreement")]
+    return " | ".join([*cells, *others])
