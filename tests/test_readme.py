@@ -72,6 +72,14 @@ def test_links_lead_somewhere():
     assert not missing
 
 
+def test_the_table_of_the_examples_names_all_files_of_the_reproduction():
+    text = (README.parent / "examples" / "README.md").read_text(encoding="utf-8")
+    table = text.partition("| file in `reproduction/`")[2].partition("\n## ")[0]
+    named = set(re.findall(r"`(\w+\.py)`", table))
+    found = {path.name for path in (README.parent / "examples" / "reproduction").glob("*.py")}
+    assert named == found - {"__init__.py"}
+
+
 def test_the_commands_name_what_is_there():
     commands = "\n".join(blocks("console"))
     scripts = re.findall(r"python (\S+\.py)", commands)
