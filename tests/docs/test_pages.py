@@ -100,3 +100,27 @@ def test_the_figures_of_the_training_page_are_those_of_the_results():
 def cells_of(line):
     """Return the cells of a row of a table, or nothing."""
     return [cell.strip() for cell in line.strip().strip("|").split("|")] if "|" in line else []
+
+
+@pytest.mark.backend_free
+def test_the_accuracies_of_the_readme_are_those_of_the_results():
+    readme = " ".join((REPOSITORY / "README.md").read_text(encoding="utf-8").split())
+    found = [
+        json.loads((REPOSITORY / "docs/results/paper" / name / "results.json").read_text("utf-8"))
+        for name in ("breastmnist", "pneumoniamnist")
+    ]
+    ours = [f"{100 * each['classifier']['test_accuracy']['mean']:.2f}" for each in found]
+    assert f"{ours[0]} and {ours[1]} % test accuracy" in readme
+
+
+@pytest.mark.backend_free
+def test_the_short_trainings_of_the_study_page_are_those_of_the_results():
+    page = (REPOSITORY / "docs/study_results.md").read_text(encoding="utf-8")
+    path = REPOSITORY / "docs/results/studies/breastmnist/results.json"
+    arms = json.loads(path.read_text(encoding="utf-8"))["arms"]
+    rows = [cells_of(line) for line in page.splitlines()]
+    for name in ("none", "geometric"):
+        (row, _) = [cells for cells in rows if cells[1:2] == [f"`{name}`"]]  # short, then long
+        assert row[2:] == [
+            f"{arms[name][split]['auc']['values'][0]:.3f}" for split in ("val", "test")
+        ]
