@@ -1,5 +1,6 @@
 """The README's promises that a test can check."""
 
+import ast
 import contextlib
 import json
 import re
@@ -70,6 +71,18 @@ def test_links_lead_somewhere():
     assert "docs/_static/overview.png" in targets
     missing = [target for target in targets if not (README.parent / target).exists()]
     assert not missing
+
+
+def test_contributors_read_of_every_session():
+    tree = ast.parse((README.parent / "noxfile.py").read_text(encoding="utf-8"))
+    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+    sessions = {
+        node.name
+        for node in functions
+        if any(ast.unparse(each).startswith("nox.session") for each in node.decorator_list)
+    }
+    text = (README.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    assert set(re.findall(r'^\| `nox -s "?(\w+)', text, flags=re.MULTILINE)) == sessions
 
 
 def test_the_table_of_the_examples_names_all_files_of_the_reproduction():
