@@ -1,5 +1,6 @@
 """The README's promises that a test can check."""
 
+import ast
 import contextlib
 import json
 import re
@@ -24,19 +25,25 @@ def test_the_lines_of_use_run(tmp_path, monkeypatch):
         path = tmp_path / "scans" / ("benign", "malignant")[number % 2] / f"{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         image.fromarray(np.full((40, 50), 4 * number, "uint8")).save(path)
-    train, make, card, _ = blocks("python")
-    shorter = train.replace("epochs=300", "epochs=1")  # whether it runs is the question
-    exec(compile(shorter, f"{README}, train", "exec"), {})
-    names = {}
-    exec(compile(make, f"{README}, make", "exec"), names)  # a program of its own, begun anew
-    assert names["images"].shape == (200, 32, 32, 1)
-    record = json.loads((tmp_path / "made.json").read_text())
-    assert record["copy_audit"]["count"] == 200
+    train, make, card, *_ = blocks("python")
+    shorter_train = train.replace("epochs=300", "epochs=1")  # whether it runs is the question
     assert card.count("labels=labels)") == 1
-    shorter = card.replace("labels=labels)", "labels=labels, classifier_steps=2)")
-    exec(compile(shorter, f"{README}, card", "exec"), names)
-    assert (tmp_path / "card" / "model_card.html").is_file()
-    assert {"made.npz", "made.png", "vaegan.keras"} <= {path.name for path in tmp_path.iterdir()}
+    shorter_card = card.replace("labels=labels)", "labels=labels, classifier_steps=2)")
+    names, folders = {}, set()
+    for _ in ("once", "again, in the same folder and session"):
+        exec(compile(shorter_train, f"{README}, train", "exec"), {})
+        assert (tmp_path / "vaegan.keras").is_file()
+        exec(compile(make, f"{README}, make", "exec"), names)
+        assert names["images"].shape == (200, 32, 32, 1)
+        exec(compile(shorter_card, f"{README}, card", "exec"), names)
+        folder = names["folder"]
+        found = {path.name for path in folder.iterdir()}
+        assert found == {"made.npz", "made.json", "made.png", "card"}
+        record = json.loads((folder / "made.json").read_text())
+        assert record["copy_audit"]["count"] == 200
+        assert (folder / "card" / "model_card.html").is_file()
+        folders.add(folder)
+    assert len(folders) == 2  # the first was not written over
 
 
 def test_the_lines_of_a_study_run(tmp_path, monkeypatch):
@@ -46,14 +53,17 @@ def test_the_lines_of_a_study_run(tmp_path, monkeypatch):
     smaller = {
         '"breastmnist"': '"phantom", size=8, train=40, val=20, test=20',
         "kma.study.Workers(2)": "nullcontext()",
-        "executor=workers": "executor=workers, seeds=1, steps=1, generator_steps=1",
+        '"seeds": 2, "steps": 200, "generator_steps": 200': '"seeds": 1, "steps": 1, '
+        '"generator_steps": 1',
     }
     for text, other in smaller.items():
         assert study.count(text) == 1
         study = study.replace(text, other)
     names = {"__name__": "__main__", "nullcontext": contextlib.nullcontext}
-    exec(compile(study, f"{README}, study", "exec"), names)
-    assert {"report.md", "results.json"} <= {path.name for path in (tmp_path / "study").iterdir()}
+    for _ in ("once", "again, in the same folder and session"):
+        exec(compile(study, f"{README}, study", "exec"), names)
+    found = {path.name for path in (tmp_path / "study-short").iterdir()}
+    assert {"report.md", "results.json"} <= found
 
 
 def test_links_lead_somewhere():
@@ -61,6 +71,26 @@ def test_links_lead_somewhere():
     assert "docs/_static/overview.png" in targets
     missing = [target for target in targets if not (README.parent / target).exists()]
     assert not missing
+
+
+def test_contributors_read_of_every_session():
+    tree = ast.parse((README.parent / "noxfile.py").read_text(encoding="utf-8"))
+    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+    sessions = {
+        node.name
+        for node in functions
+        if any(ast.unparse(each).startswith("nox.session") for each in node.decorator_list)
+    }
+    text = (README.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    assert set(re.findall(r'^\| `nox -s "?(\w+)', text, flags=re.MULTILINE)) == sessions
+
+
+def test_the_table_of_the_examples_names_all_files_of_the_reproduction():
+    text = (README.parent / "examples" / "README.md").read_text(encoding="utf-8")
+    table = text.partition("| file in `reproduction/`")[2].partition("\n## ")[0]
+    named = set(re.findall(r"`(\w+\.py)`", table))
+    found = {path.name for path in (README.parent / "examples" / "reproduction").glob("*.py")}
+    assert named == found - {"__init__.py"}
 
 
 def test_the_commands_name_what_is_there():

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from choices_page import write_choices
 from copies_page import write_copies
 from matplotlib.figure import Figure
 from metrics_page import write_directions
@@ -28,6 +29,7 @@ def draw(app: Sphinx) -> None:
         _save(figure, out / name)
     write_directions(Path(app.srcdir) / "results", out)
     write_copies(Path(app.srcdir) / "results", out)
+    write_choices(Path(app.srcdir) / "results", out)
     (out / "medmnist.md").write_text(medmnist_table(), encoding="utf-8")
     _save(draw_vaegan(), out / "figure4.png")
     model = kma.models.VAEGAN(IMAGE_SHAPE, seed=0)

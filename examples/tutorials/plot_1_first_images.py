@@ -4,6 +4,10 @@ Your first images in five minutes
 
 Load a data set, train a generator on it, look at what it makes, and keep it. No more than that:
 whether the images are of any use is the question of the next tutorial.
+
+Choose a backend first: set ``KERAS_BACKEND`` to ``jax``, ``torch`` or ``tensorflow`` before you
+start Python, in a shell by ``export KERAS_BACKEND=jax`` (on Windows: ``set``). In a notebook, write
+``%env KERAS_BACKEND=jax`` into its first cell.
 """
 
 # %%

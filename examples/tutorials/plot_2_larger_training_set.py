@@ -4,6 +4,7 @@ From a trained model to a larger training set
 
 A generator is trained, its images are checked, added to the real ones, and a classifier is trained
 with them and without. Then the images are written to a file that says where they came from.
+Set ``KERAS_BACKEND`` before you start Python.
 """
 
 # %%

@@ -60,10 +60,10 @@ def run(
     """Train the same classifier with and without each augmentation, and say which ones help.
 
     Every arm takes the same number of training steps with batches of the same size. Seed s fixes
-    the part of the training split that is used, the initial weights and the order of the images for
-    every arm, and each generative model is trained anew for each seed, on that part alone. Of every
-    training those weights count that are best on the validation split, by the area under the ROC
-    curve; the test split is looked at once, with them.
+    the part of the training split that is used and the initial weights for every arm, and the order
+    of the images for arms with equally many of them. Each generative model is trained anew for each
+    seed, on that part alone. Of every training those weights count that are best on the validation
+    split, by the area under the ROC curve; the test split is looked at once, with them.
 
     The work is done in cells, one for each arm and seed, and for each model and seed; what is done
     is kept, and neither a kill nor another study with the same store costs it.

@@ -5,6 +5,7 @@ import json
 import re
 from pathlib import Path
 
+import keras
 import pytest
 
 import keras_medaug as kma
@@ -23,6 +24,13 @@ def code_of(page):
 
 
 WITH_CODE = [page for page in PAGES if code_of(page)]
+# What a newcomer copies into a file or a session of their own.
+TO_COPY = [
+    REPOSITORY / "README.md",
+    *(page for page in WITH_CODE if page.parent.name != "reference"),
+    *sorted((REPOSITORY / "examples/tutorials").glob("*.py")),
+    REPOSITORY / "examples/gallery/README.rst",
+]
 
 
 def test_there_are_pages_with_code():
@@ -42,12 +50,30 @@ def test_there_are_pages_with_code():
 def test_the_code_of_a_page_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     # fewer images than readers get: one epoch is to take seconds
-    smaller = functools.partial(kma.datasets.load, train=64, val=24, test=16)
-    monkeypatch.setattr(kma.datasets, "load", smaller)
+    phantom = functools.partial(kma.datasets.load, "phantom", train=64, val=24, test=16)
+    monkeypatch.setattr(kma.datasets, "load", lambda _, **settings: phantom(**settings))
     monkeypatch.setattr(kma, "model_card", functools.partial(kma.model_card, classifier_steps=5))
     fewer_steps = functools.partial(kma.features.ClassifierFeatures, steps=5)
     monkeypatch.setattr(kma.features, "ClassifierFeatures", fewer_steps)
-    exec(compile(code_of(page), str(page), "exec"), {"__name__": "page"})
+    code, names = compile(code_of(page), str(page), "exec"), {"__name__": "page"}
+    # again in the same folder and session, on one backend: no backend makes a difference to that
+    for _ in range(2 if keras.config.backend() == "torch" else 1):
+        exec(code, names)
+
+
+@pytest.mark.backend_free
+@pytest.mark.parametrize("page", TO_COPY, ids=lambda path: path.name)
+def test_a_page_names_the_backend_before_it_imports_keras(page):
+    before, _, _ = page.read_text(encoding="utf-8").partition("import keras")
+    assert "KERAS_BACKEND" in before
+
+
+@pytest.mark.backend_free
+def test_the_picture_of_the_front_page_is_what_its_code_draws():
+    page = (REPOSITORY / "docs/index.md").read_text(encoding="utf-8")
+    assert 'kma.plotting.save(grid, "first_images.png")' in code_of(REPOSITORY / "docs/index.md")
+    assert "```{figure} _static/first_images.png" in page
+    assert (REPOSITORY / "docs/_static/first_images.png").is_file()
 
 
 def test_the_figures_of_the_training_page_are_those_of_the_results():
@@ -74,3 +100,27 @@ def test_the_figures_of_the_training_page_are_those_of_the_results():
 def cells_of(line):
     """Return the cells of a row of a table, or nothing."""
     return [cell.strip() for cell in line.strip().strip("|").split("|")] if "|" in line else []
+
+
+@pytest.mark.backend_free
+def test_the_accuracies_of_the_readme_are_those_of_the_results():
+    readme = " ".join((REPOSITORY / "README.md").read_text(encoding="utf-8").split())
+    found = [
+        json.loads((REPOSITORY / "docs/results/paper" / name / "results.json").read_text("utf-8"))
+        for name in ("breastmnist", "pneumoniamnist")
+    ]
+    ours = [f"{100 * each['classifier']['test_accuracy']['mean']:.2f}" for each in found]
+    assert f"{ours[0]} and {ours[1]} % test accuracy" in readme
+
+
+@pytest.mark.backend_free
+def test_the_short_trainings_of_the_study_page_are_those_of_the_results():
+    page = (REPOSITORY / "docs/study_results.md").read_text(encoding="utf-8")
+    path = REPOSITORY / "docs/results/studies/breastmnist/results.json"
+    arms = json.loads(path.read_text(encoding="utf-8"))["arms"]
+    rows = [cells_of(line) for line in page.splitlines()]
+    for name in ("none", "geometric"):
+        (row, _) = [cells for cells in rows if cells[1:2] == [f"`{name}`"]]  # short, then long
+        assert row[2:] == [
+            f"{arms[name][split]['auc']['values'][0]:.3f}" for split in ("val", "test")
+        ]
