@@ -28,7 +28,7 @@ from keras_medaug.study.planning import plan, policy_config
 from keras_medaug.study.policies import safe_policy as policy_of
 from keras_medaug.study.report import write_report
 from keras_medaug.study.results import summarise
-from keras_medaug.study.scheduling import check_executor, execute, plan_cells
+from keras_medaug.study.scheduling import check_executor, execute, plan_cells, tasks_of
 from keras_medaug.study.settings import Settings
 
 STATISTICS_SECONDS = 1.0  # of each arm, report and figures included
@@ -157,7 +157,7 @@ def run(
     part = "" if settings.train_fraction == 1 else f", {settings.train_fraction:g} of it"
     with Progress(f"study of {ds.name}{part}", verbose) as progress:
         plan_cells(progress, wanted)
-        progress.plan("statistics", STATISTICS_SECONDS * len(chosen))
+        progress.plan("statistics", STATISTICS_SECONDS * len(chosen), label="statistics and report")
         progress.announce()
         spent = execute(wanted, ds, executor, progress)
         with progress.part("statistics"):
@@ -314,11 +314,13 @@ def _check_installed() -> None:
 def _announcement(
     ds: Dataset, arms: Sequence[Arm], seeds: int, settings: Settings, cells: Sequence[Cell]
 ) -> str:
-    models = {cell.needs.key for cell in cells if cell.needs is not None}
-    classifiers = len(arms) * seeds
+    """Return what is about to be done. The tasks are those that the progress counts."""
+    tasks = tasks_of(cells)
+    models = sum(cell.kind == "generator" for cell, _ in tasks.values())
     images = math.ceil(ds.counts["train"] * settings.train_fraction)
     return (
-        f"Study of {ds.name}, {images} training images: {classifiers} classifiers of "
-        f"{settings.steps} steps, {len(models)} generative models of {settings.generator_steps}; "
-        f"{sum(cell.done for cell in cells)} of {len(cells)} cells are done already."
+        f"Study of {ds.name}, {images} training images. {len(tasks) + 1} tasks: a check of the "
+        f"data, {models} generative models of {settings.generator_steps} steps, "
+        f"{len(arms) * seeds} classifiers of {settings.steps} steps, statistics and report. "
+        f"{sum(done for _, done in tasks.values())} tasks are done already."
     )

@@ -581,7 +581,7 @@ def test_a_killed_run_goes_on_to_the_same_files(finished, tmp_path):
     with start(tmp_path) as process:
         text = process.stdout.read()
     assert process.returncode == 0
-    assert f"{len(done)} of 6 parts are done already" in text
+    assert f"{len(done)} of 8 parts are done already" in text
     assert len(list(tmp_path.rglob("result.json"))) == 6
     assert all(path.stat().st_mtime_ns == written for path, written in done.items())
     # The other run was in this process: so two processes agree as well.
