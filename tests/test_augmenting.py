@@ -191,8 +191,8 @@ def test_labels_by_a_classifier_and_the_filter(data, monkeypatch):
     assert card["labels"] == {"by": "classifier", "confidence": 0.01}
     assert card["counts"] == np.bincount(y_new, minlength=4).tolist()
     assert any("classifier's" in note for note in card["notes"])
-    lacking = [w > c for w, c in zip(card["requested"], card["counts"], strict=True)]
-    assert sum("too few passed" in note for note in card["notes"]) == sum(lacking)
+    assert card["requested"] != card["counts"]
+    assert sum("Too few images passed" in note for note in card["notes"]) == 1
     with pytest.raises(RuntimeError, match="passed the filter"):
         kma.augment(x, y, "cvae", labels="classifier", confidence=0.999, **options)
 

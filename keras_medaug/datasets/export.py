@@ -16,6 +16,7 @@ from keras_medaug.datasets.dataset import SPLITS, Dataset
 from keras_medaug.datasets.download import file_md5
 from keras_medaug.files import replacing, write_json_atomic
 from keras_medaug.metrics import copy_audit
+from keras_medaug.metrics.checking import listed
 from keras_medaug.progress import Report, check_verbose
 
 ORIGINS = ("synthetic", "real")
@@ -267,9 +268,14 @@ def _notes(card: dict[str, Any]) -> list[str]:
             *(f"The {k} is not recorded." for k in ("model", "seed") if card[k] is None),
         ]
     totals = np.sum(list(card["counts"].values()), axis=0).tolist()
-    for name, total in zip(card["class_names"], totals, strict=True):
-        if total < FEW:
-            notes.append(f"Class {name!r} has {total} images in all, fewer than {FEW}.")
+    few = [
+        f"{total} of {name!r}"
+        for name, total in zip(card["class_names"], totals, strict=True)
+        if total < FEW
+    ]
+    if few:
+        which = "One class has" if len(few) == 1 else f"{len(few)} classes have"
+        notes.append(f"{which} fewer than {FEW} images in all: {listed(few)}.")
     return notes
 
 

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from keras_medaug.checks import check_labels, check_positive, fail
+from keras_medaug.metrics.checking import class_word
 
 PLANS = ("balance", "proportional")
 FEW = 10  # real images of a class, below which a generator can hardly learn it
@@ -78,7 +79,7 @@ def warn_of_rare(
     144 synthetic images are planned of class 1, which has 1 real image: ...
     """
     rare = [
-        (str(label) if class_names is None else repr(class_names[label]), count, number)
+        (class_word(label, class_names), count, number)
         for label, (count, number) in enumerate(zip(counts, planned, strict=True))
         if number and count < FEW
     ]

@@ -1,5 +1,6 @@
 """What the checks of images and classifiers share: arguments, words, and SciPy."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -107,11 +108,11 @@ def statistics() -> Any:
     return stats
 
 
-def listed(numbers: list[int]) -> str:
-    """Return two numbers or more in words.
+def listed(words: Sequence[object]) -> str:
+    """Return words or numbers as an enumeration.
 
     Args:
-        numbers: The numbers.
+        words: One or more.
 
     Returns:
         Them, with commas, and "and" before the last.
@@ -119,7 +120,57 @@ def listed(numbers: list[int]) -> str:
     Example:
 
     >>> from keras_medaug.metrics.checking import listed
-    >>> listed([0, 2, 3])
-    '0, 2 and 3'
+    >>> listed([0, 2, 3]), listed(["a"])
+    ('0, 2 and 3', 'a')
     """
-    return f"{', '.join(map(str, numbers[:-1]))} and {numbers[-1]}"
+    *others, last = map(str, words)
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def class_words(labels: Sequence[int], class_names: Sequence[str] | None = None) -> str:
+    """Return what classes are called in a sentence.
+
+    Args:
+        labels: One class or more.
+        class_names: Names of all classes, or `None` for their numbers.
+
+    Returns:
+        "class" or "classes", and the names, in quotes where they are not numbers.
+
+    Example:
+
+    >>> from keras_medaug.metrics.checking import class_words
+    >>> class_words([1]), class_words([1], ["0", "1"]), class_words([0, 1], ["benign", "malignant"])
+    ('class 1', 'class 1', "classes 'benign' and 'malignant'")
+    """
+    names = [class_word(label, class_names) for label in labels]
+    return f"{'class' if len(names) == 1 else 'classes'} {listed(names)}"
+
+
+def class_word(label: int, class_names: Sequence[str] | None = None) -> str:
+    """Return the name of a class in quotes, or its number where that is all that is known."""
+    name = str(label) if class_names is None else class_names[label]
+    return name if name == str(label) else repr(name)
+
+
+def check_names(class_names: Sequence[str] | None, classes: int) -> None:
+    """Refuse names that are not one string for each class.
+
+    Args:
+        class_names: Names in the order of the labels, or `None`.
+        classes: Number of classes, at least.
+
+    Raises:
+        ValueError: If they are anything else.
+
+    Example:
+
+    >>> from keras_medaug.metrics.checking import check_names
+    >>> check_names(["benign", "malignant"], 2)
+    """
+    if class_names is None:
+        return
+    named = not isinstance(class_names, str) and all(isinstance(name, str) for name in class_names)
+    if not named or len(class_names) < classes:
+        expected = f"None, or {classes} names, one for each class in the order of the labels"
+        raise fail("class_names", repr(class_names), expected)

@@ -3,7 +3,7 @@
 Each returns a dictionary of plain numbers, whose `warning` is a sentence for a person, or `None`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from statistics import NormalDist
 from typing import Any
 
@@ -12,8 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from keras_medaug.checks import as_array, check_images, check_labels, check_positive, fail
 from keras_medaug.metrics.checking import (
+    check_names,
     check_predictions,
-    listed,
+    class_word,
     statistics,
 )
 from keras_medaug.metrics.collapsed_classifier import collapsed_classifier
@@ -31,7 +32,6 @@ __all__ = [
     "collapsed_classifier",
     "diversity",
     "label_agreement",
-    "listed",
     "lost_share",
     "near_duplicates",
     "pair_distances",
@@ -52,7 +52,10 @@ ROUNDING = 1e-3  # by how much transformed images may leave [0, 1]
 
 
 def prior_shift(
-    labels: ArrayLike, other_labels: ArrayLike, num_classes: int | None = None
+    labels: ArrayLike,
+    other_labels: ArrayLike,
+    num_classes: int | None = None,
+    class_names: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """Tell by how much the shares of the classes differ between two sets.
 
@@ -62,6 +65,7 @@ def prior_shift(
         labels: Classes of one set, such as training, shape `(n,)`.
         other_labels: Classes of the other, such as test, shape `(m,)`.
         num_classes: Number of classes; by default as many as the labels tell.
+        class_names: Names of the classes for the warning, or `None` for their numbers.
 
     Returns:
         A dictionary of plain numbers:
@@ -93,6 +97,7 @@ def prior_shift(
     ours = check_labels(labels, "labels", num_classes=num_classes)
     theirs = check_labels(other_labels, "other_labels", num_classes=num_classes)
     classes = num_classes or int(max(ours.max(), theirs.max())) + 1
+    check_names(class_names, classes)
     counts = [np.bincount(each, minlength=classes).astype(float) for each in (ours, theirs)]
     shares, other_shares = (each / each.sum() for each in counts)
     differences = np.abs(shares - other_shares)
@@ -101,9 +106,9 @@ def prior_shift(
     warning = None
     if largest > SHIFT and p < LEVEL:
         warning = (
-            f"Class {worst} is {shares[worst]:.1%} of one set and {other_shares[worst]:.1%} of the "
-            f"other (p = {p:.2g} for equal shares): accuracies depend on that, areas under the "
-            "curve do not."
+            f"Class {class_word(worst, class_names)} is {shares[worst]:.1%} of one set and "
+            f"{other_shares[worst]:.1%} of the other (p = {p:.2g} for equal shares): accuracies "
+            "depend on that, areas under the curve do not."
         )
     return {
         "shares": shares.tolist(),

@@ -19,6 +19,7 @@ from keras_medaug.datasets.dataset import SPLITS
 from keras_medaug.files import plain, write_json_atomic
 from keras_medaug.labels import OutOfFoldClassifier
 from keras_medaug.layers import GeometricAugmentation
+from keras_medaug.metrics.checking import class_word
 from keras_medaug.progress import Progress
 from keras_medaug.study.arm import ARMS, GENERATORS, SAFE, Arm, Function, resolve_arms
 from keras_medaug.study.cell import Cell
@@ -234,7 +235,8 @@ def _check_data(ds: Dataset) -> None:
             raise fail("ds", f"no {split} split", "a set with train, val and test")
         missing = set(range(ds.num_classes)) - set(ds.stored(split)[1].tolist())
         if missing:
-            got = f"no image of class {min(missing)} in the {split} split"
+            word = class_word(min(missing), ds.class_names)
+            got = f"no image of class {word} in the {split} split"
             raise fail("ds", got, "images of every class in every split")
 
 

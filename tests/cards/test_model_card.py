@@ -589,6 +589,12 @@ def nine_classes(count):
     )
 
 
+def test_warnings_speak_of_classes_by_name(stored):
+    of_classes = [each for each in stored["warnings"] if "class" in each.lower()]
+    assert any(repr(name) in " ".join(of_classes) for name in stored["data"]["class_names"])
+    assert not [each for each in of_classes if re.search(r"class(es)? \d", each, re.IGNORECASE)]
+
+
 def test_classes_with_too_few_images_take_one_line(tmp_path):
     data = nine_classes(10)
     model = kma.models.CVAE(

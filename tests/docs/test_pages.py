@@ -25,6 +25,16 @@ def code_of(page):
 WITH_CODE = [page for page in PAGES if code_of(page)]
 
 
+def test_long_names_do_not_widen_a_page():
+    """On a phone: names break, tables scroll, and lists of arguments take no more than the page."""
+    style = (REPOSITORY / "docs/_static/site.css").read_text(encoding="utf-8")
+    rules = dict(re.findall(r"^(\.bd-article[^{]*?) \{\n(.*?)\}", style, re.DOTALL | re.MULTILINE))
+    assert "overflow-wrap: anywhere" in rules[".bd-article"]
+    assert "white-space: normal" in rules[".bd-article span.pre"]
+    assert "minmax(0, 1fr)" in rules[".bd-article dl[class] dd dl.field-list"]
+    assert "overflow-x: auto" in rules[".bd-article table"]
+
+
 def test_there_are_pages_with_code():
     names = {page.stem for page in WITH_CODE}
     assert {
