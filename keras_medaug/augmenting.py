@@ -31,6 +31,7 @@ from keras_medaug.models.report_steps import ReportSteps
 from keras_medaug.models.saving import check_model_path, save_model
 from keras_medaug.models.step_times import expected_seconds
 from keras_medaug.progress import Progress, Report, check_verbosity, ignore
+from keras_medaug.result import Result
 from keras_medaug.seeds import derive_seed, resolve_seed
 
 __all__ = [
@@ -220,7 +221,7 @@ def augment(
         },
     }
     record["notes"] = notes_of(record)
-    return x_new, y_new, record
+    return x_new, y_new, Result(record)
 
 
 def _new_images(

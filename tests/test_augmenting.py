@@ -192,6 +192,7 @@ def test_labels_by_a_classifier_and_the_filter(data, monkeypatch):
     assert card["counts"] == np.bincount(y_new, minlength=4).tolist()
     assert any("classifier's" in note for note in card["notes"])
     assert card["requested"] != card["counts"]
+    assert len(repr(card).splitlines()) == len(card)  # a line for each key
     assert sum("Too few images passed" in note for note in card["notes"]) == 1
     with pytest.raises(RuntimeError, match="passed the filter"):
         kma.augment(x, y, "cvae", labels="classifier", confidence=0.999, **options)

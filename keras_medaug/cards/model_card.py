@@ -23,6 +23,7 @@ from keras_medaug.files import write_json_atomic, write_text_atomic
 from keras_medaug.labels import plan_labels
 from keras_medaug.metrics.space import compute_features
 from keras_medaug.progress import Progress
+from keras_medaug.result import returns_result
 from keras_medaug.seeds import resolve_seed
 
 FILES = ("model_card.html", "model_card.json")
@@ -31,6 +32,7 @@ LEAST, MOST = 100, 1000  # images that are made where nobody says how many
 Extractor = Callable[[NDArray], ArrayLike]
 
 
+@returns_result
 def model_card(
     model: keras.Model,
     ds: Dataset,

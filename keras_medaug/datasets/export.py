@@ -18,6 +18,7 @@ from keras_medaug.files import replacing, write_json_atomic
 from keras_medaug.metrics import copy_audit
 from keras_medaug.metrics.checking import listed
 from keras_medaug.progress import Report, check_verbose
+from keras_medaug.result import returns_result
 
 ORIGINS = ("synthetic", "real")
 FORMAT = 1
@@ -37,6 +38,7 @@ EXCESS = 4  # standard errors, beyond which more near copies than of held-out im
 FEW_HELD_OUT = 100  # images, below which their 1% quantile is hardly more than the nearest one
 
 
+@returns_result
 def save_npz(
     path: str | os.PathLike,
     data: Dataset,

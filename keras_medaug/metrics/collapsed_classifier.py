@@ -10,10 +10,12 @@ from numpy.typing import ArrayLike, NDArray
 from keras_medaug.checks import check_labels
 from keras_medaug.metrics.checking import check_names, check_predictions, class_words, statistics
 from keras_medaug.metrics.log_odds import class_scores
+from keras_medaug.result import returns_result
 
 LEVEL = 0.05  # p value, from which on a classifier cannot be told from chance
 
 
+@returns_result
 def collapsed_classifier(
     labels: ArrayLike, probabilities: ArrayLike, class_names: Sequence[str] | None = None
 ) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from keras_medaug.checks import check_images
 from keras_medaug.metrics.checking import check_label_pair, check_names, class_words
+from keras_medaug.result import returns_result
 from keras_medaug.seeds import resolve_seed
 
 SAMPLED = 200  # images of which all pairs are compared
@@ -40,6 +41,7 @@ class _Alike(NamedTuple):
         return self.correlation > ALIKE
 
 
+@returns_result
 def diversity(
     images: ArrayLike,
     real: ArrayLike,

@@ -18,8 +18,10 @@ from keras_medaug.metrics.guards import (
     predicted,
     recalls,
 )
+from keras_medaug.result import returns_result
 
 
+@returns_result
 def label_fidelity(
     predict: Any,
     images: ArrayLike,

@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from keras_medaug.checks import check_positive, fail
 from keras_medaug.metrics.samples import LEVELS, check_pair
+from keras_medaug.result import returns_result
 
 PER_COMPONENT = 10  # samples for each dimension, fewer of which are few
 FEW_COMPONENTS = 32
@@ -15,6 +16,7 @@ LARGEST_GROUPS = 2**26  # values that the second moments of all groups may have
 SIMULATED = (10, 500)  # at least, and over the dimensions: the more of these, the less noise
 
 
+@returns_result
 def frechet_distance(
     real: ArrayLike,
     synthetic: ArrayLike,

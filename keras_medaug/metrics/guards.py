@@ -21,6 +21,7 @@ from keras_medaug.metrics.collapsed_classifier import collapsed_classifier
 from keras_medaug.metrics.diversity import FEW_APART, diversity, pair_distances
 from keras_medaug.metrics.duplicates import NEAR, near_duplicates
 from keras_medaug.metrics.space import as_floats
+from keras_medaug.result import returns_result
 
 __all__ = [
     "FEW_APART",
@@ -51,6 +52,7 @@ ROUNDING = 1e-3  # by how much transformed images may leave [0, 1]
 # ---- prior shift ----------------------------------------------------------------------------
 
 
+@returns_result
 def prior_shift(
     labels: ArrayLike,
     other_labels: ArrayLike,
@@ -129,6 +131,7 @@ def _homogeneity(counts: NDArray) -> float:
 # ---- label-unsafe geometry ------------------------------------------------------------------
 
 
+@returns_result
 def label_agreement(
     predict: Any,
     images: ArrayLike,

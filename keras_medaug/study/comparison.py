@@ -72,6 +72,13 @@ class Comparison:
     equivalent: bool
     verdict: str
 
+    def __repr__(self) -> str:
+        low, high = self.ci95_images
+        return (
+            f"<Comparison: {self.verdict}, AUC {self.mean_difference:+.3f}, 95% interval over "
+            f"seeds and images {low:+.3f} to {high:+.3f}, {self.seeds} seeds>"
+        )
+
 
 @dataclass(frozen=True)
 class _Spread:

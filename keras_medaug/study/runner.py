@@ -21,6 +21,7 @@ from keras_medaug.labels import OutOfFoldClassifier
 from keras_medaug.layers import GeometricAugmentation
 from keras_medaug.metrics.checking import class_word
 from keras_medaug.progress import Progress
+from keras_medaug.result import returns_result
 from keras_medaug.study.arm import ARMS, GENERATORS, SAFE, Arm, Function, resolve_arms
 from keras_medaug.study.cell import Cell
 from keras_medaug.study.classifying import new_classifier
@@ -35,6 +36,7 @@ from keras_medaug.study.settings import Settings
 STATISTICS_SECONDS = 1.0  # of each arm, report and figures included
 
 
+@returns_result
 def run(
     ds: Dataset,
     arms: Iterable[str | Function] = ARMS,
@@ -174,6 +176,7 @@ def run(
     return results
 
 
+@returns_result
 def sweep(
     ds: Dataset, train_fractions: Sequence[float] = (0.1, 0.25, 0.5, 1.0), **options: Any
 ) -> dict[float, dict[str, Any]]:

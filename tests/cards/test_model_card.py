@@ -589,6 +589,12 @@ def nine_classes(count):
     )
 
 
+def test_the_card_that_is_returned_does_not_flood_a_notebook(written):
+    lines = repr(written[1]).splitlines()
+    assert len(lines) == len(written[1])
+    assert max(map(len, lines)) < 100
+
+
 def test_warnings_speak_of_classes_by_name(stored):
     of_classes = [each for each in stored["warnings"] if "class" in each.lower()]
     assert any(repr(name) in " ".join(of_classes) for name in stored["data"]["class_names"])
