@@ -1,5 +1,7 @@
 """From a small labelled set to synthetic images with labels, in one call."""
 
+from __future__ import annotations
+
 import inspect
 import math
 import os

@@ -3,6 +3,8 @@
 Matplotlib is imported where it is used: install it with `pip install "keras-medaug[plot]"`.
 """
 
+from __future__ import annotations
+
 import io
 import math
 import os
@@ -40,7 +42,7 @@ FITTED = ("aligned", "registered", "smoothed")  # spaces of which pairs are flip
 PAIR_KEYS = {"image", "training", "space", "distance", "relative"}
 
 
-def image_grid(images: ArrayLike, columns: int = 10, title: str | None = None) -> "Figure":
+def image_grid(images: ArrayLike, columns: int = 10, title: str | None = None) -> Figure:
     """Draw images side by side, row by row.
 
     Args:
@@ -78,7 +80,7 @@ def before_after(
     after: ArrayLike,
     labels: tuple[str, str] = ("before", "after"),
     title: str | None = None,
-) -> "Figure":
+) -> Figure:
     """Draw images in a row, and under each what became of it.
 
     Args:
@@ -124,7 +126,7 @@ def loss_curves(
     title: str | None = None,
     panels: Sequence[Sequence[str]] | None = None,
     ylabel: str | Sequence[str] = "loss",
-) -> "Figure":
+) -> Figure:
     """Draw values by epoch.
 
     Args:
@@ -190,7 +192,7 @@ def bars_with_intervals(
     ylabel: str | None = None,
     lines: Mapping[str, float] | None = None,
     limits: tuple[float, float] | None = None,
-) -> "Figure":
+) -> Figure:
     """Draw bars, one of each series in every group, each with its value and interval.
 
     Args:
@@ -257,7 +259,7 @@ def nearest_pairs(
     training: ArrayLike,
     audit: Mapping[str, Any],
     title: str | None = None,
-) -> "Figure":
+) -> Figure:
     """Draw images beside the training images that they may be copies of.
 
     The suspects of a memorization check are drawn or, with fewer than its `pairs`, those.
@@ -313,7 +315,7 @@ def nearest_pairs(
     return figure
 
 
-def save(figure: "Figure", path: str | os.PathLike) -> None:
+def save(figure: Figure, path: str | os.PathLike) -> None:
     """Write a figure to a file; the same figure gives the same file, byte by byte.
 
     Args:
@@ -343,14 +345,14 @@ def save(figure: "Figure", path: str | os.PathLike) -> None:
 # ---- parts ----------------------------------------------------------------------------------
 
 
-def png(figure: "Figure") -> bytes:
+def png(figure: Figure) -> bytes:
     """Return a figure as the content of a PNG file."""
     content = io.BytesIO()
     figure.savefig(content, format="png", dpi=DPI, metadata=NO_VERSION)
     return content.getvalue()
 
 
-def new_figure(size: tuple[float, float]) -> "Figure":
+def new_figure(size: tuple[float, float]) -> Figure:
     """Return an empty figure that no window and no list of open figures knows of."""
     try:
         from matplotlib.figure import Figure
@@ -368,7 +370,7 @@ def _grid_size(images: NDArray, rows: int, columns: int, titled: bool) -> tuple[
     return max(pixel * width * columns, 3.0), pixel * height * rows + (0.4 if titled else 0.0)
 
 
-def _draw_mosaic(axes: "Axes", images: NDArray, rows: int, columns: int) -> None:
+def _draw_mosaic(axes: Axes, images: NDArray, rows: int, columns: int) -> None:
     """Draw all images as one, with white gaps; what is missing in the last row stays white."""
     axes.imshow(_mosaic(images, rows, columns), vmin=0, vmax=255, interpolation="antialiased")
     axes.set_xticks([])
@@ -441,7 +443,7 @@ def _place(series: Mapping[str, Sequence[float | None]], group: int, name: str) 
 
 
 def _draw_bars(
-    axes: "Axes",
+    axes: Axes,
     places: Sequence[float],
     values: Sequence[float | None],
     intervals: Sequence[tuple[float, float] | None],
@@ -467,7 +469,7 @@ def _draw_bars(
         )
 
 
-def tidy(axes: "Axes") -> None:
+def tidy(axes: Axes) -> None:
     """Take away what is not needed to read the values."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=SMALL)
@@ -475,7 +477,7 @@ def tidy(axes: "Axes") -> None:
     axes.set_axisbelow(True)
 
 
-def set_title(figure: "Figure", title: str | None) -> None:
+def set_title(figure: Figure, title: str | None) -> None:
     if title is not None:
         # A letter is about half as wide as it is high; a small figure gets smaller ones.
         fitting = figure.get_figwidth() * 72 / (0.58 * max(len(title), 1))

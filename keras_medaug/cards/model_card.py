@@ -1,5 +1,7 @@
 """A card of a generative model: what its images are, on one page."""
 
+from __future__ import annotations
+
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence

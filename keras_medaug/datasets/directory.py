@@ -1,5 +1,7 @@
 """A data set from a folder of image files, one sub-folder per class."""
 
+from __future__ import annotations
+
 import hashlib
 import itertools
 import os

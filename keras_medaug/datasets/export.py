@@ -1,5 +1,7 @@
 """Saving a data set as a file in MedMNIST layout, with a card that says what the images are."""
 
+from __future__ import annotations
+
 import json
 import os
 from contextlib import ExitStack

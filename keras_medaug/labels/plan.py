@@ -1,5 +1,7 @@
 """How many synthetic images each class gets."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 
 import numpy as np

@@ -1,5 +1,7 @@
 """Whether a classifier never gives some class, or ranks images no better than by chance."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Sequence
 from typing import Any

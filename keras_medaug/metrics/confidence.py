@@ -1,5 +1,7 @@
 """The paper's confidence measure."""
 
+from __future__ import annotations
+
 import numpy as np
 from numpy.typing import ArrayLike
 

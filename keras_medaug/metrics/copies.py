@@ -1,5 +1,7 @@
 """Whether images are copies of training images, as far as distances tell."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any
 

@@ -1,5 +1,7 @@
 """Whether a generator's images differ from each other as real ones do."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 

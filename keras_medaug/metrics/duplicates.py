@@ -1,5 +1,7 @@
 """Images of one split that are in another, or twice in one: as they are, flipped or turned."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any

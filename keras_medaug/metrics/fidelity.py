@@ -1,5 +1,7 @@
 """Whether synthetic images show the classes that they are said to show."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Sequence
 from statistics import NormalDist

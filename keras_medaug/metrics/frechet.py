@@ -1,5 +1,7 @@
 """The Frechet distance of two sets of features."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

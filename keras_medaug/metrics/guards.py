@@ -3,6 +3,8 @@
 Each returns a dictionary of plain numbers, whose `warning` is a sentence for a person, or `None`.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from statistics import NormalDist
 from typing import Any

@@ -1,5 +1,7 @@
 """The kernel distance of two sets of features."""
 
+from __future__ import annotations
+
 import functools
 from collections.abc import Iterable, Iterator
 from typing import Any

@@ -1,5 +1,7 @@
 """Precision, recall, density and coverage of two sets of features."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from typing import Any
 

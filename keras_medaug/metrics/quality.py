@@ -1,5 +1,7 @@
 """How good synthetic images are, beside what real ones would get."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 

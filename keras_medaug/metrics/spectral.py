@@ -1,5 +1,7 @@
 """The distance of two sets of images by their power at each spatial frequency."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any
 

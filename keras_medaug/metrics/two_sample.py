@@ -1,5 +1,7 @@
 """The classifier two-sample test: can a simple model tell synthetic from real images?"""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from typing import Any
 

@@ -1,5 +1,7 @@
 """The study: does it help?"""
 
+from __future__ import annotations
+
 import json
 import math
 import os

@@ -1,5 +1,7 @@
 """A pool of processes of which one may die without the others."""
 
+from __future__ import annotations
+
 import os
 import queue
 import threading
