@@ -69,7 +69,7 @@ def image_grid(images: ArrayLike, columns: int = 10, title: str | None = None) -
     checked = check_images(images, "images")
     columns = min(check_positive(columns, "columns", integer=True), len(checked))
     rows = math.ceil(len(checked) / columns)
-    figure = new_figure(_grid_size(checked, rows, columns, titled=title is not None))
+    figure = new_figure(_grid_size(checked, rows, columns, title))
     _draw_mosaic(figure.add_subplot(), checked, rows, columns)
     set_title(figure, title)
     return figure
@@ -109,7 +109,7 @@ def before_after(
     below = check_images(after, "after", above.shape[1:])
     if len(above) != len(below):
         raise fail("after", f"{len(below)} images", f"{len(above)}, as in `before`")
-    width, height = _grid_size(above, 2, len(above), titled=title is not None)
+    width, height = _grid_size(above, 2, len(above), title)
     margin = 0.3 + 0.09 * max(map(len, labels))  # inches of the labels
     figure = new_figure((max(width + margin, 4.0), height + 0.1))
     # The layout makes room for a label of the axis as if it were not turned: a little too little.
@@ -363,11 +363,12 @@ def new_figure(size: tuple[float, float]) -> Figure:
     return Figure(figsize=size, layout="constrained")
 
 
-def _grid_size(images: NDArray, rows: int, columns: int, titled: bool) -> tuple[float, float]:
+def _grid_size(images: NDArray, rows: int, columns: int, title: str | None) -> tuple[float, float]:
     """Return width and height in inches that show the images without distortion."""
     height, width = images.shape[1:3]
     pixel = max(CELL, 1.6 / columns) / max(height, width)
-    return max(pixel * width * columns, 3.0), pixel * height * rows + (0.4 if titled else 0.0)
+    for_title = 0.0 if title is None else 0.2 + 0.2 * len(title.splitlines())
+    return max(pixel * width * columns, 3.0), pixel * height * rows + for_title
 
 
 def _draw_mosaic(axes: Axes, images: NDArray, rows: int, columns: int) -> None:
@@ -480,5 +481,6 @@ def tidy(axes: Axes) -> None:
 def set_title(figure: Figure, title: str | None) -> None:
     if title is not None:
         # A letter is about half as wide as it is high; a small figure gets smaller ones.
-        fitting = figure.get_figwidth() * 72 / (0.58 * max(len(title), 1))
+        longest = max([1, *map(len, title.splitlines())])
+        fitting = figure.get_figwidth() * 72 / (0.58 * longest)
         figure.suptitle(title, fontsize=min(TITLE, fitting))
