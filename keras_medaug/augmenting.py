@@ -18,7 +18,15 @@ from keras_medaug.assessment.record import describe_set, measure_record, notes_o
 from keras_medaug.assessment.shown_labels import FOLDS as LABEL_FOLDS
 from keras_medaug.assessment.shown_labels import STEPS as LABEL_STEPS
 from keras_medaug.assessment.shown_labels import see_labels
-from keras_medaug.checks import check_images, check_labels, check_positive, check_share, fail
+from keras_medaug.checks import (
+    are_names,
+    check_class_names,
+    check_images,
+    check_labels,
+    check_positive,
+    check_share,
+    fail,
+)
 from keras_medaug.datasets.export import describe_model
 from keras_medaug.labels import OutOfFoldClassifier, plan_labels
 from keras_medaug.labels.label_filter import LabelFilter
@@ -51,7 +59,7 @@ METHODS: dict[str, type[GenerativeModel]] = {"cvae": CVAE, "dcgan": DCGAN, "vaeg
 LABELS = ("conditional", "classifier")
 CLASSIFIER_STEPS = 500
 # What is set for a model, not by the user.
-FIXED = {"self", "kwargs", "image_shape", "num_classes", "seed", "augmentation"}
+FIXED = {"self", "kwargs", "image_shape", "num_classes", "seed", "augmentation", "class_names"}
 
 
 def augment(
@@ -68,8 +76,9 @@ def augment(
     seed: int | None = None,
     verbose: int | str = "auto",
     save: str | os.PathLike | None = None,
+    class_names: Sequence[str] | None = None,
     **settings: Any,
-) -> tuple[NDArray[np.float32], NDArray[np.int32], dict[str, Any]]:
+) -> tuple[NDArray[np.float32], NDArray[Any], dict[str, Any]]:
     """Train a generative model on a labelled set, and make images with labels.
 
     The provenance record says what was done and what the images are. It begins with `summary`: how
@@ -82,7 +91,8 @@ def augment(
 
     Args:
         x: Training images, `(n, h, w, c)`, floats in [0, 1] or `uint8`. Leave test images out.
-        y: Their labels, integers `(n,)`: two classes or more, of which every one occurs.
+        y: Their labels, integers or names of `class_names`, `(n,)` or `(n, 1)`: two classes or
+            more, of which every one occurs.
         method: `"cvae"`, `"dcgan"` or `"vaegan"`.
         per_class: How many images each class gets; see `keras_medaug.labels.plan_labels`.
         steps: Training steps of the model, rounded up to whole epochs.
@@ -99,12 +109,14 @@ def augment(
         verbose: 0 or `False`: nothing is shown; 1, `True` or `"auto"`: progress, on standard error,
             with the time left; 2: also a line per epoch with the losses, as in `keras.Model.fit`.
         save: A file that does not exist yet, ending in `.keras`, for the trained model; or `None`.
+        class_names: One distinct name per class, in the order of the labels; or `None`. Labels, and
+            the classes of `per_class`, may then be names. A conditional model keeps the names.
         **settings: Further arguments of the model, such as `latent_dim`.
 
     Returns:
-        `(x_new, y_new, record)`: images, `float32` in [0, 1]; their labels, in ascending order; and
-        the record, a dictionary that JSON can hold. Fewer images than were asked for come where too
-        few pass the filter. The record holds:
+        `(x_new, y_new, record)`: images, `float32` in [0, 1]; their labels, in the order of the
+        classes, names where `y` has names; and the record, a dictionary that JSON can hold. Fewer
+        images than were asked for come where too few pass the filter. The record holds:
 
         - `summary`: the first sentence to read;
         - `two_sample`: a classifier that tells the images from training images, and its reference
@@ -112,7 +124,8 @@ def augment(
         - `warnings`: sentences, the same as those of `model_card`;
         - `method`, `model` (class, configuration, steps), `seed`, `images_seed` (that of
           `generate`), `labels` (where they come from), `fidelity` (or null);
-        - `counts` and `requested` by class, `generated` (how many images were made to get them);
+        - `class_names` (or null), `counts` and `requested` by class, `generated` (how many images
+          were made to get them);
         - `copy_audit` (`metrics.copy_audit`), `quality` (`metrics.sample_quality` in the space of
           pixels, or null) and `readings` (whether its numbers are worse than the reference values,
           and how small a difference would have been seen), `sharpness`
@@ -140,12 +153,13 @@ def augment(
     ((12, 8, 8, 1), [0, 0, 0, 1, 1, 1], [3, 3, 3, 3])
     """
     images = check_images(x, "x")
-    classes = check_labels(y, "y", len(images), every_class=True)
+    names = None if class_names is None else check_class_names(class_names)
+    classes = check_labels(y, "y", len(images), every_class=True, class_names=names)
     if not classes.any():
         raise fail("y", "one class", "two classes or more")
     if held_out is not None:
         held_out = check_images(held_out, "held_out", images.shape[1:])
-    wanted = plan_labels(classes, per_class)
+    wanted = plan_labels(classes, per_class, class_names=names)
     if not len(wanted):
         raise fail("per_class", repr(per_class), "a plan in which some class gets an image")
     check_verbosity(verbose)
@@ -165,6 +179,7 @@ def augment(
         count if conditional else None,
         derive_seed(seed, method),
         settings,
+        class_names=names if conditional else None,
     )
     judge, fidelity_record = None, None
     unseen = images[:0] if held_out is None else held_out
@@ -185,17 +200,18 @@ def augment(
             progress, model, wanted, images, classes, batch_size, seed, confidence, judge
         )
         sets = ImageSets(
-            in_8_bits(x_new), in_8_bits(images), in_8_bits(unseen), y_new, classes, seed=seed
-        )
+            in_8_bits(x_new), in_8_bits(images), in_8_bits(unseen), y_new, classes, seed=seed,
+            class_names=names,
+        )  # fmt: skip
         with progress.part("labels") as report:
             shown = see_labels(
                 x_new, y_new, images, classes, batch_size, min(steps, LABEL_STEPS), seed, judge,
-                report,
+                report, names,
             )  # fmt: skip
         with progress.part("copies") as report:
             audit = copy_audit(x_new, images, held_out, verbose=report)
         requested = np.bincount(wanted, minlength=count).tolist()
-        rare = warn_of_rare(np.bincount(classes).tolist(), requested)
+        rare = warn_of_rare(np.bincount(classes).tolist(), requested, names)
         described = describe_model(model)
         with progress.part("quality") as report:
             measured = measure_record(sets, audit, shown, described["steps"], rare, report)
@@ -208,6 +224,7 @@ def augment(
         "seed": seed,
         "images_seed": derive_seed(seed, "images"),
         "labels": {"by": labels, "confidence": None if conditional else confidence},
+        "class_names": names,
         "requested": requested,
         "counts": np.bincount(y_new, minlength=count).tolist(),
         "generated": made,
@@ -223,7 +240,7 @@ def augment(
         },
     }
     record["notes"] = notes_of(record)
-    return x_new, y_new, Result(record)
+    return x_new, np.array(names)[y_new] if are_names(y) else y_new, Result(record)
 
 
 def _new_images(
@@ -305,6 +322,7 @@ def new_generator(
     seed: int,
     settings: Mapping[str, Any],
     argument: str = "settings",
+    class_names: Sequence[str] | None = None,
 ) -> GenerativeModel:
     """Return a compiled model that has yet to be trained.
 
@@ -315,6 +333,7 @@ def new_generator(
         seed: Integer seed.
         settings: Further arguments of the model.
         argument: Name under which these are reported.
+        class_names: Names of the classes of a conditional model, or `None`.
 
     Returns:
         The model.
@@ -331,7 +350,9 @@ def new_generator(
     if method not in METHODS:
         raise fail("method", repr(method), f"one of {', '.join(METHODS)}")
     check_settings(METHODS[method], settings, argument)
-    model = METHODS[method](image_shape, num_classes=num_classes, seed=seed, **settings)
+    model = METHODS[method](
+        image_shape, num_classes=num_classes, seed=seed, class_names=class_names, **settings
+    )
     model.compile()
     return model
 

@@ -5,22 +5,32 @@ the rest of the package works with. ``uint8`` images stay ``uint8``: they are sc
 so that a large set never becomes a float copy of itself.
 """
 
-import itertools
 from collections.abc import Sequence
 
-import keras
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from keras_medaug.array_checks import as_array, fail, flat
+from keras_medaug.label_checks import are_names, check_class_names, check_labels, labels_of_all
+
+__all__ = [
+    "are_names",
+    "as_array",
+    "check_class_names",
+    "check_flag",
+    "check_image_shape",
+    "check_images",
+    "check_labels",
+    "check_positive",
+    "check_share",
+    "fail",
+    "flat",
+    "labels_of_all",
+]
 
 MIN_SIZE = 8
 MAX_SIZE = 256
 CHANNELS = (1, 3)
-LARGEST_LABEL = 2**31 - 1
-
-
-def fail(argument: str, got: object, expected: str) -> ValueError:
-    """Return the `ValueError` that every check raises: argument, what came, what was expected."""
-    return ValueError(f"`{argument}`: got {got}; expected {expected}.")
 
 
 def check_image_shape(
@@ -64,34 +74,6 @@ def check_image_shape(
     return height, width, channels
 
 
-def as_array(values: ArrayLike, argument: str) -> NDArray:
-    """Return `values` as an array; a ragged list is none.
-
-    Args:
-        values: An array, a tensor on any device, or nested lists.
-        argument: Name under which the value is reported.
-
-    Returns:
-        A NumPy array; `bfloat16`, which NumPy does not know, becomes `float32`.
-
-    Raises:
-        ValueError: If it is no array.
-
-    Example:
-
-    >>> from keras_medaug.checks import as_array
-    >>> as_array([[1, 2], [3, 4]], "x").shape
-    (2, 2)
-    """
-    try:
-        if keras.ops.is_tensor(values):
-            values = keras.ops.convert_to_numpy(values)
-        array = np.asarray(values)
-    except (TypeError, ValueError) as error:
-        raise fail(argument, f"a {type(values).__name__} that is no array", "an array") from error
-    return array.astype("float32") if array.dtype.name == "bfloat16" else array
-
-
 def check_images(
     images: ArrayLike,
     argument: str = "x",
@@ -120,16 +102,12 @@ def check_images(
     dtype('float32')
     """
     array = as_array(images, argument)
-    if array.ndim != 4:
-        raise fail(
-            argument,
-            f"shape {array.shape}",
-            "four axes (n, height, width, channels), channels last",
-        )
+    _check_axes(array, argument)
     if array.shape[0] == 0:
         raise fail(argument, f"shape {array.shape}", "at least one image")
     if array.dtype != np.uint8 and not np.issubdtype(array.dtype, np.floating):
-        raise fail(argument, f"dtype {array.dtype}", "floats in [0, 1], or uint8 in [0, 255]")
+        expected = "floats in [0, 1], or uint8 in [0, 255]"
+        raise fail(argument, f"dtype {array.dtype}", expected + _as_pixels(array))
     check_image_shape(array.shape[1:], f"{argument}.shape[1:]")
     if image_shape is not None and tuple(array.shape[1:]) != tuple(image_shape):
         raise fail(
@@ -149,53 +127,35 @@ def check_images(
     return array.astype(np.float32, copy=False)
 
 
-def check_labels(
-    labels: ArrayLike,
-    argument: str = "y",
-    count: int | None = None,
-    num_classes: int | None = None,
-    every_class: bool = False,
-) -> NDArray[np.int32]:
-    """Return `labels` as an `int32` vector if they are class indices.
+def _check_axes(array: NDArray, argument: str) -> None:
+    """Refuse what is no batch of images with the channels last, and say how to make one of it."""
+    shape, got = array.shape, f"shape {array.shape}"
+    expected = "four axes (n, height, width, channels), channels last"
+    if array.dtype == object and array.ndim < 4:
+        got += " of objects"
+        expected += "; `np.stack(list(x))` makes an array of images of one shape"
+    elif array.ndim == 2:
+        expected += "; `.reshape(-1, height, width, 1)` where each row has the pixels of an image"
+    elif array.ndim == 3 and shape[-1] in CHANNELS:
+        expected += "; `x[np.newaxis]` makes a batch of one image"
+    elif array.ndim == 3:
+        expected += "; `x[..., np.newaxis]` adds the channels of gray images"
+    elif array.ndim == 4 and shape[1] in CHANNELS and shape[-1] not in CHANNELS:
+        expected += "; `np.moveaxis(x, 1, -1)` moves the channels there"
+    elif array.ndim == 4:
+        return
+    raise fail(argument, got, expected)
 
-    Args:
-        labels: Integers, shape `(n,)`.
-        argument: Name under which the value is reported.
-        count: How many there must be, or `None` for any number above zero.
-        num_classes: Labels must be in `[0, num_classes)`; `None` asks for non-negative ones.
-        every_class: Whether each class must occur at least once.
 
-    Returns:
-        The labels as `int32`, shape `(n,)`.
-
-    Raises:
-        ValueError: On another shape or type, a label outside the range, or a missing class.
-
-    Example:
-
-    >>> from keras_medaug.checks import check_labels
-    >>> check_labels([0, 1, 1], num_classes=2)
-    array([0, 1, 1], dtype=int32)
-    """
-    array = as_array(labels, argument)
-    if array.ndim != 1:
-        raise fail(argument, f"shape {array.shape}", "one axis (n,), a class index per image")
-    if array.shape[0] == 0:
-        raise fail(argument, "no label", "at least one label")
-    if count is not None and array.shape[0] != count:
-        raise fail(argument, f"{array.shape[0]} labels", f"{count}, one per image")
-    if not np.issubdtype(array.dtype, np.integer):
-        raise fail(argument, f"dtype {array.dtype}", "integers")
-    low, high = int(array.min()), int(array.max())
-    top = "" if num_classes is None else f", {num_classes})"
-    if low < 0 or (num_classes is not None and high >= num_classes):
-        expected = f"labels in [0{top}" if num_classes is not None else "labels of 0 or more"
-        raise fail(argument, f"labels from {low} to {high}", expected)
-    if high > LARGEST_LABEL:
-        raise fail(argument, f"labels up to {high}", f"labels of at most {LARGEST_LABEL}")
-    if every_class:
-        _check_every_class(array, argument, high + 1 if num_classes is None else num_classes)
-    return array.astype(np.int32, copy=False)
+def _as_pixels(array: NDArray) -> str:
+    """Return how to make pixels of values of another type."""
+    if array.dtype.kind == "b":
+        return '; `.astype("float32")` makes 0 and 1 of them'
+    if array.dtype.kind in "iu" and array.min() >= 0:
+        if array.max() <= 255:
+            return '; `.astype("uint8")` where these are 8-bit values'
+        return "; divide by the largest value that there can be"
+    return '; `.astype("float32")` where the values are numbers' * (array.dtype == object)
 
 
 def check_flag(value: bool, argument: str) -> bool:
@@ -245,19 +205,6 @@ def check_share(value: float, argument: str) -> float:
     if isinstance(value, bool) or not isinstance(value, numbers) or not 0 < value < 1:
         raise fail(argument, repr(value), "a number in (0, 1)")
     return float(value)
-
-
-def _check_every_class(labels: NDArray, argument: str, classes: int) -> None:
-    present = set(np.unique(labels).tolist())
-    missing = list(itertools.islice((c for c in range(classes) if c not in present), 5))
-    if missing:
-        total = classes - len(present)
-        more = f" and {total - len(missing)} more" if total > len(missing) else ""
-        raise fail(
-            argument,
-            f"no image of class {', '.join(map(str, missing))}{more}",
-            f"at least one image of each of the {classes} classes",
-        )
 
 
 def check_positive(value: float, argument: str, integer: bool = False, zero: bool = False):

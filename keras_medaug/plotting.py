@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from keras_medaug.checks import check_images, check_positive, fail
+from keras_medaug.checks import as_array, check_images, check_positive, fail, flat
 from keras_medaug.files import replacing
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ def loss_curves(
     all_axes = figure.subplots(1, len(chosen), squeeze=False)[0]
     for axes, (names, label) in zip(all_axes, chosen, strict=True):
         for number, name in enumerate(names):
-            values = np.asarray(history[name], dtype="float64")
+            values = flat(as_array(history[name], f"history[{name!r}]")).astype("float64")
             axes.plot(
                 np.arange(1, len(values) + 1),
                 values,

@@ -18,8 +18,8 @@ REPOSITORY = Path(__file__).parents[1]
 
 # The parts of the package whose helpers use NumPy alone: the examples in their docstrings run once.
 NUMPY_ALONE = {
-    "checks", "datasets", "files", "metrics", "plotting", "progress", "seeds", "status_line",
-    "time_left",
+    "array_checks", "checks", "datasets", "files", "label_checks", "metrics", "plotting",
+    "progress", "seeds", "status_line", "time_left",
 }  # fmt: skip
 
 

@@ -162,7 +162,7 @@ def test_the_record_warns_as_the_card_does(data, tmp_path, monkeypatch):
     monkeypatch.setitem(augmenting.METHODS, "cvae", Stuck)
     x_new, y_new, record = kma.augment(
         x, y, "cvae", per_class=10, steps=2, held_out=data.val[0], seed=0, verbose=0,
-        **TINY["cvae"],
+        class_names=data.class_names, **TINY["cvae"],
     )  # fmt: skip
     model = kma.models.CVAE((8, 8, 1), num_classes=4, **TINY["cvae"])
     card = kma.model_card(
@@ -170,6 +170,7 @@ def test_the_record_warns_as_the_card_does(data, tmp_path, monkeypatch):
     )
     assert any("exact copies of training images" in text for text in record["warnings"])
     assert any("may be one image over and over" in text for text in record["warnings"])
+    assert any(repr(data.class_names[0]) in text for text in record["warnings"])
     for text in record["warnings"]:
         if not text.startswith(("Suspected copies", "In the space", "The classifier", "A class")):
             assert text in card["warnings"]
@@ -251,3 +252,36 @@ def test_the_images_can_be_saved(data, tmp_path):
     card = kma.datasets.save_npz(tmp_path / "a.npz", made, origin="synthetic", source=data)
     assert card["counts"]["train"] == [3, 3, 3, 3]
     assert len(kma.datasets.from_npz(tmp_path / "a.npz").train[1]) == 12
+
+
+@pytest.mark.one_backend
+@pytest.mark.parametrize("labels", augmenting.LABELS)
+def test_names_give_names(data, monkeypatch, labels):
+    monkeypatch.setattr(augmenting, "CLASSIFIER_STEPS", 2)
+    x, y = data.stored("train")
+    options = {"steps": 2, "seed": 0, "verbose": 0, "labels": labels, "confidence": 1e-9}
+    names = ["blob", "cross", "disk", "ring"]
+    by_name, names_new, record = kma.augment(
+        x, np.array(names)[y], "cvae", per_class=dict.fromkeys(names, 2), class_names=names,
+        **options, **TINY["cvae"],
+    )  # fmt: skip
+    by_number, y_new, other = kma.augment(x, y, "cvae", per_class=2, **options, **TINY["cvae"])
+    np.testing.assert_array_equal(by_name, by_number)
+    assert names_new.tolist() == [names[label] for label in y_new]
+    assert record["class_names"] == names
+    assert other["class_names"] is None
+    known = names if labels == "conditional" else None
+    assert record["model"]["config"]["class_names"] == known
+    assert json.loads(json.dumps(record)) == record
+
+
+@pytest.mark.one_backend
+def test_names_that_are_not_known_are_refused_before_training(data):
+    x, y = data.stored("train")
+    names = ["blob", "cross", "disk", "ring"]
+    with pytest.raises(ValueError, match=r"`y`: got names, such as .*class_names="):
+        kma.augment(x, np.array(names)[y], "cvae")
+    with pytest.raises(ValueError, match=r"`y`: got names that are not known: 'ring'"):
+        kma.augment(x, np.array(names)[y], "cvae", class_names=["blob", "cross", "disk", "Ring"])
+    with pytest.raises(ValueError, match=r"`per_class`: got class 'star'.*among blob, cross"):
+        kma.augment(x, y, "cvae", per_class={"star": 1}, class_names=names)

@@ -14,7 +14,15 @@ import keras
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from keras_medaug.checks import check_images, check_labels, check_positive, fail
+from keras_medaug.checks import (
+    are_names,
+    as_array,
+    check_images,
+    check_labels,
+    check_positive,
+    fail,
+    flat,
+)
 from keras_medaug.files import replacing, write_text_atomic
 from keras_medaug.metrics import frechet_distance, kernel_distance, manifold_scores
 from keras_medaug.metrics.samples import check_features
@@ -59,8 +67,9 @@ class SampleMonitor(keras.callbacks.Callback):
             and `"spectral"`, which sees blur.
         every: Epochs between looks; the last epoch of a training is looked at, too. A look makes as
             many images as there are `labels`, else `held_out` images, else 64.
-        labels: Classes of the images to make, integers `(n,)`, for a conditional model; those of
-            `held_out`, for a fair comparison. By default the model's classes in turn.
+        labels: Classes of the images to make, integers `(n,)` or the model's `class_names`, for a
+            conditional model; those of `held_out`, for a fair comparison. By default the
+            model's classes in turn.
         best: Name of a column, such as `"pixels_kernel"`, whose best value chooses the weights that
             the model has after training; or `None` to leave it as it is.
         seed: Integer seed of the latent vectors.
@@ -111,7 +120,7 @@ class SampleMonitor(keras.callbacks.Callback):
         self.every = int(check_positive(every, "every", integer=True))
         self.seed = resolve_seed(seed)
         self.metrics = _check_metrics(metrics)
-        self.labels = None if labels is None else check_labels(labels, "labels")
+        self.labels = None if labels is None else _known_later(labels)
         self._real = _real_features(held_out, features)
         self._features = dict(features or {})
         self._shape = None if held_out is None else check_images(held_out, "held_out").shape
@@ -182,7 +191,8 @@ class SampleMonitor(keras.callbacks.Callback):
         if self.labels is not None and classes is None:
             raise fail("labels", "labels", "none, for a model without `num_classes`")
         if self.labels is not None:
-            check_labels(self.labels, "labels", num_classes=classes)
+            names = getattr(self.model, "class_names", None)
+            self.labels = check_labels(self.labels, "labels", None, classes, class_names=names)
 
     def _go_on_from(self, epoch: int) -> None:
         """Keep what belongs to the training so far, and look where a kill came before the look."""
@@ -272,6 +282,12 @@ class SampleMonitor(keras.callbacks.Callback):
             and (row["epoch"] == now or self._weights(row["epoch"]).is_file())
         ]
         self.best_epoch = min(found)[1] if found else None
+
+
+def _known_later(labels: ArrayLike) -> NDArray:
+    """Return labels that are checked; names, which the model alone knows, as they are."""
+    array = flat(as_array(labels, "labels"))
+    return array if are_names(array) else check_labels(array, "labels")
 
 
 def _check_metrics(metrics: Sequence[str]) -> tuple[str, ...]:

@@ -80,9 +80,9 @@ def model_card(
         out: Folder of the two files; made where it is missing.
         images: The images that the card is about, such as those of an exported set, `(n, h, w, c)`,
             floats in [0, 1] or `uint8`; or `None`, for those that the model makes.
-        labels: Classes of the images, integers `(n,)`. Required with `images` of a conditional
-            model; without them, the classes that it is to make, by default as common as in the
-            training split.
+        labels: Classes of the images, integers or names of `ds.class_names`, `(n,)` or `(n, 1)`.
+            Required with `images` of a conditional model; without them, the classes that it is to
+            make, by default as common as in the training split.
         count: How many images it makes, instead of `labels`; by default as many as there are
             training images, but 100 or more, and 1,000 or fewer.
         seed: Integer seed of the images, of the features, and of what is drawn at random.
@@ -240,11 +240,13 @@ def _check_given(
             raise fail("labels", "None", "the classes of `images`, made by a conditional model")
         if labels is None:
             return made, None
-        return made, check_labels(labels, "labels", len(made), ds.num_classes)
+        return made, check_labels(
+            labels, "labels", len(made), ds.num_classes, class_names=ds.class_names
+        )
     if labels is not None:
         if not conditional:
             raise fail("labels", "labels", "None, for a model without `num_classes`")
-        return None, check_labels(labels, "labels", num_classes=ds.num_classes)
+        return None, check_labels(labels, "labels", class_names=ds.class_names)
     if not conditional:
         return None, None
     wanted = _how_many(ds) if count is None else count

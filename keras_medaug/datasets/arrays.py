@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from keras_medaug.checks import fail
+from keras_medaug.checks import as_array, fail
 from keras_medaug.datasets.dataset import Dataset
 
 
@@ -30,7 +30,8 @@ def from_arrays(
     Args:
         x_train: Images, shape `(n, h, w, c)`, floats in [0, 1] or ``uint8`` in [0, 255]; sizes
             from 8 to 256, one or three channels.
-        y_train: Class indices, integers, shape `(n,)`. Each class must occur.
+        y_train: Class indices, integers, or names of `class_names`; shape `(n,)` or `(n, 1)`. Each
+            class must occur.
         x_val: Validation images, or `None`.
         y_val: Their labels; given exactly when `x_val` is.
         x_test: Test images, or `None`.
@@ -64,4 +65,4 @@ def _copies(x, y, split):
     for argument, array in ((f"x_{split}", x), (f"y_{split}", y)):
         if array is None:
             raise fail(argument, None, f"an array: `x_{split}` and `y_{split}` go together")
-    return np.array(x), np.array(y)
+    return tuple(np.array(as_array(each, f"{name}_{split}")) for name, each in (("x", x), ("y", y)))

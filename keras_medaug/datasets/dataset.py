@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from keras_medaug.checks import check_images, check_labels, fail
+from keras_medaug.checks import check_class_names, check_images, check_labels, fail
 
 SPLITS = ("train", "val", "test")
 
@@ -26,8 +26,8 @@ class Dataset:
 
     Args:
         name: What the set is called in reports.
-        train: Pair of images `(n, h, w, c)`, floats in [0, 1] or ``uint8``, and integer labels
-            `(n,)`. Each class must occur.
+        train: Pair of images `(n, h, w, c)`, floats in [0, 1] or ``uint8``, and labels
+            `(n,)` or `(n, 1)`: integers, or names of `class_names`. Each class must occur.
         val: The same for the validation split, or `None` where there is none.
         test: The same for the test split, or `None` where there is none.
         class_names: One distinct name per class, in the order of the labels. By default the
@@ -195,31 +195,21 @@ def _check_splits(
     if "train" not in pairs:
         raise fail("train", None, "a pair of images and labels")
     names = {split: [a.format(split=split) for a in arguments] for split in pairs}
+    known = None if class_names is None else check_class_names(class_names)
     shape = None
     checked = {}
     for split, (x, y) in pairs.items():
         images = check_images(x, names[split][0], shape)
         shape = images.shape[1:]
-        checked[split] = images, check_labels(y, names[split][1], len(images))
-    if class_names is None:
+        checked[split] = images, check_labels(y, names[split][1], len(images), class_names=known)
+    if known is None:
         # The largest label of all splits: a class that only train lacks is then named as such.
         num_classes = 1 + max(int(labels.max()) for _, labels in checked.values())
     else:
-        num_classes = len(_check_class_names(class_names))
+        num_classes = len(known)
     for split, (_, labels) in checked.items():
         check_labels(labels, names[split][1], None, num_classes, every_class=split == "train")
     return checked
-
-
-def _check_class_names(class_names: Sequence[str]) -> Sequence[str]:
-    expected = "one distinct name, a string that is not empty, per class"
-    if isinstance(class_names, str) or not isinstance(class_names, Sequence) or not class_names:
-        raise fail("class_names", repr(class_names), expected)
-    if not all(isinstance(name, str) and name for name in class_names):
-        raise fail("class_names", repr(class_names), expected)
-    if len(set(class_names)) != len(class_names):
-        raise fail("class_names", repr(class_names), expected)
-    return class_names
 
 
 def _read_only(array: NDArray) -> NDArray:

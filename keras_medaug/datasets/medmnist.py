@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_medaug.checks import fail
+from keras_medaug.checks import as_array, fail
 from keras_medaug.datasets.dataset import Dataset
 from keras_medaug.datasets.download import fetch, open_verified
 from keras_medaug.datasets.medmnist_info import MedMNISTInfo
@@ -329,7 +329,7 @@ def _pair(part, split, train):
         raise fail(split, f"{part.flag!r}, a multi-label set", "a set with one label per image")
     if part.flag.endswith("3d"):
         raise fail(split, f"{part.flag!r}, a 3D set", "a 2D set")
-    images = add_channels(np.asarray(part.imgs))
+    images = add_channels(as_array(part.imgs, f"{split}.imgs"))
     if getattr(part, "as_rgb", False) and images.shape[-1] == 1:
         images = np.repeat(images, 3, axis=-1)
-    return images, squeeze_labels(np.asarray(part.labels), f"{split}.labels")
+    return images, squeeze_labels(as_array(part.labels, f"{split}.labels"), f"{split}.labels")

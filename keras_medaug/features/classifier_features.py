@@ -29,7 +29,7 @@ class ClassifierFeatures:
 
     Args:
         images: Training images, `(n, h, w, c)`, floats in [0, 1] or `uint8`.
-        labels: Their classes, integers `(n,)`, two or more.
+        labels: Their classes, integers `(n,)` or `(n, 1)`, two or more.
         steps: Training steps.
         batch_size: Images in a batch.
         seed: Integer seed of the classifier.

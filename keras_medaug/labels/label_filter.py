@@ -1,8 +1,9 @@
 """A filter of synthetic images by what classifiers of real ones see in them."""
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from keras_medaug.checks import check_labels
 from keras_medaug.labels.out_of_fold_classifier import OutOfFoldClassifier
 
 
@@ -37,9 +38,11 @@ class LabelFilter:
         self._labels: list[NDArray] = []
         self._probabilities: list[NDArray] = []
 
-    def __call__(self, images: NDArray, labels: NDArray) -> NDArray[np.bool_]:
+    def __call__(self, images: ArrayLike, labels: ArrayLike) -> NDArray[np.bool_]:
         """Return for each image whether it passes."""
         probabilities = self.fitted.predict(images)
+        count, classes = probabilities.shape
+        labels = check_labels(labels, "labels", count, classes)
         self._labels.append(labels)
         self._probabilities.append(probabilities)
         of_label = probabilities[np.arange(len(labels)), labels]

@@ -76,7 +76,8 @@ class OutOfFoldClassifier:
 
         Args:
             x: Real images, `(n, h, w, c)`, floats in [0, 1] or `uint8`.
-            y: Their labels, integers `(n,)`; of each class as many as there are folds, or more.
+            y: Their labels, integers `(n,)` or `(n, 1)`; of each class as many as there are
+                folds, or more.
             verbose: Whether to show progress on standard error; or a function `(done, total)` that
                 is called instead.
 

@@ -7,28 +7,34 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from keras_medaug.checks import check_labels, check_positive, fail
+from keras_medaug.checks import check_class_names, check_labels, check_positive, fail
 from keras_medaug.metrics.checking import class_word
 
 PLANS = ("balance", "proportional")
 FEW = 10  # real images of a class, below which a generator can hardly learn it
 
-PerClass = int | str | Mapping[int, int]
+PerClass = int | str | Mapping[int, int] | Mapping[str, int]
 
 
 def plan_labels(
-    y: ArrayLike, per_class: PerClass = "balance", total: int | None = None
+    y: ArrayLike,
+    per_class: PerClass = "balance",
+    total: int | None = None,
+    class_names: Sequence[str] | None = None,
 ) -> NDArray[np.int32]:
     """Return the labels of the synthetic images that a training set is to get.
 
     Args:
-        y: Labels of the training set, integers `(n,)`; every class occurs.
+        y: Labels of the training set, integers or names of `class_names`, `(n,)` or `(n, 1)`; every
+            class occurs.
         per_class: What each class gets. A number: so many images. A dictionary from class to
             number: those, and none for a class left out. `"balance"`: what it lacks to the largest
             one; with a `total`, the images go to the smallest classes, so that all come as near to
             one size as they can. `"proportional"`: its share of the training set.
         total: How many images in all, for the two words; by default what balance takes, or as many
             as there are real ones.
+        class_names: One distinct name per class, in the order of the labels, where `y` or
+            `per_class` has names; or `None`.
 
     Returns:
         Labels in ascending order, `int32`; empty where a balanced set lacks nothing.
@@ -46,7 +52,8 @@ def plan_labels(
     >>> np.bincount(kma.labels.plan_labels(y, "proportional", total=14)).tolist()
     [10, 4]
     """
-    counts = np.bincount(check_labels(y, "y", every_class=True))
+    names = None if class_names is None else check_class_names(class_names)
+    counts = np.bincount(check_labels(y, "y", every_class=True, class_names=names))
     if total is not None:
         total = check_positive(total, "total", integer=True)
     if isinstance(per_class, str):
@@ -54,7 +61,7 @@ def plan_labels(
     elif total is not None:
         raise fail("total", total, "None where `per_class` says how many")
     elif isinstance(per_class, Mapping):
-        planned = _by_class(per_class, len(counts))
+        planned = _by_class(per_class, len(counts), names or [])
     else:
         number = check_positive(per_class, "per_class", integer=True)
         planned = np.full(len(counts), number)
@@ -107,12 +114,16 @@ def _by_word(word: str, counts: NDArray, total: int | None) -> NDArray:
     raise fail("per_class", repr(word), expected)
 
 
-def _by_class(wanted: Mapping[int, int], classes: int) -> NDArray:
+def _by_class(
+    wanted: Mapping[int, int] | Mapping[str, int], classes: int, names: Sequence[str]
+) -> NDArray:
     planned = np.zeros(classes, int)
-    for label, number in wanted.items():
+    for given, number in wanted.items():
+        label = names.index(given) if given in names else given
         if isinstance(label, bool) or label not in range(classes):
-            raise fail("per_class", f"class {label!r}", f"classes in [0, {classes})")
-        planned[label] = check_positive(number, f"per_class[{label}]", integer=True, zero=True)
+            expected = f"classes in [0, {classes})" + f", or among {', '.join(names)}" * bool(names)
+            raise fail("per_class", f"class {given!r}", expected)
+        planned[label] = check_positive(number, f"per_class[{given!r}]", integer=True, zero=True)
     return planned
 
 

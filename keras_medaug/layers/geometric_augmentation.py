@@ -268,7 +268,10 @@ def _split(inputs: Any) -> tuple[Any, Any]:
         images, masks = inputs["images"], inputs["masks"]
     if not hasattr(images, "shape") or len(images.shape) != 4:
         got = f"shape {tuple(images.shape)}" if hasattr(images, "shape") else type(images).__name__
-        raise fail("inputs", got, "images (n, height, width, channels), or a dictionary")
+        expected = "images (n, height, width, channels), or a dictionary"
+        if isinstance(images, list | tuple):
+            expected += "; `np.asarray(x)` makes an array of a list"
+        raise fail("inputs", got, expected)
     images = native(images)
     dtype = keras.backend.standardize_dtype(images.dtype)
     if dtype != "uint8" and "float" not in dtype:

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_medaug.array_checks import copied
 from keras_medaug.seeds import derive_seed
 
 # What a copy that is made for a new process carries beside its state.
@@ -84,7 +85,7 @@ class SeedGenerator(keras.random.SeedGenerator):
         Args:
             store: Where a layer saves its own variables.
         """
-        store["seed_state"] = ops.convert_to_numpy(self.state)
+        store["seed_state"] = copied(self.state)
         if get_spawning_popen() is not None:
             store[_COPIED] = np.ones((), "int32")
 

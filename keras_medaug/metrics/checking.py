@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from keras_medaug.checks import as_array, check_labels, fail
+from keras_medaug.checks import as_array, check_class_names, check_labels, fail
 from keras_medaug.metrics.log_odds import are_probabilities
 
 
@@ -154,7 +154,7 @@ def class_word(label: int, class_names: Sequence[str] | None = None) -> str:
 
 
 def check_names(class_names: Sequence[str] | None, classes: int) -> None:
-    """Refuse names that are not one string for each class.
+    """Refuse names of fewer classes than there are, and what is no list of distinct names.
 
     Args:
         class_names: Names in the order of the labels, or `None`.
@@ -168,9 +168,6 @@ def check_names(class_names: Sequence[str] | None, classes: int) -> None:
     >>> from keras_medaug.metrics.checking import check_names
     >>> check_names(["benign", "malignant"], 2)
     """
-    if class_names is None:
-        return
-    named = not isinstance(class_names, str) and all(isinstance(name, str) for name in class_names)
-    if not named or len(class_names) < classes:
-        expected = f"None, or {classes} names, one for each class in the order of the labels"
-        raise fail("class_names", repr(class_names), expected)
+    if class_names is not None and len(check_class_names(class_names)) < classes:
+        got = f"{len(class_names)} names"
+        raise fail("class_names", got, f"{classes}, one per class in the order of the labels")

@@ -30,7 +30,7 @@ def collapsed_classifier(
     of the most common class says little: on 156 images most good classifiers have that.
 
     Args:
-        labels: Classes, shape `(n,)`.
+        labels: Classes, integers `(n,)` or `(n, 1)`.
         probabilities: Its class probabilities, or logits, shape `(n, num_classes)`. Logits are to
             be preferred: probabilities of float32 near 1 are exactly 1.0, and tie.
         class_names: Names of the classes for the warning, or `None` for their numbers.

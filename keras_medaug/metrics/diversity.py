@@ -67,7 +67,7 @@ def diversity(
     Args:
         images: Images in question, shape `(n, h, w, c)`, floats in [0, 1] or `uint8`.
         real: Real images, of the same image shape.
-        labels: Class of each image, shape `(n,)`, or `None`.
+        labels: Class of each image, `(n,)` or `(n, 1)`, or `None`.
         real_labels: Those of the real images; given where `labels` are.
         seed: Integer seed of the choice of 200 images, where there are more.
         class_names: Names of the classes for the warning, or `None` for their numbers.

@@ -49,7 +49,7 @@ def near_duplicates(
         images: Images in question, shape `(n, h, w, c)`, floats in [0, 1] or `uint8`.
         training: Images to look among, of the same image shape; or `None` to look for each among
             the images before it.
-        labels: Class of each image, shape `(n,)`, or `None`.
+        labels: Class of each image, `(n,)` or `(n, 1)`, or `None`.
         training_labels: Those of the training images; given where both `labels` and `training`
             are.
         threshold: Distance below which two images are nearly equal; 0 finds only equal ones.

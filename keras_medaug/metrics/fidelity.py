@@ -44,7 +44,7 @@ def label_fidelity(
             `(n, num_classes)`; or a model whose `predict(images, batch_size=..., verbose=0)`
             returns them, such as `keras_medaug.models.Classifier`.
         images: Synthetic images, shape `(n, h, w, c)`, floats in [0, 1] or `uint8`.
-        labels: Their classes, shape `(n,)`.
+        labels: Their classes, integers `(n,)` or `(n, 1)`.
         held_out: Real images that the classifier was not trained on, of the same image shape.
         held_out_labels: Their classes.
         class_names: Names of the classes for the warning, or `None` for their numbers.

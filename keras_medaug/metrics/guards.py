@@ -66,8 +66,8 @@ def prior_shift(
     Accuracy depends on the shares, the area under the ROC curve and balanced accuracy do not.
 
     Args:
-        labels: Classes of one set, such as training, shape `(n,)`.
-        other_labels: Classes of the other, such as test, shape `(m,)`.
+        labels: Classes of one set, such as training, integers `(n,)` or `(n, 1)`.
+        other_labels: Classes of the other, such as test, likewise.
         num_classes: Number of classes; by default as many as the labels tell.
         class_names: Names of the classes for the warning, or `None` for their numbers.
 
@@ -153,7 +153,7 @@ def label_agreement(
             returns them, such as `keras_medaug.models.Classifier`.
         images: Images that the classifier was not trained on, shape `(n, h, w, c)`, floats in
             [0, 1] or `uint8`.
-        labels: Their classes, two or more, shape `(n,)`.
+        labels: Their classes, two or more, `(n,)` or `(n, 1)`.
         transform: A function from images, `float32` in [0, 1], to as many of the same shape and
             range. Keras's layers transform only in training: `lambda x: layer(x, training=True)`.
 

@@ -52,7 +52,8 @@ class AutoencodingModel(GenerativeModel):
 
         Args:
             x: Images `(n, h, w, c)`, floats in [0, 1] or `uint8`.
-            labels: Class of each image where the model is conditional, else `None`.
+            labels: Class of each image, or one for all, where the model is conditional, else
+                `None`.
             batch_size: Images encoded at a time.
 
         Returns:
@@ -77,7 +78,8 @@ class AutoencodingModel(GenerativeModel):
 
         Args:
             z: Latent vectors, shape `(n, latent_dim)`.
-            labels: Class of each image where the model is conditional, else `None`.
+            labels: Class of each image, or one for all, where the model is conditional, else
+                `None`.
             batch_size: Images made at a time.
             encoded: Whether `z` comes from `encode` and not from the prior. The two kinds of
                 latent vectors have different means and variances, so that batch normalisation
@@ -99,7 +101,8 @@ class AutoencodingModel(GenerativeModel):
 
         Args:
             x: Images `(n, h, w, c)`, floats in [0, 1] or `uint8`.
-            labels: Class of each image where the model is conditional, else `None`.
+            labels: Class of each image, or one for all, where the model is conditional, else
+                `None`.
             batch_size: Images handled at a time.
 
         Returns:

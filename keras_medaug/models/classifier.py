@@ -37,6 +37,8 @@ class Classifier(ImageModel):
             `keras_medaug.layers.GeometricAugmentation()`; or `None`. The model keeps a copy, which
             takes a seed from the model's where the layer was given none.
         seed: Integer seed of weights, dropout, augmentation and data order, or `None`.
+        class_names: One distinct name per class, in the order of the labels, which may then be
+            names; or `None`.
         **kwargs: Passed to `keras.Model`.
 
     Attributes:
@@ -73,12 +75,13 @@ class Classifier(ImageModel):
         kernel_size: int = 3,
         augmentation: keras.layers.Layer | None = None,
         seed: int | None = None,
+        class_names: Sequence[str] | None = None,
         **kwargs,
     ) -> None:
         if not isinstance(augmentation, keras.layers.Layer | None):
             raise fail("augmentation", type(augmentation).__name__, "a Keras layer or None")
         check_positive(num_classes, "num_classes", integer=True)
-        super().__init__(image_shape, num_classes, seed, **kwargs)
+        super().__init__(image_shape, num_classes, seed, class_names, **kwargs)
         self.dropout = check_rate(dropout)
         self.filters = check_positive(filters, "filters", integer=True)
         self.kernel_size = check_positive(kernel_size, "kernel_size", integer=True)
@@ -203,6 +206,7 @@ class Classifier(ImageModel):
             "kernel_size": self.kernel_size,
             "augmentation": self._given_augmentation,
             "seed": self.seed,
+            "class_names": None if self.class_names is None else list(self.class_names),
         }
 
     @classmethod

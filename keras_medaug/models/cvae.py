@@ -45,6 +45,8 @@ class CVAE(AutoencodingModel):
             passes half a batch from the prior through the decoder, without a gradient, so that
             `generate` has running statistics of its own kind of latent vectors.
         seed: Integer seed of weights, noise and data order, or `None`.
+        class_names: One distinct name per class, in the order of the labels, which may then be
+            names; or `None`. With names, `num_classes` may be left out.
         **kwargs: Passed to `keras.Model`.
 
     Attributes:
@@ -87,9 +89,10 @@ class CVAE(AutoencodingModel):
         decoder_kernel_size: int = 4,
         batch_normalization: bool = True,
         seed: int | None = None,
+        class_names: Sequence[str] | None = None,
         **kwargs,
     ) -> None:
-        super().__init__(image_shape, latent_dim, num_classes, seed, **kwargs)
+        super().__init__(image_shape, latent_dim, num_classes, seed, class_names, **kwargs)
         if likelihood not in ("bernoulli", "gaussian"):
             raise fail("likelihood", repr(likelihood), "'bernoulli' or 'gaussian'")
         if kl_estimator not in ("analytic", "sample"):

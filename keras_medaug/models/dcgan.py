@@ -47,6 +47,8 @@ class DCGAN(GenerativeModel):
         ema_momentum: Share that each step keeps of the average of the generator's weights, in
             (0, 1), or `None` for no average.
         seed: Integer seed of weights, noise, dropout and data order, or `None`.
+        class_names: One distinct name per class, in the order of the labels, which may then be
+            names; or `None`. With names, `num_classes` may be left out.
         **kwargs: Passed to `keras.Model`.
 
     Attributes:
@@ -93,9 +95,10 @@ class DCGAN(GenerativeModel):
         batch_normalization: bool = True,
         ema_momentum: float | None = 0.99,
         seed: int | None = None,
+        class_names: Sequence[str] | None = None,
         **kwargs,
     ) -> None:
-        super().__init__(image_shape, latent_dim, num_classes, seed, **kwargs)
+        super().__init__(image_shape, latent_dim, num_classes, seed, class_names, **kwargs)
         self.adversarial = check_adversarial(adversarial)
         self.generator_filters = check_positive(
             generator_filters, "generator_filters", integer=True

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 
 import keras
 import numpy as np
-from keras import ops
+
+from keras_medaug.array_checks import copied
 
 
 class FiniteGuard(keras.callbacks.Callback):
@@ -117,7 +118,7 @@ class FiniteGuard(keras.callbacks.Callback):
 
 def _finite(variables: Iterable[keras.Variable]) -> bool:
     floats = [v for v in variables if "float" in keras.backend.standardize_dtype(v.dtype)]
-    return all(bool(np.isfinite(ops.convert_to_numpy(v.value)).all()) for v in floats)
+    return all(bool(np.isfinite(copied(v)).all()) for v in floats)
 
 
 def saves_by_step(callbacks: Iterable[keras.callbacks.Callback]) -> bool:

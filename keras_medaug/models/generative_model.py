@@ -8,7 +8,14 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_medaug.checks import as_array, check_images, check_labels, check_positive, fail
+from keras_medaug.checks import (
+    as_array,
+    check_images,
+    check_labels,
+    check_positive,
+    fail,
+    labels_of_all,
+)
 from keras_medaug.models.image_model import ImageModel, as_record
 from keras_medaug.models.parallel import batch_devices, check_batches
 from keras_medaug.players.averaged_network import AveragedNetwork
@@ -34,6 +41,7 @@ class GenerativeModel(ImageModel):
         latent_dim: Size of the latent vector.
         num_classes: Number of classes of a conditional model, or `None`.
         seed: Integer seed of weights, noise, dropout and data order, or `None`.
+        class_names: Names of the classes, or `None`; see `ImageModel`.
         **kwargs: Passed to `keras.Model`.
 
     Raises:
@@ -48,9 +56,10 @@ class GenerativeModel(ImageModel):
         latent_dim: int,
         num_classes: int | None = None,
         seed: int | None = None,
+        class_names: Sequence[str] | None = None,
         **kwargs,
     ) -> None:
-        super().__init__(image_shape, num_classes, seed, **kwargs)
+        super().__init__(image_shape, num_classes, seed, class_names, **kwargs)
         self.latent_dim = check_positive(latent_dim, "latent_dim", integer=True)
         self.averaged = None
         self.seed_generator = keras.random.SeedGenerator(self.part_seed("noise"))
@@ -206,7 +215,10 @@ class GenerativeModel(ImageModel):
         if not isinstance(x, list | tuple) or len(x) != 2:
             raise fail("x", "images alone", "[images, labels], since the model is conditional")
         images = check_images(x[0], "x[0]", self.image_shape)
-        return [images, check_labels(x[1], "x[1]", len(images), self.num_classes)]
+        labels = check_labels(
+            x[1], "x[1]", len(images), self.num_classes, class_names=self.class_names
+        )
+        return [images, labels]
 
     def _check_inputs_batch(self, batch):
         if self.num_classes is None:
@@ -225,7 +237,7 @@ class GenerativeModel(ImageModel):
             return None
         if labels is None:
             raise fail("labels", "None", f"labels in [0, {self.num_classes}), one per image")
-        return check_labels(labels, "labels", count, self.num_classes)
+        return labels_of_all(labels, "labels", count, self.num_classes, self.class_names)
 
     def _run(
         self, network, count: int, rows: Callable, labels, batch_size: int, report: Report = ignore
@@ -272,7 +284,8 @@ class GenerativeModel(ImageModel):
 
         Args:
             z: Latent vectors, shape `(n, latent_dim)`.
-            labels: Class of each image where the model is conditional, else `None`.
+            labels: Class of each image, or one for all, where the model is conditional, else
+                `None`.
             batch_size: Images made at a time.
 
         Returns:
@@ -302,8 +315,8 @@ class GenerativeModel(ImageModel):
 
         Args:
             n: Number of images.
-            labels: Class of each image, integers `(n,)`; for a conditional model only, which
-                requires them.
+            labels: Class of each image, integers `(n,)` or names of `class_names`; or one for all.
+                For a conditional model only, which requires them.
             seed: Integer seed: the same seed, on the same backend, gives the same images. `None`
                 draws one that `keras.utils.set_random_seed` governs.
             batch_size: Images made at a time.
@@ -337,6 +350,7 @@ class GenerativeModel(ImageModel):
             "latent_dim": self.latent_dim,
             "num_classes": self.num_classes,
             "seed": self.seed,
+            "class_names": None if self.class_names is None else list(self.class_names),
         }
 
     @classmethod

@@ -9,26 +9,30 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_medaug.array_checks import copied
 from keras_medaug.checks import (
     as_array,
+    check_class_names,
     check_image_shape,
     check_images,
     check_labels,
     check_positive,
     fail,
+    flat,
 )
 from keras_medaug.layers.seed_generator import seeds_of_a_model
 from keras_medaug.models.array_batches import ArrayBatches
 from keras_medaug.models.checked_sequence import CheckedSequence, checked_stream, exhausted
 from keras_medaug.models.finite_guard import FiniteGuard, saves_by_step
 from keras_medaug.models.parallel import check_batches, check_parallelism
+from keras_medaug.models.quiet_model import QuietModel
 from keras_medaug.progress import check_verbosity
 from keras_medaug.seeds import derive_seed, resolve_seed
 
 DEFAULT_BATCH_SIZE = 32
 
 
-class ImageModel(keras.Model):
+class ImageModel(QuietModel):
     """Base of the models: `fit`, `evaluate` and `predict` of Keras over checked images.
 
     `fit` stops with an error where a loss is not finite, before a checkpoint is written.
@@ -46,10 +50,12 @@ class ImageModel(keras.Model):
         num_classes: Number of classes, or `None` where the model knows no labels.
         seed: Integer seed of weights, noise, dropout and data order, or `None` for one that
             `keras.utils.set_random_seed` governs.
+        class_names: One distinct name per class, in the order of the labels, which may then be
+            names; or `None`.
         **kwargs: Passed to `keras.Model`.
 
     Raises:
-        ValueError: If `image_shape`, `num_classes` or `seed` is not as described.
+        ValueError: If `image_shape`, `num_classes`, `seed` or `class_names` is not as described.
     """
 
     def __init__(
@@ -57,15 +63,22 @@ class ImageModel(keras.Model):
         image_shape: Sequence[int],
         num_classes: int | None = None,
         seed: int | None = None,
+        class_names: Sequence[str] | None = None,
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
         self.image_shape = check_image_shape(image_shape)
+        names = None if class_names is None else check_class_names(class_names)
+        if num_classes is None and names is not None:
+            num_classes = len(names)
         if num_classes is not None:
             num_classes = int(check_positive(num_classes, "num_classes", integer=True))
             if num_classes < 2:
                 raise fail("num_classes", num_classes, "None, or 2 or more")
+        if names is not None:
+            check_class_names(names, num_classes)
         self.num_classes = num_classes
+        self.class_names = None if names is None else tuple(names)
         self.seed = seed
         self._seed = resolve_seed(seed)
         self._scoring = False
@@ -130,10 +143,10 @@ class ImageModel(keras.Model):
         if y is None:
             raise fail("y", "None", f"labels in [0, {self.num_classes}), one per image")
         name = "y" if argument == "x" else argument.replace("[0]", "[1]")
-        y = check_labels(y, name, len(x), self.num_classes, every_class)
+        y = check_labels(y, name, len(x), self.num_classes, every_class, self.class_names)
         if sample_weight is None:
             return x, y
-        weight = as_array(sample_weight, "sample_weight")
+        weight = flat(as_array(sample_weight, "sample_weight"))
         if weight.shape != (len(x),):
             raise fail("sample_weight", f"shape {weight.shape}", f"shape ({len(x)},)")
         with np.errstate(over="ignore"):
@@ -195,7 +208,8 @@ class ImageModel(keras.Model):
                 batches of them (with labels where the model takes them). One that can be iterated
                 anew and has no length is gone through once before, unless `steps_per_epoch` is
                 given, which an endless one needs.
-            y: Class indices `(n,)` where the model was made with `num_classes`, else `None`.
+            y: Labels where the model was made with `num_classes`, else `None`: integers, or names
+                of `class_names`; shape `(n,)` or `(n, 1)`.
             batch_size: Images in a batch, 32 by default.
             epochs: Epoch at which training ends.
             verbose: As in Keras.
@@ -513,7 +527,7 @@ class ImageModel(keras.Model):
         """Save the seed and the states of the random generators, which Keras does not."""
         store["seed"] = np.asarray(self._seed, dtype="int64")
         for index, variable in enumerate(self._random_states()):
-            store[f"random_state_{index}"] = ops.convert_to_numpy(variable.value)
+            store[f"random_state_{index}"] = copied(variable)
 
     def load_own_variables(self, store) -> None:
         """Restore the seed, on which the data order depends, and the random generators."""
@@ -603,7 +617,7 @@ def _not_restarted(got: str) -> RuntimeError:
 
 def _is_array(data) -> bool:
     """Tell an array (or tensor) from an iterable of batches; a nested list counts as an array."""
-    return isinstance(data, list) or (hasattr(data, "shape") and hasattr(data, "dtype"))
+    return isinstance(data, list) or hasattr(data, "shape")
 
 
 def _is_pair(data) -> bool:

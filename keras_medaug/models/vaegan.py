@@ -67,6 +67,8 @@ class VAEGAN(AutoencodingModel):
         ema_momentum: Share that each step keeps of the average of the decoder's weights, in
             (0, 1), or `None` for no average.
         seed: Integer seed of weights, noise, dropout and data order, or `None`.
+        class_names: One distinct name per class, in the order of the labels, which may then be
+            names; or `None`. With names, `num_classes` may be left out.
         **kwargs: Passed to `keras.Model`.
 
     Attributes:
@@ -125,9 +127,10 @@ class VAEGAN(AutoencodingModel):
         batch_normalization: bool = True,
         ema_momentum: float | None = 0.99,
         seed: int | None = None,
+        class_names: Sequence[str] | None = None,
         **kwargs,
     ) -> None:
-        super().__init__(image_shape, latent_dim, num_classes, seed, **kwargs)
+        super().__init__(image_shape, latent_dim, num_classes, seed, class_names, **kwargs)
         if gamma_reduction not in ("mean", "sum"):
             raise fail("gamma_reduction", repr(gamma_reduction), "'mean' or 'sum'")
         self.gamma = check_positive(gamma, "gamma", zero=True)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import keras
 from keras import ops
 
+from keras_medaug.array_checks import without_copy_warning
 from keras_medaug.checks import fail
 
 
@@ -147,7 +148,8 @@ def public_config(optimizer: keras.optimizers.Optimizer) -> dict:
     >>> config["module"], config["class_name"]
     ('keras.optimizers', 'Adam')
     """
-    config = keras.saving.serialize_keras_object(optimizer)
+    with without_copy_warning():
+        config = keras.saving.serialize_keras_object(optimizer)
     public = getattr(keras.optimizers, type(optimizer).__name__, None)
     if public is not None and isinstance(optimizer, public):
         config.update(

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 
 import keras
 
+from keras_medaug.array_checks import copied
+
 
 class RunningStatistics(keras.layers.Layer):
     """The moving means and variances of a network's batch normalisation, for one kind of batch.
@@ -59,7 +61,7 @@ class RunningStatistics(keras.layers.Layer):
             trainable=False,
             name=variable.name,
         )
-        copy.assign(keras.ops.convert_to_numpy(variable.value))  # JAX gives buffers away once
+        copy.assign(copied(variable))  # JAX gives buffers away once
         return copy
 
     def through(self, network: keras.Model) -> Callable:
@@ -112,10 +114,10 @@ class RunningStatistics(keras.layers.Layer):
             The block's context manager.
         """
         variables = [network.weights[place] for place in self._places]
-        before = [keras.ops.convert_to_numpy(variable.value) for variable in variables]
+        before = [copied(variable) for variable in variables]
         try:
             for variable, value in zip(variables, self.values, strict=True):
-                variable.assign(keras.ops.convert_to_numpy(value.value))
+                variable.assign(copied(value))
             yield
         finally:
             for variable, value in zip(variables, before, strict=True):

@@ -194,7 +194,7 @@ def _own_images(cell: Cell, data: Dataset, x: NDArray, y: NDArray) -> tuple[NDAr
     if not isinstance(given, tuple) or len(given) != 2:
         raise fail(name, f"a {type(given).__name__}", "a function that returns (x, y)")
     images = check_images(given[0], f"x of {name}", data.image_shape)
-    return images, check_labels(given[1], f"y of {name}", len(images), data.num_classes)
+    return images, check_labels(given[1], f"y of {name}", len(images), class_names=data.class_names)
 
 
 def _oversampled(x: NDArray, y: NDArray, seed: int) -> tuple[NDArray, NDArray]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from keras_medaug.checks import check_positive, fail
+from keras_medaug.checks import as_array, check_labels, check_positive, fail
 from keras_medaug.study.influence import auc_influence
 
 LEVEL = 0.05
@@ -141,8 +141,8 @@ def compare(
         The comparison as if it were the only one; `correct` makes it one of several.
 
     Raises:
-        ValueError: If a class has no image, a prediction is not a number, shapes do not fit, or
-            `comparisons` or `margin` is not above 0.
+        ValueError: If labels are not as described, a class has no image, a prediction is not a
+            number, shapes do not fit, or `comparisons` or `margin` is not above 0.
 
     Example:
 
@@ -160,9 +160,10 @@ def compare(
     """
     comparisons = check_positive(comparisons, "comparisons", integer=True)
     margin = check_positive(margin, "margin")
-    truth, ours, theirs = np.asarray(labels), np.asarray(arm), np.asarray(against)
-    truth = truth[:, 0] if truth.ndim == 2 and truth.shape[1] == 1 else truth
+    truth, ours = check_labels(labels, "labels"), as_array(arm, "arm")
+    theirs = as_array(against, "against")
     _check_predictions(truth, ours, theirs)
+    truth = check_labels(truth, "labels", num_classes=ours.shape[2])
     (area, influence), (other_area, other_influence) = (
         auc_influence(truth, predictions) for predictions in (ours, theirs)
     )
@@ -244,7 +245,7 @@ def _check_predictions(labels: NDArray, arm: NDArray, against: NDArray) -> None:
         fits = each.ndim == 3 and each.shape[0] >= 2 and each.shape[1] == len(labels)
         if not fits or each.shape != arm.shape:
             raise fail(name, f"shape {each.shape}", expected)
-        if not np.isfinite(each).all():
+        if each.dtype.kind not in "fiub" or not np.isfinite(each).all():
             raise fail(name, "values that are not finite numbers", "logits or probabilities")
 
 

@@ -220,6 +220,18 @@ def test_images_that_are_not_finite_do_not_end_the_training(tmp_path, monkeypatc
     assert monitor.best_epoch is None
 
 
+@pytest.mark.one_backend
+def test_classes_may_have_the_names_that_the_model_knows(tmp_path):
+    model = kma.models.CVAE((8, 8, 1), class_names=["a", "b", "c", "d"], **SMALL)
+    model.compile(run_eagerly=True)
+    names = np.array(model.class_names)
+    monitor = SampleMonitor(tmp_path / "known", labels=names[VAL_LABELS])
+    fit(model, monitor, epochs=1, y=Y)
+    assert monitor.labels.tolist() == VAL_LABELS.tolist()
+    with pytest.raises(ValueError, match=r"`labels`: got names that are not known: 'e'"):
+        fit(model, SampleMonitor(tmp_path / "unknown", labels=["a", "e"]), epochs=1, y=Y)
+
+
 @pytest.mark.parametrize("labels", [None, VAL_LABELS])
 def test_a_conditional_model_makes_the_classes_that_are_wanted(tmp_path, monkeypatch, labels):
     model = new_model(num_classes=DATA.num_classes)

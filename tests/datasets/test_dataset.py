@@ -70,6 +70,16 @@ def test_facts():
     assert make().class_names == ("0", "1")
 
 
+def test_labels_may_be_names():
+    names = ["benign", "malignant"]
+    ds = make(y_train=np.array(names)[Y], y_val=np.array(names)[Y[:2], None], class_names=names)
+    assert ds.md5 == make().md5
+    with pytest.raises(ValueError, match=r"`y_val`: got names that are not known: 'normal'"):
+        make(y_val=["benign", "normal"], class_names=names)
+    with pytest.raises(ValueError, match=r"`y_val`: got names, such as 'benign'.*class_names="):
+        make(y_val=names)
+
+
 def test_an_absent_split_is_named():
     ds = make()
     with pytest.raises(ValueError, match=r"'test'.*expected one of.*train, val"):
@@ -122,7 +132,7 @@ BAD = {
     "negative": ({"x_val": X[:2] / -255.0}, "x_val", "from -", "[0, 1]"),
     "other size in val": ({"x_val": X[:2, :, :8]}, "x_val", "(8, 8, 1)", "(8, 9, 1)"),
     "label count": ({"y_train": Y[:3]}, "y_train", "3 labels", "4"),
-    "label rank": ({"y_train": Y[:, None]}, "y_train", "(4, 1)", "(n,)"),
+    "label rank": ({"y_train": Y[None]}, "y_train", "(1, 4)", "`.ravel()`"),
     "float labels": ({"y_train": Y.astype("float32")}, "y_train", "float32", "integers"),
     "negative label": ({"y_train": Y - 1}, "y_train", "-1", "0 or more"),
     "label beyond names": ({"class_names": ["a"]}, "y_train", "0 to 1", "[0, 1)"),

@@ -37,10 +37,13 @@ IMAGES = {
 }
 LABELS = {
     "missing": (None, "None", r"labels in \[0, 2\)"),
-    "too large": (Y + 1, "labels from 1 to 2", r"\[0, 2\)"),
+    "too large": (Y + 2, "labels from 2 to 3", r"\[0, 2\)"),
+    "from 1": (Y + 1, "labels from 1 to 2", r"\[0, 2\) .subtract 1"),
     "negative": (Y - 1, "labels from -1 to 0", r"\[0, 2\)"),
-    "float": (Y.astype("float32"), "dtype float32", "integers"),
-    "one-hot": (np.eye(2, dtype=int)[Y], r"shape \(8, 2\)", "one axis"),
+    "float": (Y.astype("float32"), "dtype float32", r"integers .*astype\(int\)"),
+    "names": (np.array(["a", "b"])[Y], "names", "integers.*class_names="),
+    "a row": (Y[None], r"shape \(1, 8\)", r"one axis.*`.ravel\(\)`"),
+    "one-hot": (np.eye(2, dtype=int)[Y], r"shape \(8, 2\)", r"one axis.*`.argmax\(-1\)`"),
     "too few": (Y[:-1], "7 labels", "8, one per image"),
 }
 

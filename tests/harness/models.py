@@ -25,6 +25,7 @@ from keras_medaug.players import Gate
 SHAPE = (8, 8, 1)
 NOT_A_SIZE = [0, -2, 1.5, "4"]
 NOT_A_FLAG = ["no", None, 1]
+NAMES = ("benign", "malignant", "normal")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,6 +74,7 @@ def all_refused(sizes=(), **arguments):
     return {
         "image_shape": [(8, 8), (7, 8, 1), (8, 300, 1), (8, 8, 2), None],
         "seed": [-1, 0.5, "0"],
+        "class_names": ["ab", ["a", "a"], [0, 1], []],
         **dict.fromkeys(sizes, NOT_A_SIZE),
         **arguments,
     }
@@ -101,7 +103,7 @@ MODELS = {
                 "latent_dim": 5, "likelihood": "gaussian", "pixel_scale": 0.2, "beta": 0.5,
                 "kl_estimator": "sample", "encoder_filters": 2, "decoder_filters": 3,
                 "batch_normalization": False, "encoder_kernel_size": 5, "decoder_kernel_size": 2,
-                "num_classes": 3,
+                "num_classes": 3, "class_names": NAMES,
             },
             refused=all_refused(
                 AUTOENCODER,
@@ -125,7 +127,7 @@ MODELS = {
                 "latent_dim": 5, "adversarial": "minimax", "generator_filters": 2,
                 "discriminator_filters": 3, "dropout": 0.1, "batch_normalization": False,
                 "num_classes": 3, "generator_kernel_size": 5, "discriminator_kernel_size": 2,
-                "ema_momentum": 0.5,
+                "ema_momentum": 0.5, "class_names": NAMES,
             },
             refused=all_refused(
                 ("generator_filters", "generator_kernel_size", *DISCRIMINATOR),
@@ -156,7 +158,7 @@ MODELS = {
                 "decoder_filters": 3, "discriminator_filters": 4, "dropout": 0.1,
                 "batch_normalization": False, "encoder_kernel_size": 5, "decoder_kernel_size": 2,
                 "discriminator_kernel_size": 6, "feature_block": 1, "ema_momentum": None,
-                "num_classes": 3,
+                "num_classes": 3, "class_names": NAMES,
             },
             refused=all_refused(
                 (*AUTOENCODER, *DISCRIMINATOR),
@@ -186,7 +188,7 @@ MODELS = {
             rich={"dropout": 0.3},
             every={
                 "num_classes": 3, "dropout": 0.1, "filters": 3, "kernel_size": 5,
-                "augmentation": keras.layers.GaussianNoise(0.1, seed=3),
+                "augmentation": keras.layers.GaussianNoise(0.1, seed=3), "class_names": NAMES,
             },
             refused=all_refused(
                 ("filters", "kernel_size"),

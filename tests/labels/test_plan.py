@@ -74,6 +74,14 @@ def test_what_is_refused(per_class, total, message):
         plan_labels(Y, per_class, total)
 
 
+def test_classes_may_have_names():
+    names = ["benign", "malignant", "normal"]
+    wanted = {"malignant": 2, "normal": 1}
+    assert plan_labels(np.array(names)[Y], wanted, class_names=names).tolist() == [1, 1, 2]
+    with pytest.raises(ValueError, match=r"`per_class`: got class 'cyst'.*among benign, malignant"):
+        plan_labels(Y, {"cyst": 1}, class_names=names)
+
+
 def test_a_class_without_an_image_is_refused():
     with pytest.raises(ValueError, match="`y`"):
         plan_labels([0, 2, 2])
