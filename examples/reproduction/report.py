@@ -275,11 +275,19 @@ def _variety(found: Mapping[str, Results]) -> str:
         "Variety is the mean distance between two of the images, as a multiple of that between\n"
         "two training images; below 0.5 counts as collapse. The distance is the root mean\n"
         "square over pixels in [0, 1]; a smallest one of 0 would be two identical images. The\n"
-        "last column says how often the classifier gives each class.\n\n"
+        "last column says how often the classifier gives each class. The classes in order:\n"
+        f"{_order_of_classes(found)}.\n\n"
     )
     head = ["set", "images", "variety", "smallest distance", "classes given"]
     return _section(
         "Are the samples different from each other?", text + _table(head, rows, words=2)
+    )
+
+
+def _order_of_classes(found: Mapping[str, Results]) -> str:
+    return "; ".join(
+        f"{title_of(name)}: {' / '.join(results['dataset']['class_names'])}"
+        for name, results in found.items()
     )
 
 

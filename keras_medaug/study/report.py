@@ -304,6 +304,6 @@ def _method(results: Mapping[str, Any]) -> str:
         f"{config['ratio']:g} synthetic images for each real one, in the classes' proportions, of "
         f"the class that the model was told.{labels} The margin of interest is "
         f"{config['margin']:g}. Backend: {place['backend']} {place[place['backend']]} on "
-        f"{place['device']}, Keras {place['keras']}, {place['threads']} threads a cell. Data MD5: "
+        f"{place['device']}, Keras {place['keras']}, {place['threads']} threads a task. Data MD5: "
         f"{results['dataset']['md5']}.\n"
     )

@@ -344,6 +344,8 @@ def test_the_report_shows_the_papers_numbers_beside_ours_and_the_difference(fake
     backend = keras.config.backend()
     command = f"KERAS_BACKEND={backend} python examples/reproduce.py --preset paper --datasets"
     assert f"\n{command} {missing}\n" in text
+    names = " / ".join(found["dataset"]["class_names"])
+    assert f"The classes in order:\nBreastMNIST: {names}." in text
 
 
 def test_a_report_on_a_trial_run_says_that_it_is_too_short(fake):
