@@ -60,7 +60,6 @@ default_role = "py:obj"
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
 autodoc_typehints_format = "short"
-autodoc_type_aliases = {"ArrayLike": "numpy.typing.ArrayLike"}  # a union that fills three lines
 autodoc_member_order = "bysource"
 autosummary_ignore_module_all = False
 napoleon_numpy_docstring = False

@@ -5,12 +5,18 @@ inherit some two hundred names from Keras, which Keras documents, and override o
 Keras calls. Shown are the members that the package itself defines for its users.
 """
 
+import contextlib
+import functools
 import importlib
 import inspect
+import operator
+import types
+import typing
 from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
+import numpy.typing as npt
 from sphinx.application import Sphinx
 from sphinx.util.inspect import stringify_signature
 
@@ -101,6 +107,40 @@ def _show_arguments(
     return stringify_signature(inspect.Signature(parameters), show_annotation=False), returned
 
 
+class ArrayLike:
+    """Stands for NumPy's type of that name, a union that fills three lines."""
+
+
+ArrayLike.__module__ = "numpy.typing"
+
+
+def _shorten_types(_app: Sphinx, value: Any, _bound: bool) -> None:
+    """Call NumPy's union `ArrayLike` by its name, wherever a callable is annotated with it."""
+    function = value.__init__ if inspect.isclass(value) else value
+    annotations = getattr(function, "__annotations__", {})
+    with contextlib.suppress(NameError):  # of a type that is imported for type checkers alone
+        annotations.update(typing.get_type_hints(function) if annotations else {})
+    for name, annotation in annotations.items():
+        if "_SupportsArray" in repr(annotation):  # a part of that union, and of no other type
+            annotations[name] = _shortened(annotation)
+
+
+def _shortened(annotation: Any) -> Any:
+    """Return an annotation with that union, at whatever depth, under its name."""
+    if isinstance(annotation, list):  # the arguments of a Callable
+        return [_shortened(each) for each in annotation]
+    whole, members = typing.get_args(npt.ArrayLike), typing.get_args(annotation)
+    if all(one in members for one in whole):
+        others = [one for one in members if one not in whole]
+        return functools.reduce(operator.or_, others, ArrayLike)
+    if not members:
+        return annotation
+    members = tuple(map(_shortened, members))
+    if isinstance(annotation, types.UnionType):
+        return functools.reduce(operator.or_, members)
+    return typing.get_origin(annotation)[members]
+
+
 def _head_examples(
     _app: Sphinx, _what: str, _name: str, _value: Any, _options: Any, lines: list[str]
 ) -> None:
@@ -113,5 +153,6 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("autodoc-skip-member", _skip)
     app.connect("autodoc-process-bases", _show_public_base)
     app.connect("autodoc-process-signature", _show_arguments)
+    app.connect("autodoc-before-process-signature", _shorten_types)
     app.connect("autodoc-process-docstring", _head_examples, priority=900)  # after napoleon
     return {"parallel_read_safe": True}
