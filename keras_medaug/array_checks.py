@@ -58,9 +58,9 @@ def copied(values: Any) -> NDArray:
 
     Example:
 
-    >>> import keras
+    >>> import numpy as np
     >>> from keras_medaug.array_checks import copied
-    >>> copied(keras.ops.ones(2)).tolist()
+    >>> copied(np.ones(2)).tolist()
     [1.0, 1.0]
     """
     return np.array(_on_host(values))

@@ -61,9 +61,8 @@ def check_labels(
         raise _not_integers(array, argument)
     _check_range(array, argument, num_classes)
     if every_class:
-        _check_every_class(
-            array, argument, int(array.max()) + 1 if num_classes is None else num_classes
-        )
+        classes = int(array.max()) + 1 if num_classes is None else num_classes
+        _check_every_class(array, argument, classes, class_names or range(classes))
     return array.astype(np.int32, copy=False)
 
 
@@ -218,7 +217,9 @@ def _check_range(array: NDArray, argument: str, num_classes: int | None) -> None
         raise fail(argument, f"labels up to {high}", f"labels of at most {LARGEST_LABEL}")
 
 
-def _check_every_class(labels: NDArray, argument: str, classes: int) -> None:
+def _check_every_class(
+    labels: NDArray, argument: str, classes: int, names: Sequence[str] | range
+) -> None:
     present = set(np.unique(labels).tolist())
     missing = list(itertools.islice((c for c in range(classes) if c not in present), FEW))
     if not missing:
@@ -229,6 +230,6 @@ def _check_every_class(labels: NDArray, argument: str, classes: int) -> None:
     remedy = " (labels count from 0: subtract 1 from those that count from 1)" * from_one
     raise fail(
         argument,
-        f"no image of class {', '.join(map(str, missing))}{more}",
+        f"no image of class {', '.join(repr(names[label]) for label in missing)}{more}",
         f"at least one image of each of the {classes} classes{remedy}",
     )

@@ -22,6 +22,7 @@ from helpers.array_forms import accepted, refused, same
 from keras_medaug import augmenting
 from keras_medaug.features import classifier_features
 from keras_medaug.labels.label_filter import LabelFilter
+from keras_medaug.models.quiet_model import QuietModel
 
 RNG = np.random.default_rng(0)
 X, X2, X3 = (RNG.random((20, 8, 8, 1), dtype="float32") for _ in range(3))
@@ -77,15 +78,11 @@ def method(name, kind="CVAE", **fixed):
     return lambda **arrays: getattr(model(kind), name)(**fixed, **arrays)
 
 
-def pair(name):
-    return lambda x, labels: getattr(model(), name)([x, labels])
-
-
 @contextlib.contextmanager
 def nothing_trained():
     """Let the methods of Keras return the arrays that they were given."""
     names = ("fit", "evaluate", "train_on_batch", "test_on_batch", "predict", "predict_on_batch")
-    with mock.patch.multiple(keras.Model, **dict.fromkeys(names, _given)):
+    with mock.patch.multiple(QuietModel, **dict.fromkeys(names, _given)):
         yield
 
 
@@ -102,6 +99,16 @@ def trained(name, **fixed):
             return getattr(model("Classifier"), name)(**fixed, **arrays)
 
     return call
+
+
+def predict_labelled(x, labels):
+    with nothing_trained():
+        return model().predict([x, labels])
+
+
+def augment(**arrays):
+    with mock.patch.object(augmenting, "new_generator"):
+        return kma.augment(**arrays, method="cvae", verbose=0)
 
 
 def fit_with_validation(validation_data, **arrays):
@@ -180,7 +187,7 @@ PAIR = {"x": r"x\[0\]", "labels": r"x\[1\]"}
 OF_SETS = {"images": X, "labels": Y}
 TABLE = {
     "augment": Case(
-        functools.partial(kma.augment, method="cvae", verbose=0),
+        augment,
         {"x": X, "y": Y, "held_out": X2},
         stop=(augmenting, "_plan"),
     ),
@@ -268,7 +275,7 @@ TABLE = {
         LABELLED | {"validation_data": FEW},
         {"validation_data": r"validation_data\[0\]"},
     ),
-    "predict of labelled images": Case(pair("predict"), {"x": FEW, "labels": FEW_Y}, PAIR),
+    "predict of labelled images": Case(predict_labelled, {"x": FEW, "labels": FEW_Y}, PAIR),
     "AutoencodingModel.encode": Case(method("encode"), {"x": FEW, "labels": FEW_Y}),
     "AutoencodingModel.reconstruct": Case(method("reconstruct"), {"x": FEW, "labels": FEW_Y}),
     "AutoencodingModel.decode": Case(method("decode"), {"z": Z, "labels": FEW_Y}),

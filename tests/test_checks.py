@@ -212,6 +212,11 @@ def test_names_that_are_not_known():
         checks.check_labels(NAMES)
 
 
+def test_a_class_without_an_image_has_its_name():
+    with raises("y", "no image of class 'malignant'", "each of the 2 classes"):
+        checks.check_labels([0, 0], every_class=True, class_names=NAMES)
+
+
 def test_names_tell_the_number_of_classes():
     with raises("y", "labels from 0 to 2", r"\[0, 2\)"):
         checks.check_labels([0, 2], class_names=NAMES)

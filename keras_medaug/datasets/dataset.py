@@ -208,7 +208,7 @@ def _check_splits(
     else:
         num_classes = len(known)
     for split, (_, labels) in checked.items():
-        check_labels(labels, names[split][1], None, num_classes, every_class=split == "train")
+        check_labels(labels, names[split][1], None, num_classes, split == "train", known)
     return checked
 
 

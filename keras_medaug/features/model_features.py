@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from keras_medaug.checks import check_images, check_positive, fail
+from keras_medaug.models.quiet_model import quietly
 
 
 class ModelFeatures:
@@ -84,7 +85,7 @@ class ModelFeatures:
         if images.dtype == np.uint8:
             images = images.astype(np.float32) / np.float32(255)
         inputs = images if self._preprocess is None else self._preprocess(images)
-        outputs = self._model.predict_on_batch(inputs)
+        outputs = quietly(self._model.predict_on_batch)(inputs)
         if isinstance(outputs, dict | list | tuple):
             raise fail("model", f"{len(outputs)} outputs", "one; or name a `layer`")
         found = np.asarray(outputs, dtype=np.float32)[:count]

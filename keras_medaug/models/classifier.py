@@ -12,6 +12,7 @@ from keras_medaug.checks import check_positive, fail
 from keras_medaug.models import networks
 from keras_medaug.models.dcgan import check_rate
 from keras_medaug.models.image_model import ImageModel, as_record, to_unit
+from keras_medaug.models.quiet_model import quietly
 from keras_medaug.players.player_optimizer import public_config
 from keras_medaug.progress import check_verbosity
 
@@ -189,7 +190,7 @@ class Classifier(ImageModel):
             with self._own_policy():
                 model = keras.Model(self.network.inputs, self.network.get_layer("logits").output)
             # The method alone: a model among the attributes would be saved a second time.
-            self._predict_logits = model.predict
+            self._predict_logits = quietly(model.predict)
         return self._predict_logits(images, batch_size=batch_size, verbose=verbose)
 
     _predict_logits: Callable | None = None

@@ -18,6 +18,7 @@ from keras_medaug.checks import (
 )
 from keras_medaug.models.image_model import ImageModel, as_record
 from keras_medaug.models.parallel import batch_devices, check_batches
+from keras_medaug.models.quiet_model import quietly
 from keras_medaug.players.averaged_network import AveragedNetwork
 from keras_medaug.players.player_optimizer import PlayerOptimizer, clone_optimizer, public_config
 from keras_medaug.progress import Report, ignore, reporting
@@ -260,7 +261,7 @@ class GenerativeModel(ImageModel):
             # Batches of one size only: another one would have to be compiled for.
             filled = _filled(rows(start, stop), batch_size)
             inputs = self._with_labels(filled, _filled(chosen, batch_size))
-            outputs = network.predict(inputs, batch_size=batch_size, verbose=0)
+            outputs = quietly(network.predict)(inputs, batch_size=batch_size, verbose=0)
             if results is None:
                 results = keras.tree.map_structure(
                     lambda output: np.empty((count, *output.shape[1:]), output.dtype), outputs

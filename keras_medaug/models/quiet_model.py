@@ -1,22 +1,52 @@
-"""A Keras model that is saved without a warning for each of its variables."""
+"""A Keras model that runs and is saved without a warning for each of its variables."""
+
+import functools
+from collections.abc import Callable
 
 import keras
 
 from keras_medaug.array_checks import copied, without_copy_warning
 
 
+def quietly(method: Callable) -> Callable:
+    """Return a function that keeps NumPy's warning of `array_checks.copied` from users.
+
+    Args:
+        method: The function, in which Keras makes arrays of tensors or variables.
+
+    Returns:
+        The same function, without the warning.
+
+    Example:
+
+    >>> from keras_medaug.models.quiet_model import quietly
+    >>> quietly(len)([1, 2])
+    2
+    """
+
+    @functools.wraps(method)
+    def call(*args, **kwargs):
+        with without_copy_warning():
+            return method(*args, **kwargs)
+
+    return call
+
+
 class QuietModel(keras.Model):
-    """A model whose weights Keras reads without a warning of NumPy for each; see `copied`."""
+    """A model of whose tensors Keras makes arrays without a warning of NumPy for each.
 
-    def save(self, filepath, *args, **kwargs):
-        """Save the model, as Keras does."""
-        with without_copy_warning():
-            return super().save(filepath, *args, **kwargs)
+    Otherwise PyTorch warns of each metric at each step, and TensorFlow of each variable that is
+    saved.
+    """
 
-    def save_weights(self, filepath, *args, **kwargs):
-        """Save the weights, as Keras does."""
-        with without_copy_warning():
-            return super().save_weights(filepath, *args, **kwargs)
+    fit = quietly(keras.Model.fit)
+    evaluate = quietly(keras.Model.evaluate)
+    predict = quietly(keras.Model.predict)
+    train_on_batch = quietly(keras.Model.train_on_batch)
+    test_on_batch = quietly(keras.Model.test_on_batch)
+    predict_on_batch = quietly(keras.Model.predict_on_batch)
+    save = quietly(keras.Model.save)
+    save_weights = quietly(keras.Model.save_weights)
 
     def get_weights(self):
         """Return the weights, as Keras does."""

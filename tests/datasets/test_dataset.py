@@ -143,7 +143,7 @@ BAD = {
         "[0, 2)",
     ),
     "class only in val": ({"y_val": np.array([0, 2])}, "y_train", "class 2", "each of the 3"),
-    "class without image": ({"class_names": list("abc")}, "y_train", "class 2", "each of the 3"),
+    "class without image": ({"class_names": list("abc")}, "y_train", "class 'c'", "each of the 3"),
     "gap in labels": ({"y_train": Y * 2}, "y_train", "class 1", "each of the 3"),
     "names as a string": ({"class_names": "ab"}, "class_names", "'ab'", "one distinct name"),
     "no names": ({"class_names": []}, "class_names", "[]", "one distinct name"),
