@@ -41,6 +41,8 @@ def as_array(values: ArrayLike, argument: str) -> NDArray:
         raise _no_array(values, argument) from error
     if array.dtype == object and array.ndim == 0:
         raise _no_array(values, argument)
+    if not array.flags.writeable and not isinstance(values, np.ndarray):
+        array = array.copy()  # JAX's and pandas's are not: PyTorch warns of them
     return array.astype("float32") if array.dtype.name == "bfloat16" else array
 
 

@@ -135,7 +135,7 @@ def _check_axes(array: NDArray, argument: str) -> None:
         got += " of objects"
         expected += "; `np.stack(list(x))` makes an array of images of one shape"
     elif array.ndim == 2:
-        expected += "; `.reshape(-1, height, width, 1)` where each row has the pixels of an image"
+        expected += "; `np.asarray(x).reshape(-1, height, width, 1)` of rows of pixels"
     elif array.ndim == 3 and shape[-1] in CHANNELS:
         expected += "; `x[np.newaxis]` makes a batch of one image"
     elif array.ndim == 3:

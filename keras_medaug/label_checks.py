@@ -174,7 +174,9 @@ def _is_one_hot(array: NDArray) -> bool:
 
 def _numbers(array: NDArray, argument: str, class_names: Sequence[str] | None) -> NDArray:
     """Return the index of each name among those known."""
-    names = [each.decode() if isinstance(each, bytes) else str(each) for each in array]
+    names = [
+        each.decode(errors="replace") if isinstance(each, bytes) else str(each) for each in array
+    ]
     if class_names is None:
         raise fail(argument, f"names, such as {names[0]!r}", NO_NAMES)
     index = {name: label for label, name in enumerate(class_names)}
@@ -208,7 +210,11 @@ def _check_range(array: NDArray, argument: str, num_classes: int | None) -> None
     expected = "labels of 0 or more" if num_classes is None else f"labels in [0, {num_classes})"
     if low < 0:
         signs = set(np.unique(array).tolist()) == {-1, 1}
-        remedy = "`(y + 1) // 2` makes 0 and 1 of -1 and 1" if signs else "leave out images of none"
+        remedy = (
+            "`(y + 1) // 2` makes 0 and 1 of -1 and 1"
+            if signs
+            else "leave images without a label out"
+        )
         raise fail(argument, got, f"{expected} ({remedy})")
     if num_classes is not None and high >= num_classes:
         from_one = low == 1 and high == num_classes

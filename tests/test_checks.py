@@ -29,7 +29,11 @@ BAD_IMAGES = {
     "four channels": (images((2, 8, 8, 4)), r"\(8, 8, 4\)", "1 or 3 channels"),
     "channels first": (images((2, 3, 8, 8)), r"\(2, 3, 8, 8\)", r"np.moveaxis\(x, 1, -1\)"),
     "one axis": (images((64,)), r"\(64,\)", "four axes"),
-    "a table of pixels": (images((2, 64)), r"\(2, 64\)", r"`.reshape\(-1, height, width, 1\)`"),
+    "a table of pixels": (
+        images((2, 64)),
+        r"\(2, 64\)",
+        r"`np.asarray\(x\).reshape\(-1, height, width, 1\)`",
+    ),
     "no channels": (images((2, 8, 9)), r"\(2, 8, 9\)", r"x\[..., np.newaxis\]"),
     "too low": (images((2, 7, 8, 1)), r"\(7, 8, 1\)", "sizes from 8 to 256"),
     "too narrow": (images((2, 8, 7, 1)), r"\(8, 7, 1\)", "sizes from 8 to 256"),
@@ -143,6 +147,13 @@ def test_tensors_of_a_backend_that_does_not_run(dtype):
     np.testing.assert_array_equal(checks.check_images(tensor), images())
     listed = [Foreign(images()[0], dtype), Foreign(images()[1], dtype)]
     np.testing.assert_array_equal(checks.check_images(listed), images())
+
+
+def test_what_is_not_to_be_written_to_is_copied_unless_it_is_an_array():
+    given = images()
+    given.flags.writeable = False
+    assert checks.check_images(Foreign(given)).flags.writeable
+    assert checks.check_images(given) is given
 
 
 @pytest.mark.parametrize("value", [None, {}, {1: 2}, [[1, 2], [3]], object(), map(int, "12"), int])

@@ -34,7 +34,11 @@ def refused(array):
         yield "no channels", array[..., 0], r"`x\[..., np.newaxis\]`"
         yield "one image", array[0], r"`x\[np.newaxis\]`"
         yield "int64", (array * 255).astype("int64"), r'`.astype\("uint8"\)`'
-        yield "DataFrame", pd.DataFrame(array.reshape(len(array), -1)), r"`.reshape\(-1, height"
+        yield (
+            "DataFrame",
+            pd.DataFrame(array.reshape(len(array), -1)),
+            r"`np.asarray\(x\).reshape\(-1, height",
+        )
         yield "Series", pd.Series(list(array)), r"`np.stack\(list\(x\)\)`"
     elif array.ndim > 1:
         yield "Series", pd.Series(list(array)), ""
