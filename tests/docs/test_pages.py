@@ -25,6 +25,7 @@ def code_of(page):
 WITH_CODE = [page for page in PAGES if code_of(page)]
 
 
+@pytest.mark.backend_free
 @pytest.mark.parametrize("folder", [".", "docs", "examples", "keras_medaug"])
 def test_commands_of_examples_name_the_backend(folder):
     """Keras takes TensorFlow where nobody says otherwise."""
@@ -45,6 +46,7 @@ def each_text(folder):
             yield path
 
 
+@pytest.mark.backend_free
 def test_long_names_do_not_widen_a_page():
     """On a phone: names break, tables scroll, and lists of arguments take no more than the page."""
     style = (REPOSITORY / "docs/_static/site.css").read_text(encoding="utf-8")
