@@ -1,6 +1,6 @@
 """The dictionaries that public functions return, short where they are shown."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sized
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
@@ -75,7 +75,11 @@ def _short(value: Any) -> str:
     if len(text) <= WIDTH:
         return text
     if isinstance(value, dict):
-        return f"{{{len(value)} keys}}"
+        return f"{{{_counted(value, 'key')}}}"
     if isinstance(value, list | tuple):
-        return f"[{len(value)} values]"
+        return f"[{_counted(value, 'value')}]"
     return f"{text[: WIDTH - 4]}...{text[-1]}"
+
+
+def _counted(value: Sized, what: str) -> str:
+    return f"{len(value)} {what}{'s' * (len(value) != 1)}"

@@ -26,6 +26,7 @@ def test_what_is_long_is_shown_short():
     assert len(lines) == 4
     assert max(map(len, lines)) < COLUMNS
     assert lines[0] == "{'values': [999 values],"
+    assert repr(Result({"one": ["x" * 999]})) == "{'one': [1 value]}"
     assert repr(result["in"]) == "{'a': '" + "y" * 55 + "...'}"
 
 

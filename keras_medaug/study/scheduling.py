@@ -210,6 +210,8 @@ def _kind(cell: Cell) -> tuple[str, bool]:
 
 
 def _label(cell: Cell) -> str:
+    if cell.kind == "audit":
+        return "check of the data"
     named = cell.config.get("arm") or cell.config.get("method") or ""
     seed = cell.config.get("seed")
     return f"{cell.kind} {named}".rstrip() + ("" if seed is None else f", seed {seed}")
