@@ -115,8 +115,9 @@ def augment(
 
     Returns:
         `(x_new, y_new, record)`: images, `float32` in [0, 1]; their labels, in the order of the
-        classes, names where `y` has names; and the record, a dictionary that JSON can hold. Fewer
-        images than were asked for come where too few pass the filter. The record holds:
+        classes, names where `y` has names; and the record, a dictionary that JSON can hold and a
+        notebook shows short (`dict(record)` shows all of it). Fewer images than were asked for come
+        where too few pass the filter. The record holds:
 
         - `summary`: the first sentence to read;
         - `two_sample`: a classifier that tells the images from training images, and its reference

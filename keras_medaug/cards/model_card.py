@@ -105,7 +105,7 @@ def model_card(
         worse than its floor, and from which value on it would have been called so), `sharpness`
         (of `metrics.spectral_distance`), `copy_audit`, `labels`, `training`, `guards`, `warnings`
         (sentences), `notes` (more of them) and `versions`. What could not be measured, for want of
-        images or classes, is `None`.
+        images or classes, is `None`. A notebook shows it short; `dict(card)` shows all of it.
 
     Raises:
         ValueError: If an argument is not as described; before anything is made.

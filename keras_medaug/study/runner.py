@@ -102,7 +102,7 @@ def run(
         images alone falls behind), `headline` (the arm that is best on the validation split),
         `linear_baseline` (a linear model of simple image statistics, and how far it is ahead of
         `"none"`), `warnings`, and `timing`, which alone differs between two runs of one
-        configuration.
+        configuration. A notebook shows it short; `dict(results)` shows all of it.
 
     Raises:
         ValueError: If an argument is not as described; before any training.
