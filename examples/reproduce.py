@@ -303,7 +303,9 @@ def plan_progress(work: "Progress", tasks: Sequence[Task]) -> None:
                 seconds = OTHER_SECONDS
                 if cell.kind in MODELS:
                     seconds = expected_seconds(cell.kind, cell.steps, task.data.image_shape)
-                if not cell.done:
+                if cell.done:
+                    work.count_done(1)
+                else:
                     label = f"{task.name}, seed {cell.seed}, {cell.kind}"
                     work.plan(cell.folder, seconds, cell.kind, label)
         work.plan(task.name, FIGURES_SECONDS, "figures", f"{task.name}, figures")
@@ -341,11 +343,12 @@ def announce(
     backend = setting["backend"]
     cells = [cell for task in tasks for plan in task.plans for cell in plan.values()]
     done = sum(cell.done for cell in cells)
+    parts = len(cells) + len(tasks) + 1  # the figures of each set, and the report
     print(
         f"Sets: {', '.join(task.name for task in tasks) or 'none'}. Preset: {options.preset}. "
         f"Seeds: {options.seeds}. Backend: {backend} {setting[backend]}, "
         f"processors: {setting['threads']}.\n"
-        f"Everything goes to {options.out}; {done} of {len(cells)} parts are done already.",
+        f"Everything goes to {options.out}; {done} of {parts} parts are done already.",
         flush=True,
     )
 

@@ -1,5 +1,7 @@
 """From a small labelled set to synthetic images with labels, in one call."""
 
+from __future__ import annotations
+
 import inspect
 import math
 import os
@@ -41,6 +43,7 @@ from keras_medaug.models.report_steps import ReportSteps
 from keras_medaug.models.saving import check_model_path, save_model
 from keras_medaug.models.step_times import expected_seconds
 from keras_medaug.progress import Progress, Report, check_verbosity, ignore
+from keras_medaug.result import Result
 from keras_medaug.seeds import derive_seed, resolve_seed
 
 __all__ = [
@@ -115,8 +118,9 @@ def augment(
 
     Returns:
         `(x_new, y_new, record)`: images, `float32` in [0, 1]; their labels, in the order of the
-        classes, names where `y` has names; and the record, a dictionary that JSON can hold. Fewer
-        images than were asked for come where too few pass the filter. The record holds:
+        classes, names where `y` has names; and the record, a dictionary that JSON can hold and a
+        notebook shows short (`dict(record)` shows all of it). Fewer images than were asked for come
+        where too few pass the filter. The record holds:
 
         - `summary`: the first sentence to read;
         - `two_sample`: a classifier that tells the images from training images, and its reference
@@ -199,12 +203,13 @@ def augment(
             progress, model, wanted, images, classes, batch_size, seed, confidence, judge
         )
         sets = ImageSets(
-            in_8_bits(x_new), in_8_bits(images), in_8_bits(unseen), y_new, classes, seed=seed
-        )
+            in_8_bits(x_new), in_8_bits(images), in_8_bits(unseen), y_new, classes, seed=seed,
+            class_names=names,
+        )  # fmt: skip
         with progress.part("labels") as report:
             shown = see_labels(
                 x_new, y_new, images, classes, batch_size, min(steps, LABEL_STEPS), seed, judge,
-                report,
+                report, names,
             )  # fmt: skip
         with progress.part("copies") as report:
             audit = copy_audit(x_new, images, held_out, verbose=report)
@@ -238,7 +243,7 @@ def augment(
         },
     }
     record["notes"] = notes_of(record)
-    return x_new, np.array(names)[y_new] if are_names(y) else y_new, record
+    return x_new, np.array(names)[y_new] if are_names(y) else y_new, Result(record)
 
 
 def _new_images(

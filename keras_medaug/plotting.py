@@ -3,6 +3,8 @@
 Matplotlib is imported where it is used: install it with `pip install "keras-medaug[plot]"`.
 """
 
+from __future__ import annotations
+
 import io
 import math
 import os
@@ -40,7 +42,7 @@ FITTED = ("aligned", "registered", "smoothed")  # spaces of which pairs are flip
 PAIR_KEYS = {"image", "training", "space", "distance", "relative"}
 
 
-def image_grid(images: ArrayLike, columns: int = 10, title: str | None = None) -> "Figure":
+def image_grid(images: ArrayLike, columns: int = 10, title: str | None = None) -> Figure:
     """Draw images side by side, row by row.
 
     Args:
@@ -67,7 +69,7 @@ def image_grid(images: ArrayLike, columns: int = 10, title: str | None = None) -
     checked = check_images(images, "images")
     columns = min(check_positive(columns, "columns", integer=True), len(checked))
     rows = math.ceil(len(checked) / columns)
-    figure = new_figure(_grid_size(checked, rows, columns, titled=title is not None))
+    figure = new_figure(_grid_size(checked, rows, columns, title))
     _draw_mosaic(figure.add_subplot(), checked, rows, columns)
     set_title(figure, title)
     return figure
@@ -78,7 +80,7 @@ def before_after(
     after: ArrayLike,
     labels: tuple[str, str] = ("before", "after"),
     title: str | None = None,
-) -> "Figure":
+) -> Figure:
     """Draw images in a row, and under each what became of it.
 
     Args:
@@ -107,7 +109,7 @@ def before_after(
     below = check_images(after, "after", above.shape[1:])
     if len(above) != len(below):
         raise fail("after", f"{len(below)} images", f"{len(above)}, as in `before`")
-    width, height = _grid_size(above, 2, len(above), titled=title is not None)
+    width, height = _grid_size(above, 2, len(above), title)
     margin = 0.3 + 0.09 * max(map(len, labels))  # inches of the labels
     figure = new_figure((max(width + margin, 4.0), height + 0.1))
     # The layout makes room for a label of the axis as if it were not turned: a little too little.
@@ -124,7 +126,7 @@ def loss_curves(
     title: str | None = None,
     panels: Sequence[Sequence[str]] | None = None,
     ylabel: str | Sequence[str] = "loss",
-) -> "Figure":
+) -> Figure:
     """Draw values by epoch.
 
     Args:
@@ -190,7 +192,7 @@ def bars_with_intervals(
     ylabel: str | None = None,
     lines: Mapping[str, float] | None = None,
     limits: tuple[float, float] | None = None,
-) -> "Figure":
+) -> Figure:
     """Draw bars, one of each series in every group, each with its value and interval.
 
     Args:
@@ -257,7 +259,7 @@ def nearest_pairs(
     training: ArrayLike,
     audit: Mapping[str, Any],
     title: str | None = None,
-) -> "Figure":
+) -> Figure:
     """Draw images beside the training images that they may be copies of.
 
     The suspects of a memorization check are drawn or, with fewer than its `pairs`, those.
@@ -313,7 +315,7 @@ def nearest_pairs(
     return figure
 
 
-def save(figure: "Figure", path: str | os.PathLike) -> None:
+def save(figure: Figure, path: str | os.PathLike) -> None:
     """Write a figure to a file; the same figure gives the same file, byte by byte.
 
     Args:
@@ -343,14 +345,14 @@ def save(figure: "Figure", path: str | os.PathLike) -> None:
 # ---- parts ----------------------------------------------------------------------------------
 
 
-def png(figure: "Figure") -> bytes:
+def png(figure: Figure) -> bytes:
     """Return a figure as the content of a PNG file."""
     content = io.BytesIO()
     figure.savefig(content, format="png", dpi=DPI, metadata=NO_VERSION)
     return content.getvalue()
 
 
-def new_figure(size: tuple[float, float]) -> "Figure":
+def new_figure(size: tuple[float, float]) -> Figure:
     """Return an empty figure that no window and no list of open figures knows of."""
     try:
         from matplotlib.figure import Figure
@@ -361,14 +363,15 @@ def new_figure(size: tuple[float, float]) -> "Figure":
     return Figure(figsize=size, layout="constrained")
 
 
-def _grid_size(images: NDArray, rows: int, columns: int, titled: bool) -> tuple[float, float]:
+def _grid_size(images: NDArray, rows: int, columns: int, title: str | None) -> tuple[float, float]:
     """Return width and height in inches that show the images without distortion."""
     height, width = images.shape[1:3]
     pixel = max(CELL, 1.6 / columns) / max(height, width)
-    return max(pixel * width * columns, 3.0), pixel * height * rows + (0.4 if titled else 0.0)
+    for_title = 0.0 if title is None else 0.2 + 0.2 * len(title.splitlines())
+    return max(pixel * width * columns, 3.0), pixel * height * rows + for_title
 
 
-def _draw_mosaic(axes: "Axes", images: NDArray, rows: int, columns: int) -> None:
+def _draw_mosaic(axes: Axes, images: NDArray, rows: int, columns: int) -> None:
     """Draw all images as one, with white gaps; what is missing in the last row stays white."""
     axes.imshow(_mosaic(images, rows, columns), vmin=0, vmax=255, interpolation="antialiased")
     axes.set_xticks([])
@@ -441,7 +444,7 @@ def _place(series: Mapping[str, Sequence[float | None]], group: int, name: str) 
 
 
 def _draw_bars(
-    axes: "Axes",
+    axes: Axes,
     places: Sequence[float],
     values: Sequence[float | None],
     intervals: Sequence[tuple[float, float] | None],
@@ -467,7 +470,7 @@ def _draw_bars(
         )
 
 
-def tidy(axes: "Axes") -> None:
+def tidy(axes: Axes) -> None:
     """Take away what is not needed to read the values."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=SMALL)
@@ -475,8 +478,9 @@ def tidy(axes: "Axes") -> None:
     axes.set_axisbelow(True)
 
 
-def set_title(figure: "Figure", title: str | None) -> None:
+def set_title(figure: Figure, title: str | None) -> None:
     if title is not None:
         # A letter is about half as wide as it is high; a small figure gets smaller ones.
-        fitting = figure.get_figwidth() * 72 / (0.58 * max(len(title), 1))
+        longest = max([1, *map(len, title.splitlines())])
+        fitting = figure.get_figwidth() * 72 / (0.58 * longest)
         figure.suptitle(title, fontsize=min(TITLE, fitting))

@@ -15,7 +15,7 @@ import numpy as np
 
 from keras_medaug.checks import fail
 from keras_medaug.interrupts import between_steps, stop_if_interrupted
-from keras_medaug.status_line import COLUMNS, DRAW_EVERY, StatusLine, shortened
+from keras_medaug.status_line import COLUMNS, DRAW_EVERY, StatusLine, amount_text, shortened
 from keras_medaug.time_left import NEARLY, TimeLeft
 
 TICK = 0.5  # seconds between two looks at the clock
@@ -133,6 +133,11 @@ class Progress:
             self._total += 1
             self._ever += 1
 
+    def count_done(self, number: int) -> None:
+        """Count parts that an earlier run has done: they take no time now."""
+        self._total += number
+        self._done += number
+
     @property
     def planned(self) -> float:
         """The seconds that what is left was expected to take, before any of it was measured."""
@@ -175,7 +180,8 @@ class Progress:
             key: The part.
             done: How much of it is done.
             total: Out of how much.
-            amount: What is shown of that; default `done` and `total`, where these are integers.
+            amount: What is shown of that; default `done` and `total` where these are integers, else
+                the percentage, where the job has other parts.
         """
         stop_if_interrupted()
         if self._elsewhere:
@@ -187,9 +193,8 @@ class Progress:
             self._reported = max(self._reported, min(fraction, NEARLY))
             self._time_left.report(key, fraction, self._clock())
             self._raise_shown()
-            whole = isinstance(done, int) and isinstance(total, int) and total > 1
             self._label = self._labels[key]
-            self._amount = f": {amount}" if amount else f": {done} of {total}" if whole else ""
+            self._amount = amount_text(amount, done, total, self._total)
             if self._clock() - self._ticked >= DRAW_EVERY:  # there may be thousands a second
                 self.tick()
 

@@ -96,6 +96,31 @@ def shortened(text: str, columns: int) -> str:
     return f"{text[: kept - kept // 2]}...{text[len(text) - kept // 2 :]}"
 
 
+def amount_text(amount: str | None, done: float, total: float, parts: int) -> str:
+    """Return how much of a part is done, as it is shown after the name of the part.
+
+    Args:
+        amount: The words for that, or `None`.
+        done: How much is done: integers are shown as they are.
+        total: Out of how much.
+        parts: Of the job; the status of the only one says the percentage already.
+
+    Returns:
+        The text, which is empty where there is nothing to say.
+
+    Example:
+
+    >>> from keras_medaug.status_line import amount_text
+    >>> amount_text(None, 3, 8, parts=1), amount_text(None, 0.25, 1.0, parts=2)
+    (': 3 of 8', ': 25%')
+    """
+    if amount is None and isinstance(done, int) and isinstance(total, int) and total > 1:
+        amount = f"{done} of {total}"
+    if amount is None and parts > 1 and total:
+        amount = f"{done / total:.0%}"
+    return f": {amount}" if amount else ""
+
+
 def _redraws(stream: TextIO | None) -> bool:
     """Tell whether a carriage return takes back the line: on a terminal, and in a notebook."""
     if stream is None:

@@ -5,6 +5,7 @@ inherit some two hundred names from Keras, which Keras documents, and override o
 Keras calls. Shown are the members that the package itself defines for its users.
 """
 
+import contextlib
 import functools
 import importlib
 import inspect
@@ -115,9 +116,10 @@ ArrayLike.__module__ = "numpy.typing"
 
 def _shorten_types(_app: Sphinx, value: Any, _bound: bool) -> None:
     """Call NumPy's union `ArrayLike` by its name, wherever a callable is annotated with it."""
-    annotations = getattr(
-        value.__init__ if inspect.isclass(value) else value, "__annotations__", {}
-    )
+    function = value.__init__ if inspect.isclass(value) else value
+    annotations = getattr(function, "__annotations__", {})
+    with contextlib.suppress(NameError):  # of a type that is imported for type checkers alone
+        annotations.update(typing.get_type_hints(function) if annotations else {})
     for name, annotation in annotations.items():
         if "_SupportsArray" in repr(annotation):  # a part of that union, and of no other type
             annotations[name] = _shortened(annotation)

@@ -56,4 +56,5 @@ folder.cleanup()
 
 # %%
 # :doc:`/tutorials/plot_3_first_study` reads a study line by line. As a command, on real data:
-# ``python examples/study.py --dataset pneumoniamnist --train-fraction 0.02 0.1 0.3 1``.
+# ``KERAS_BACKEND=jax python examples/study.py --dataset pneumoniamnist
+# --train-fraction 0.02 0.1 0.3 1``.

@@ -35,7 +35,9 @@ def write_figures(
 ) -> None:
     """Write all figures of a set to its folder."""
     cells, title = plans[0], title_of(data.name)
-    plotting.save(_data(data, budget, cells), folder / "data.png")
+    if is_too_short(results["config"]):
+        title = f"Preset {results['config']['preset']!r}: far too short to judge\n{title}"
+    plotting.save(_data(data, budget, cells, title), folder / "data.png")
     plotting.save(_geometric(cells, title), folder / "figure1_geometric.png")
     for kind, name in GRIDS.items():
         arrays = cells[kind].arrays()
@@ -59,11 +61,14 @@ def title_of(name: str) -> str:
     return PAPER[name].title if name in PAPER else f"{name} (not in the paper)"
 
 
-def _data(data: kma.datasets.Dataset, budget: Budget, cells: Mapping[str, Cell]) -> Any:
+def is_too_short(config: Mapping[str, Any]) -> bool:
+    """Tell whether the preset of some results is for trying things out."""
+    return bool(config["preset"] != "paper")
+
+
+def _data(data: kma.datasets.Dataset, budget: Budget, cells: Mapping[str, Cell], title: str) -> Any:
     images = reference(data.stored("train")[0], budget, cells["classifier"].seed)
-    return plotting.image_grid(
-        images, COLUMNS, f"{title_of(data.name)}: {len(images)} training images"
-    )
+    return plotting.image_grid(images, COLUMNS, f"{title}: {len(images)} training images")
 
 
 def _geometric(cells: Mapping[str, Cell], title: str) -> Any:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_medaug.files import write_text_atomic
-from reproduction.figures import GRIDS, title_of
+from reproduction.figures import GRIDS, is_too_short, title_of
 from reproduction.measures import interval_of_share
 from reproduction.paper import GENERATORS, LABELS, MEAN_CONFIDENCE, METHODS, PAPER
 from reproduction.results import FORMAT, MADE_BY, warnings
@@ -80,6 +80,7 @@ def report(found: Mapping[str, Results], failures: Mapping[str, str]) -> str:
     parts = [
         INTRODUCTION,
         _phantom(found),
+        _too_short(found),
         _settings(found),
         _failures(failures),
         _counts(found),
@@ -105,6 +106,19 @@ def _phantom(found: Mapping[str, Results]) -> str:
         "> **PROCEDURAL DATA.** `phantom` is a set drawn by a program: its numbers say nothing "
         "about\n> medical images or about the paper. Put `breastmnist.npz` into `~/.medmnist`, or "
         "name its folder\n> with `MEDMNIST_ROOT` or `--root`, to run on real images.\n"
+    )
+
+
+def _too_short(found: Mapping[str, Results]) -> str:
+    short = {name: results for name, results in found.items() if is_too_short(results["config"])}
+    if not short:
+        return ""
+    presets = ", ".join(sorted({repr(results["config"]["preset"]) for results in short.values()}))
+    return (
+        f"> **FAR TOO SHORT TO JUDGE.** The preset {presets} only shows that everything runs. It "
+        "trains\n> narrow networks for minutes: neither its images nor its numbers say how good a "
+        "method is.\n> `--preset paper` trains them as the paper does. Sets: "
+        f"{', '.join(title_of(name) for name in short)}.\n"
     )
 
 
@@ -261,11 +275,19 @@ def _variety(found: Mapping[str, Results]) -> str:
         "Variety is the mean distance between two of the images, as a multiple of that between\n"
         "two training images; below 0.5 counts as collapse. The distance is the root mean\n"
         "square over pixels in [0, 1]; a smallest one of 0 would be two identical images. The\n"
-        "last column says how often the classifier gives each class.\n\n"
+        "last column says how often the classifier gives each class. The classes in order:\n"
+        f"{_order_of_classes(found)}.\n\n"
     )
     head = ["set", "images", "variety", "smallest distance", "classes given"]
     return _section(
         "Are the samples different from each other?", text + _table(head, rows, words=2)
+    )
+
+
+def _order_of_classes(found: Mapping[str, Results]) -> str:
+    return "; ".join(
+        f"{title_of(name)}: {' / '.join(results['dataset']['class_names'])}"
+        for name, results in found.items()
     )
 
 
@@ -305,10 +327,12 @@ def _not_run(found: Mapping[str, Results]) -> str:
     if not missing:
         return ""
     names = " ".join(missing)
+    backend = next((results["versions"]["backend"] for results in found.values()), "jax")
     return _section(
         "Not run",
         f"{', '.join(title_of(name) for name in missing)}. This would add them:\n\n"
-        f"```console\npython examples/reproduce.py --preset paper --datasets {names}\n```",
+        f"```console\nKERAS_BACKEND={backend} python examples/reproduce.py --preset paper "
+        f"--datasets {names}\n```",
     )
 
 

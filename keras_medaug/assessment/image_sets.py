@@ -1,5 +1,6 @@
 """The images that are compared."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,7 @@ class ImageSets:
         training_labels: Classes of the training images, or `None`.
         held_out_labels: Classes of the held-out images, or `None`.
         seed: Integer seed of all that is drawn.
+        class_names: Names of the classes, or `None` for their numbers.
 
     Example:
 
@@ -35,6 +37,7 @@ class ImageSets:
     training_labels: NDArray[np.integer] | None = None
     held_out_labels: NDArray[np.integer] | None = None
     seed: int = 0
+    class_names: Sequence[str] | None = None
 
     @property
     def counts(self) -> dict[str, int]:

@@ -141,4 +141,4 @@ def measure_diversity(sets: ImageSets) -> dict[str, Any]:
     """
     known = None if sets.labels is None else sets.training_labels
     seed = derive_seed(sets.seed, "diversity")
-    return diversity(sets.images, sets.training, sets.labels, known, seed)
+    return diversity(sets.images, sets.training, sets.labels, known, seed, sets.class_names)

@@ -18,6 +18,7 @@ from keras_medaug.assessment.sentences import image_warnings, summarize_two_samp
 from keras_medaug.datasets import Dataset
 from keras_medaug.datasets.export import DRAWN, NOT_ANONYMOUS, audit_notes
 from keras_medaug.features import PixelFeatures
+from keras_medaug.metrics.checking import class_word, class_words, listed
 from keras_medaug.progress import Report, ignore
 from keras_medaug.seeds import derive_seed
 
@@ -79,7 +80,7 @@ def _labels_warning(sets: ImageSets, shown: Mapping[str, Any] | None) -> str | N
         return None
     return (
         "Whether images show their classes was not looked at: that takes two training images of "
-        f"each class, and of class {counts.argmin()} there is one."
+        f"each class, and of {class_words([int(counts.argmin())], sets.class_names)} there is one."
     )
 
 
@@ -120,21 +121,24 @@ def notes_of(record: Mapping[str, Any]) -> list[str]:
     >>> audit = kma.metrics.copy_audit(x[:9], x[9:])
     >>> notes_of({
     ...     "copy_audit": audit, "labels": {"by": "conditional"}, "fidelity": None,
-    ...     "requested": [9, 4], "counts": [9, 1],
+    ...     "requested": [9, 4], "counts": [9, 1], "class_names": ["benign", "malignant"],
     ... })[-1]
-    'Class 1 has 1 images where 4 were asked for: too few passed the filter.'
+    "Too few images passed the filter: 1 of 4 of class 'malignant'."
     """
     notes = [NOT_ANONYMOUS, *audit_notes(record["copy_audit"])]
     if record["labels"]["by"] == "classifier":
         notes.append(
             "The labels are a classifier's, fitted on the same images: where it errs, they do."
         )
-    lacking = np.subtract(record["requested"], record["counts"])
-    notes += [
-        f"Class {label} has {record['counts'][label]} images where {record['requested'][label]} "
-        "were asked for: too few passed the filter."
-        for label in np.flatnonzero(lacking)
-    ]
+    lacking = np.flatnonzero(np.subtract(record["requested"], record["counts"])).tolist()
+    if lacking:
+        names = record.get("class_names")
+        passed = [
+            f"{record['counts'][label]} of {record['requested'][label]} of "
+            f"class {class_word(label, names)}"
+            for label in lacking
+        ]
+        notes.append(f"Too few images passed the filter: {listed(passed)}.")
     if record["fidelity"] is not None:
         notes.append(
             f"Classifiers out of fold agree with {record['fidelity']['real_agreement']:.1%} of the "

@@ -1,5 +1,6 @@
 """Whether the images that `augment` made show the classes that they were made to show."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ def see_labels(
     seed: int = 0,
     label_filter: LabelFilter | None = None,
     report: Report = ignore,
+    class_names: Sequence[str] | None = None,
 ) -> dict[str, Any] | None:
     """Compare what classifiers see in synthetic images with what they see in training images.
 
@@ -44,6 +46,7 @@ def see_labels(
         seed: Of folds and classifiers.
         label_filter: The filter that chose the images, or `None`.
         report: Called with how far the training of the classifiers is.
+        class_names: Names of the classes, or `None` for their numbers.
 
     Returns:
         What `metrics.label_fidelity` returns, `held_out` being training images out of fold; and
@@ -72,7 +75,9 @@ def see_labels(
         probabilities = label_filter.probabilities
     assert fitted.real_probabilities is not None  # it has been fitted
     return {
-        **compare_answers(probabilities, labels, fitted.real_probabilities, training_labels),
+        **compare_answers(
+            probabilities, labels, fitted.real_probabilities, training_labels, class_names
+        ),
         "folds": fitted.folds,
         "steps": fitted.steps,
         "count": len(labels),

@@ -1,5 +1,7 @@
 """What a generative model's images look like, and are worth, as training goes on."""
 
+from __future__ import annotations
+
 import csv
 import io
 import math
@@ -337,7 +339,7 @@ def _read_table(path: Path, columns: Sequence[str]) -> list[dict[str, Any]]:
         ]
 
 
-def _curves(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], title: str) -> "Figure":
+def _curves(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], title: str) -> Figure:
     """Draw each metric over epochs, a panel each, all spaces in it."""
     from keras_medaug.plotting import new_figure, set_title, tidy
 

@@ -239,6 +239,7 @@ def _sets(subject: Subject) -> ImageSets:
         training_labels,
         held_out_labels,
         subject.seed,
+        subject.data.class_names,
     )
 
 
@@ -261,7 +262,9 @@ def _labels(subject: Subject, features: ClassifierFeatures | None) -> dict[str, 
     fidelity = None
     known, seen = subject.labels, set(held_out_labels.tolist())
     if known is not None and len(seen) > 1 and seen & set(known.tolist()):
-        fidelity = label_fidelity(classifier, subject.images, known, held_out, held_out_labels)
+        fidelity = label_fidelity(
+            classifier, subject.images, known, held_out, held_out_labels, subject.data.class_names
+        )
     return {
         "seen": np.bincount(answers, minlength=classes).tolist(),
         "confidence": mean_confidence(classifier, subject.images),
@@ -281,12 +284,14 @@ def _guards(
     _, held_out, held_out_labels = subject.yardstick()
     collapsed = None
     if features is not None and len(held_out):
-        collapsed = collapsed_classifier(held_out_labels, features.classifier.logits(held_out))
+        collapsed = collapsed_classifier(
+            held_out_labels, features.classifier.logits(held_out), data.class_names
+        )
     return {
         "diversity": measure_diversity(sets),
         "duplicates": duplicates,
         "prior_shift": {
-            split: prior_shift(training_labels, labels, data.num_classes)
+            split: prior_shift(training_labels, labels, data.num_classes, data.class_names)
             for split, (_, labels) in subject.splits.items()
             if split != "train"
         },

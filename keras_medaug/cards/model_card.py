@@ -1,5 +1,7 @@
 """A card of a generative model: what its images are, on one page."""
 
+from __future__ import annotations
+
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -24,6 +26,7 @@ from keras_medaug.interrupts import between_steps
 from keras_medaug.labels import plan_labels
 from keras_medaug.metrics.space import compute_features
 from keras_medaug.progress import Progress
+from keras_medaug.result import returns_result
 from keras_medaug.seeds import resolve_seed
 
 FILES = ("model_card.html", "model_card.json")
@@ -32,6 +35,7 @@ LEAST, MOST = 100, 1000  # images that are made where nobody says how many
 Extractor = Callable[[NDArray], ArrayLike]
 
 
+@returns_result
 @between_steps()
 def model_card(
     model: keras.Model,
@@ -103,7 +107,7 @@ def model_card(
         worse than its floor, and from which value on it would have been called so), `sharpness`
         (of `metrics.spectral_distance`), `copy_audit`, `labels`, `training`, `guards`, `warnings`
         (sentences), `notes` (more of them) and `versions`. What could not be measured, for want of
-        images or classes, is `None`.
+        images or classes, is `None`. A notebook shows it short; `dict(card)` shows all of it.
 
     Raises:
         ValueError: If an argument is not as described; before anything is made.

@@ -103,7 +103,7 @@ class Subject:
 
 
 def numbered(names: Sequence[str]) -> list[str]:
-    """Return names of classes with their numbers, by which guards speak of them.
+    """Return names of classes with their numbers, which are their places in the JSON file.
 
     Args:
         names: Names in the order of the labels.

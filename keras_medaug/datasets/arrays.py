@@ -1,5 +1,7 @@
 """A data set from arrays that the user has in memory."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import numpy as np

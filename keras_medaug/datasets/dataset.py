@@ -1,5 +1,7 @@
 """The one form in which the package holds a data set, wherever it came from."""
 
+from __future__ import annotations
+
 import hashlib
 import os
 from collections.abc import Mapping, Sequence

@@ -1,5 +1,7 @@
 """Saving a data set as a file in MedMNIST layout, with a card that says what the images are."""
 
+from __future__ import annotations
+
 import json
 import os
 from contextlib import ExitStack
@@ -16,7 +18,9 @@ from keras_medaug.datasets.dataset import SPLITS, Dataset
 from keras_medaug.datasets.download import file_md5
 from keras_medaug.files import check_text, replacing, write_json_atomic
 from keras_medaug.metrics import copy_audit
+from keras_medaug.metrics.checking import listed
 from keras_medaug.progress import Report, check_verbose
+from keras_medaug.result import returns_result
 
 ORIGINS = ("synthetic", "real")
 FORMAT = 1
@@ -36,6 +40,7 @@ EXCESS = 4  # standard errors, beyond which more near copies than of held-out im
 FEW_HELD_OUT = 100  # images, below which their 1% quantile is hardly more than the nearest one
 
 
+@returns_result
 def save_npz(
     path: str | os.PathLike,
     data: Dataset,
@@ -268,9 +273,14 @@ def _notes(card: dict[str, Any]) -> list[str]:
             *(f"The {k} is not recorded." for k in ("model", "seed") if card[k] is None),
         ]
     totals = np.sum(list(card["counts"].values()), axis=0).tolist()
-    for name, total in zip(card["class_names"], totals, strict=True):
-        if total < FEW:
-            notes.append(f"Class {name!r} has {total} images in all, fewer than {FEW}.")
+    few = [
+        f"{total} of {name!r}"
+        for name, total in zip(card["class_names"], totals, strict=True)
+        if total < FEW
+    ]
+    if few:
+        which = "One class has" if len(few) == 1 else f"{len(few)} classes have"
+        notes.append(f"{which} fewer than {FEW} images in all: {listed(few)}.")
     return notes
 
 

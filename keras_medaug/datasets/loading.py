@@ -1,5 +1,7 @@
 """`load`: a public set, or the procedural one, by name."""
 
+from __future__ import annotations
+
 import os
 
 from keras_medaug.checks import fail

@@ -5,6 +5,8 @@ The sets, their licences and the work each is made from: Yang et al., "MedMNIST 
 lightweight benchmark for 2D and 3D biomedical image classification", Scientific Data, 2023.
 """
 
+from __future__ import annotations
+
 import os
 from pathlib import Path
 

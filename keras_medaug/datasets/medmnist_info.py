@@ -1,5 +1,7 @@
 """What is known of one MedMNIST set before its file is opened."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass
 

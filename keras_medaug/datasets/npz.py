@@ -1,5 +1,7 @@
 """Files in MedMNIST layout: six arrays in one ``.npz``."""
 
+from __future__ import annotations
+
 import os
 import struct
 import zipfile

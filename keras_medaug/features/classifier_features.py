@@ -1,5 +1,7 @@
 """What a classifier of training images says of others."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

@@ -1,5 +1,7 @@
 """What a layer of a model says of images."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any
 

@@ -1,5 +1,7 @@
 """Principal components of pixels."""
 
+from __future__ import annotations
+
 import math
 from typing import Any
 

@@ -1,5 +1,7 @@
 """A judge of labels that has not learned them by heart."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import Any
 
@@ -75,7 +77,7 @@ class OutOfFoldClassifier:
 
     def fit(
         self, x: ArrayLike, y: ArrayLike, verbose: bool | Report = False
-    ) -> "OutOfFoldClassifier":
+    ) -> OutOfFoldClassifier:
         """Fit one classifier for each fold, on the other folds.
 
         Args:

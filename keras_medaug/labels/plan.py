@@ -1,11 +1,14 @@
 """How many synthetic images each class gets."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from keras_medaug.checks import check_class_names, check_labels, check_positive, fail
+from keras_medaug.metrics.checking import class_word
 
 PLANS = ("balance", "proportional")
 FEW = 10  # real images of a class, below which a generator can hardly learn it
@@ -85,7 +88,7 @@ def warn_of_rare(
     144 synthetic images are planned of class 1, which has 1 real image: ...
     """
     rare = [
-        (str(label) if class_names is None else repr(class_names[label]), count, number)
+        (class_word(label, class_names), count, number)
         for label, (count, number) in enumerate(zip(counts, planned, strict=True))
         if number and count < FEW
     ]

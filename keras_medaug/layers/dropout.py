@@ -1,5 +1,7 @@
 """Dropout that draws half the random numbers, for they cost more than the rest of it."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any
 

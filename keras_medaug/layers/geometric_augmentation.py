@@ -5,6 +5,8 @@ borders are those of Keras's `ImageDataGenerator`, which the paper used; its ari
 `ndimage.affine_transform`. Here all of it runs inside the compiled step.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Mapping
 from typing import Any

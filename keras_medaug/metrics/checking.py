@@ -1,11 +1,12 @@
 """What the checks of images and classifiers share: arguments, words, and SciPy."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from keras_medaug.checks import as_array, check_labels, fail
+from keras_medaug.checks import as_array, check_class_names, check_labels, fail
 from keras_medaug.metrics.log_odds import are_probabilities
 
 
@@ -107,11 +108,11 @@ def statistics() -> Any:
     return stats
 
 
-def listed(numbers: list[int]) -> str:
-    """Return two numbers or more in words.
+def listed(words: Sequence[object]) -> str:
+    """Return words or numbers as an enumeration.
 
     Args:
-        numbers: The numbers.
+        words: One or more.
 
     Returns:
         Them, with commas, and "and" before the last.
@@ -119,7 +120,54 @@ def listed(numbers: list[int]) -> str:
     Example:
 
     >>> from keras_medaug.metrics.checking import listed
-    >>> listed([0, 2, 3])
-    '0, 2 and 3'
+    >>> listed([0, 2, 3]), listed(["a"])
+    ('0, 2 and 3', 'a')
     """
-    return f"{', '.join(map(str, numbers[:-1]))} and {numbers[-1]}"
+    *others, last = map(str, words)
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def class_words(labels: Sequence[int], class_names: Sequence[str] | None = None) -> str:
+    """Return what classes are called in a sentence.
+
+    Args:
+        labels: One class or more.
+        class_names: Names of all classes, or `None` for their numbers.
+
+    Returns:
+        "class" or "classes", and the names, in quotes where they are not numbers.
+
+    Example:
+
+    >>> from keras_medaug.metrics.checking import class_words
+    >>> class_words([1]), class_words([1], ["0", "1"]), class_words([0, 1], ["benign", "malignant"])
+    ('class 1', 'class 1', "classes 'benign' and 'malignant'")
+    """
+    names = [class_word(label, class_names) for label in labels]
+    return f"{'class' if len(names) == 1 else 'classes'} {listed(names)}"
+
+
+def class_word(label: int, class_names: Sequence[str] | None = None) -> str:
+    """Return the name of a class in quotes, or its number where that is all that is known."""
+    name = str(label) if class_names is None else class_names[label]
+    return name if name == str(label) else repr(name)
+
+
+def check_names(class_names: Sequence[str] | None, classes: int) -> None:
+    """Refuse names of fewer classes than there are, and what is no list of distinct names.
+
+    Args:
+        class_names: Names in the order of the labels, or `None`.
+        classes: Number of classes, at least.
+
+    Raises:
+        ValueError: If they are anything else.
+
+    Example:
+
+    >>> from keras_medaug.metrics.checking import check_names
+    >>> check_names(["benign", "malignant"], 2)
+    """
+    if class_names is not None and len(check_class_names(class_names)) < classes:
+        got = f"{len(class_names)} names"
+        raise fail("class_names", got, f"{classes}, one per class in the order of the labels")

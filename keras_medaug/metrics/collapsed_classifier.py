@@ -1,19 +1,26 @@
 """Whether a classifier never gives some class, or ranks images no better than by chance."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from keras_medaug.checks import check_labels
-from keras_medaug.metrics.checking import check_predictions, listed, statistics
+from keras_medaug.metrics.checking import check_names, check_predictions, class_words, statistics
 from keras_medaug.metrics.log_odds import class_scores
+from keras_medaug.result import returns_result
 
 LEVEL = 0.05  # p value, from which on a classifier cannot be told from chance
 
 
-def collapsed_classifier(labels: ArrayLike, probabilities: ArrayLike) -> dict[str, Any]:
+@returns_result
+def collapsed_classifier(
+    labels: ArrayLike, probabilities: ArrayLike, class_names: Sequence[str] | None = None
+) -> dict[str, Any]:
     """Tell whether a classifier never gives some class, or ranks images by chance alone.
 
     The test is one of ranks: does an image of a class get a higher score for that class than an
@@ -26,6 +33,7 @@ def collapsed_classifier(labels: ArrayLike, probabilities: ArrayLike) -> dict[st
         labels: Classes, integers `(n,)` or `(n, 1)`.
         probabilities: Its class probabilities, or logits, shape `(n, num_classes)`. Logits are to
             be preferred: probabilities of float32 near 1 are exactly 1.0, and tie.
+        class_names: Names of the classes for the warning, or `None` for their numbers.
 
     Returns:
         A dictionary of plain numbers:
@@ -63,6 +71,7 @@ def collapsed_classifier(labels: ArrayLike, probabilities: ArrayLike) -> dict[st
     truth = check_labels(labels, "labels")
     scores = check_predictions(probabilities, "probabilities", len(truth), logits=True)
     truth = check_labels(truth, "labels", num_classes=scores.shape[1])
+    check_names(class_names, scores.shape[1])
     predictions = scores.argmax(axis=1)
     right = int((predictions == truth).sum())
     counts = np.bincount(truth, minlength=scores.shape[1])
@@ -78,7 +87,7 @@ def collapsed_classifier(labels: ArrayLike, probabilities: ArrayLike) -> dict[st
         "auc": auc,
         "p_rank": p_rank,
         "never": never,
-        "warning": _message(never, accuracy, auc, p_rank, counts),
+        "warning": _message(_never(never, class_names), accuracy, auc, p_rank, counts),
     }
 
 
@@ -105,14 +114,21 @@ def _rank_test(
     return auc, float(stats.norm.sf((auc - 0.5) / np.sqrt(variance)))
 
 
+def _never(never: list[int], class_names: Sequence[str] | None) -> str:
+    """Return which classes are never predicted, as the beginning of a sentence."""
+    if not never:
+        return ""
+    words = class_words(never, class_names)
+    return f"C{words[1:]} {'is' if len(never) == 1 else 'are'}"
+
+
 def _message(
-    never: list[int], accuracy: float, auc: float | None, p_rank: float | None, counts: NDArray
+    never: str, accuracy: float, auc: float | None, p_rank: float | None, counts: NDArray
 ) -> str | None:
     count, majority = int(counts.sum()), counts.max() / counts.sum()
     if never:
-        named = f"Class {never[0]} is" if len(never) == 1 else f"Classes {listed(never)} are"
         return (
-            f"{named} never the classifier's prediction: its accuracy is {accuracy:.3f}, and the "
+            f"{never} never the classifier's prediction: its accuracy is {accuracy:.3f}, and the "
             f"most common class is {majority:.3f} of the images."
         )
     if auc is None or p_rank is None or _too_few(counts):

@@ -1,5 +1,7 @@
 """The paper's confidence measure."""
 
+from __future__ import annotations
+
 from numpy.typing import ArrayLike
 
 from keras_medaug.checks import check_images, check_positive

@@ -1,5 +1,7 @@
 """Whether images are copies of training images, as far as distances tell."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any
 
@@ -25,6 +27,7 @@ from keras_medaug.metrics.space import (
 )
 from keras_medaug.metrics.uniformity import uniform_images, uniformity_limit
 from keras_medaug.progress import Report, check_verbose, portions, reporting
+from keras_medaug.result import returns_result
 
 QUANTILE = 0.01
 # Of unseen real images so many may be suspect, as a fraction, in each space: with four of them, 2%.
@@ -48,6 +51,7 @@ Features = Callable[[NDArray], Any]
 Found = tuple[list[Neighbours], list[float | None]]
 
 
+@returns_result
 def copy_audit(
     images: ArrayLike,
     training: ArrayLike,

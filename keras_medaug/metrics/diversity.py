@@ -1,12 +1,16 @@
 """Whether a generator's images differ from each other as real ones do."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from keras_medaug.checks import check_images
-from keras_medaug.metrics.checking import check_label_pair, listed
+from keras_medaug.metrics.checking import check_label_pair, check_names, class_words
+from keras_medaug.result import returns_result
 from keras_medaug.seeds import resolve_seed
 
 SAMPLED = 200  # images of which all pairs are compared
@@ -39,12 +43,14 @@ class _Alike(NamedTuple):
         return self.correlation > ALIKE
 
 
+@returns_result
 def diversity(
     images: ArrayLike,
     real: ArrayLike,
     labels: ArrayLike | None = None,
     real_labels: ArrayLike | None = None,
     seed: int = 0,
+    class_names: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """Tell how much images differ from each other, compared with real ones.
 
@@ -64,6 +70,7 @@ def diversity(
         labels: Class of each image, `(n,)` or `(n, 1)`, or `None`.
         real_labels: Those of the real images; given where `labels` are.
         seed: Integer seed of the choice of 200 images, where there are more.
+        class_names: Names of the classes for the warning, or `None` for their numbers.
 
     Returns:
         A dictionary of plain numbers:
@@ -110,6 +117,7 @@ def diversity(
             _compared(checked[ours == label], real[theirs == label], seed)
             for label in range(int(max(ours.max(), theirs.max())) + 1)
         ]
+        check_names(class_names, len(within))
     return {
         "overall": overall.pixels,
         "by_class": None if within is None else [part.pixels for part in within],
@@ -118,7 +126,7 @@ def diversity(
         "correlation": overall.correlation,
         "correlation_by_class": None if within is None else [part.correlation for part in within],
         "counts": [len(checked), len(real)],
-        "warning": _collapse_message(overall, within or []),
+        "warning": _collapse_message(overall, within or [], class_names),
     }
 
 
@@ -167,17 +175,19 @@ def _mean_correlation(images: NDArray, centre: NDArray) -> float:
     return (float(total @ total) - own) / (len(rows) * (len(rows) - 1))
 
 
-def _collapse_message(overall: _Alike, within: list[_Alike]) -> str | None:
+def _collapse_message(
+    overall: _Alike, within: list[_Alike], class_names: Sequence[str] | None
+) -> str | None:
     near = [label for label, part in enumerate(within) if part.near]
     alike = [label for label, part in enumerate(within) if part.correlated]
     if near:
         ratios = [part.coarse for part in within if part.near and part.coarse is not None]
-        return _near_message(f"Images of {_named(near)}", ratios)
+        return _near_message(f"Images of {class_words(near, class_names)}", ratios)
     if overall.near and overall.coarse is not None:
         return _near_message("Images", [overall.coarse])
     if not alike and not overall.correlated:
         return None
-    who = f"Images of {_named(alike)}" if alike else "Images"
+    who = f"Images of {class_words(alike, class_names)}" if alike else "Images"
     largest = max(
         part.correlation
         for part in ([within[label] for label in alike] or [overall])
@@ -195,10 +205,6 @@ def _near_message(who: str, ratios: list[float]) -> str:
         f"{who} are only {times} times as far apart as real ones: they may be one image over and "
         "over, perhaps with noise. Look at them."
     )
-
-
-def _named(labels: list[int]) -> str:
-    return f"class {labels[0]}" if len(labels) == 1 else f"classes {listed(labels)}"
 
 
 def pair_distances(images: NDArray) -> NDArray[np.float64]:

@@ -1,5 +1,7 @@
 """Images of one split that are in another, or twice in one: as they are, flipped or turned."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +16,7 @@ from keras_medaug.metrics.forms import forms
 from keras_medaug.metrics.space import as_floats
 from keras_medaug.metrics.uniformity import uniform_images, uniformity_limit
 from keras_medaug.progress import Report, check_verbose, reporting
+from keras_medaug.result import returns_result
 
 NEAR = 0.02  # root mean square of the difference, below which two images are near-duplicates
 ROUNDED = 1.01 / 255  # images that are equal to 8 bits are nearer
@@ -21,6 +24,7 @@ SLACK = 1e-6  # for rounding of floats, in the squares of values in [0, 1]
 BATCH = 256  # images compared at a time, on either side
 
 
+@returns_result
 def near_duplicates(
     images: ArrayLike,
     training: ArrayLike | None = None,

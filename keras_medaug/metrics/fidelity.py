@@ -1,6 +1,9 @@
 """Whether synthetic images show the classes that they are said to show."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Sequence
 from statistics import NormalDist
 from typing import Any
 
@@ -8,23 +11,26 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from keras_medaug.checks import check_images, check_labels, fail
+from keras_medaug.metrics.checking import check_names, class_words
 from keras_medaug.metrics.guards import (
     LEVEL,
     LOST,
     as_floats,
-    listed,
     lost_share,
     predicted,
     recalls,
 )
+from keras_medaug.result import returns_result
 
 
+@returns_result
 def label_fidelity(
     predict: Any,
     images: ArrayLike,
     labels: ArrayLike,
     held_out: ArrayLike,
     held_out_labels: ArrayLike,
+    class_names: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """Tell whether a classifier of real images sees the classes of synthetic ones in them.
 
@@ -41,6 +47,7 @@ def label_fidelity(
         labels: Their classes, integers `(n,)` or `(n, 1)`.
         held_out: Real images that the classifier was not trained on, of the same image shape.
         held_out_labels: Their classes.
+        class_names: Names of the classes for the warning, or `None` for their numbers.
 
     Returns:
         A dictionary of plain numbers:
@@ -90,11 +97,18 @@ def label_fidelity(
         raise fail("labels", "no class of `held_out_labels`", "one or more of them")
     probabilities = [predicted(predict, as_floats(each)) for each in (made, real)]
     check_labels(real_labels, "held_out_labels", num_classes=probabilities[1].shape[1])
-    return compare_answers(probabilities[0], made_labels, probabilities[1], real_labels)
+    check_names(class_names, probabilities[1].shape[1])
+    return compare_answers(
+        probabilities[0], made_labels, probabilities[1], real_labels, class_names
+    )
 
 
 def compare_answers(
-    probabilities: NDArray, labels: NDArray, real_probabilities: NDArray, real_labels: NDArray
+    probabilities: NDArray,
+    labels: NDArray,
+    real_probabilities: NDArray,
+    real_labels: NDArray,
+    class_names: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """Compare what classifiers say of synthetic images with what they say of real ones.
 
@@ -103,6 +117,7 @@ def compare_answers(
         labels: Their labels, `(n,)`.
         real_probabilities: Class probabilities of real images that are new to the classifiers.
         real_labels: Their labels, of two classes or more, of which synthetic images show one.
+        class_names: Names of the classes, or `None` for their numbers.
 
     Returns:
         As `label_fidelity`.
@@ -122,6 +137,7 @@ def compare_answers(
     synthetic, unseen = _Recalls(ours, counts[0], both), _Recalls(theirs, counts[1], both)
     lost = lost_share(unseen.mean, synthetic.mean, len(both))
     wrong = both[_less_than_half(synthetic, unseen)].tolist()
+    named = class_words(wrong, class_names) if wrong else ""
     error = float(np.hypot(synthetic.error, unseen.error))
     clear = unseen.mean - synthetic.mean > _times(2) * error
     fallen = clear and lost is not None and lost > LOST
@@ -135,7 +151,7 @@ def compare_answers(
         "chance": 1 / len(both),
         "lost": lost,
         "wrong": wrong,
-        "warning": _message(synthetic, unseen, known, wrong, fallen),
+        "warning": _message(synthetic, unseen, known, named, fallen),
     }
 
 
@@ -203,7 +219,7 @@ def _times(tests: int) -> float:
 
 
 def _message(
-    made: _Recalls, held_out: _Recalls, known: bool, wrong: list[int], fallen: bool
+    made: _Recalls, held_out: _Recalls, known: bool, wrong: str, fallen: bool
 ) -> str | None:
     if not known:
         return (
@@ -217,6 +233,5 @@ def _message(
         f"{held_out.mean:.1%} of unseen real ones, on average over classes"
     )
     if wrong:
-        named = f"class {wrong[0]}" if len(wrong) == 1 else f"classes {listed(wrong)}"
-        what += f"; of {named} it recognises less than half as many"
+        what += f"; of {wrong} it recognises less than half as many"
     return f"{what}: labels may be wrong, or images unlike real ones. Look at them."

@@ -1,5 +1,7 @@
 """The Frechet distance of two sets of features."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np
@@ -7,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from keras_medaug.checks import check_positive, fail
 from keras_medaug.metrics.samples import LEVELS, check_pair
+from keras_medaug.result import returns_result
 
 PER_COMPONENT = 10  # samples for each dimension, fewer of which are few
 FEW_COMPONENTS = 32
@@ -15,6 +18,7 @@ LARGEST_GROUPS = 2**26  # values that the second moments of all groups may have
 SIMULATED = (10, 500)  # at least, and over the dimensions: the more of these, the less noise
 
 
+@returns_result
 def frechet_distance(
     real: ArrayLike,
     synthetic: ArrayLike,

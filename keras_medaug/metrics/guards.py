@@ -3,7 +3,9 @@
 Each returns a dictionary of plain numbers, whose `warning` is a sentence for a person, or `None`.
 """
 
-from collections.abc import Callable
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 from statistics import NormalDist
 from typing import Any
 
@@ -12,14 +14,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from keras_medaug.checks import as_array, check_images, check_labels, check_positive, fail
 from keras_medaug.metrics.checking import (
+    check_names,
     check_predictions,
-    listed,
+    class_word,
     statistics,
 )
 from keras_medaug.metrics.collapsed_classifier import collapsed_classifier
 from keras_medaug.metrics.diversity import FEW_APART, diversity, pair_distances
 from keras_medaug.metrics.duplicates import NEAR, near_duplicates
 from keras_medaug.metrics.space import as_floats
+from keras_medaug.result import returns_result
 
 __all__ = [
     "FEW_APART",
@@ -31,7 +35,6 @@ __all__ = [
     "collapsed_classifier",
     "diversity",
     "label_agreement",
-    "listed",
     "lost_share",
     "near_duplicates",
     "pair_distances",
@@ -51,8 +54,12 @@ ROUNDING = 1e-3  # by how much transformed images may leave [0, 1]
 # ---- prior shift ----------------------------------------------------------------------------
 
 
+@returns_result
 def prior_shift(
-    labels: ArrayLike, other_labels: ArrayLike, num_classes: int | None = None
+    labels: ArrayLike,
+    other_labels: ArrayLike,
+    num_classes: int | None = None,
+    class_names: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """Tell by how much the shares of the classes differ between two sets.
 
@@ -62,6 +69,7 @@ def prior_shift(
         labels: Classes of one set, such as training, integers `(n,)` or `(n, 1)`.
         other_labels: Classes of the other, such as test, likewise.
         num_classes: Number of classes; by default as many as the labels tell.
+        class_names: Names of the classes for the warning, or `None` for their numbers.
 
     Returns:
         A dictionary of plain numbers:
@@ -93,6 +101,7 @@ def prior_shift(
     ours = check_labels(labels, "labels", num_classes=num_classes)
     theirs = check_labels(other_labels, "other_labels", num_classes=num_classes)
     classes = num_classes or int(max(ours.max(), theirs.max())) + 1
+    check_names(class_names, classes)
     counts = [np.bincount(each, minlength=classes).astype(float) for each in (ours, theirs)]
     shares, other_shares = (each / each.sum() for each in counts)
     differences = np.abs(shares - other_shares)
@@ -101,9 +110,9 @@ def prior_shift(
     warning = None
     if largest > SHIFT and p < LEVEL:
         warning = (
-            f"Class {worst} is {shares[worst]:.1%} of one set and {other_shares[worst]:.1%} of the "
-            f"other (p = {p:.2g} for equal shares): accuracies depend on that, areas under the "
-            "curve do not."
+            f"Class {class_word(worst, class_names)} is {shares[worst]:.1%} of one set and "
+            f"{other_shares[worst]:.1%} of the other (p = {p:.2g} for equal shares): accuracies "
+            "depend on that, areas under the curve do not."
         )
     return {
         "shares": shares.tolist(),
@@ -124,6 +133,7 @@ def _homogeneity(counts: NDArray) -> float:
 # ---- label-unsafe geometry ------------------------------------------------------------------
 
 
+@returns_result
 def label_agreement(
     predict: Any,
     images: ArrayLike,

@@ -1,5 +1,7 @@
 """The kernel distance of two sets of features."""
 
+from __future__ import annotations
+
 import functools
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -9,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from keras_medaug.checks import check_flag, check_positive, fail
 from keras_medaug.metrics.samples import check_pair
+from keras_medaug.result import returns_result
 
 # t quantiles 0.975 by degrees of freedom; from 30 on 1.96 + 2.4 / f is right to 0.003.
 T_QUANTILES = (
@@ -26,6 +29,7 @@ Sums = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 Moments = tuple[NDArray[np.float64], ...]
 
 
+@returns_result
 def kernel_distance(
     real: ArrayLike, synthetic: ArrayLike, blocks: int = 10, seed: int = 0, scaled: bool = True
 ) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """Precision, recall, density and coverage of two sets of features."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,12 +10,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from keras_medaug.checks import check_positive, fail
 from keras_medaug.metrics.samples import check_pair
+from keras_medaug.result import returns_result
 
 TILE = 2048  # images compared at a time, on either side
 TIED = 1e-12  # of the sums of squares: a squared distance is known to no more than this
 QUANTILE = 1.959964  # normal, 0.975
 
 
+@returns_result
 def manifold_scores(real: ArrayLike, synthetic: ArrayLike, neighbours: int = 5) -> dict[str, Any]:
     """Tell how far synthetic images are among the real ones, and real ones among the synthetic.
 

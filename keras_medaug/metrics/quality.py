@@ -1,5 +1,7 @@
 """How good synthetic images are, beside what real ones would get."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -14,6 +16,7 @@ from keras_medaug.metrics.samples import check_features
 from keras_medaug.metrics.space import as_floats
 from keras_medaug.metrics.spectral import band_powers, compare_powers
 from keras_medaug.progress import Report, portion, portions, reporting
+from keras_medaug.result import returns_result
 from keras_medaug.seeds import derive_seed
 
 BLOCKS = 10
@@ -25,6 +28,7 @@ SPECTRAL = ("value", "ci95", "high_frequency_ratio")
 Extractor = Callable[[NDArray], ArrayLike]
 
 
+@returns_result
 def sample_quality(
     images: ArrayLike,
     training: ArrayLike,

@@ -1,5 +1,7 @@
 """The distance of two sets of images by their power at each spatial frequency."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from keras_medaug.checks import check_images, fail
 from keras_medaug.metrics.space import as_floats
+from keras_medaug.result import returns_result
 
 FEWEST = 2
 MOST_BANDS = 16
@@ -16,6 +19,7 @@ ROUNDING = 1 / 255**2 / 12  # variance of what 8 bits round off, whose power is 
 QUANTILE = 1.959964  # normal, 0.975
 
 
+@returns_result
 def spectral_distance(real: ArrayLike, images: ArrayLike) -> dict[str, Any]:
     """Compare the power of two sets of images at each spatial frequency, unbiased.
 

@@ -1,5 +1,7 @@
 """The classifier two-sample test: can a simple model tell synthetic from real images?"""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -9,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from keras_medaug.checks import check_images, check_positive, fail
 from keras_medaug.metrics.image_statistics import image_statistics, statistic_names
 from keras_medaug.metrics.space import compute_features
+from keras_medaug.result import returns_result
 from keras_medaug.seeds import derive_seed, resolve_seed
 
 FEWEST = 10  # images of either kind
@@ -23,6 +26,7 @@ HALVINGS = 50
 Extractor = Callable[[NDArray], ArrayLike]
 
 
+@returns_result
 def two_sample_auc(
     images: ArrayLike,
     real: ArrayLike,

@@ -1,7 +1,6 @@
 """Batches of a `PyDataset`, loaded ahead of the training by threads or processes."""
 
 import signal
-import signal
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 

@@ -1,5 +1,7 @@
 """The paper's classifier."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar

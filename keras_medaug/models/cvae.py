@@ -1,5 +1,7 @@
 """The convolutional variational autoencoder."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 

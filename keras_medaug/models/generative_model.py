@@ -1,5 +1,7 @@
 """What the generative models share: optimizers per network, loss records, and `generate`."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 
 import keras

@@ -1,5 +1,7 @@
 """The union of variational autoencoder and GAN: the paper's CVAEDCGAN."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Mapping, Sequence
 from typing import ClassVar

@@ -1,5 +1,7 @@
 """A network whose weights are a running mean of those of a network in training."""
 
+from __future__ import annotations
+
 import keras
 from keras import ops
 

@@ -1,5 +1,7 @@
 """Calls of a network that let gradients through, never in."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 
 import keras

@@ -1,5 +1,7 @@
 """One optimizer per network, seen by Keras as a single one."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 
 import keras

@@ -1,5 +1,7 @@
 """Several passes over one reading of the weights, so that a compiler can merge them."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from contextlib import contextmanager
 

@@ -1,5 +1,7 @@
 """Running statistics of a network for one kind of batch, beside the network's own."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 

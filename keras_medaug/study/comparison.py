@@ -1,5 +1,7 @@
 """Two arms of a study side by side: the difference, its uncertainty, and what it would take."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -72,6 +74,13 @@ class Comparison:
     equivalent: bool
     verdict: str
 
+    def __repr__(self) -> str:
+        low, high = self.ci95_images
+        return (
+            f"<Comparison: {self.verdict}, AUC {self.mean_difference:+.3f}, 95% interval over "
+            f"seeds and images {low:+.3f} to {high:+.3f}, {self.seeds} seeds>"
+        )
+
 
 @dataclass(frozen=True)
 class _Spread:
@@ -100,7 +109,7 @@ class _Spread:
         images = self.of_images**2 / self.images
         return self.total**2 / (seeds + images) if seeds + images else self.seeds - 1
 
-    def with_seeds(self, seeds: int) -> "_Spread":
+    def with_seeds(self, seeds: int) -> _Spread:
         """Return what it would be with another number of seeds."""
         share = self.seeds / seeds
         alone = max(self.of_images - self.of_both, 0.0)

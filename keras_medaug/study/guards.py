@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_medaug.labels.plan import FEW, warn_of_rare
+from keras_medaug.metrics.checking import class_word, class_words
 from keras_medaug.metrics.diversity import ALIKE
 from keras_medaug.metrics.guards import (
     FEW_APART,
@@ -59,12 +60,13 @@ def warn_of_data(audit: Mapping[str, Any], class_names: Sequence[str]) -> list[d
     if shift["warning"] is not None:
         worst = shift["class"]
         name, was, is_now = class_names[worst], shift["shares"][worst], shift["other_shares"][worst]
+        word = class_word(worst, class_names)
         found.append({
             "guard": "prior_shift",
             "class": name,
             "train": round(was, 4),
             "test": round(is_now, 4),
-            "message": f"Class {name!r} is {was:.1%} of the training split and {is_now:.1%} of the "
+            "message": f"Class {word} is {was:.1%} of the training split and {is_now:.1%} of the "
             "test split: accuracies depend on that, areas under the curve do not.",
         })  # fmt: skip
     return found
@@ -302,7 +304,10 @@ def _falls(plain: Sequence[float], turned: Sequence[float]) -> bool:
 
 
 def warn_of_classifier(
-    arm: str, labels: NDArray, predictions: Sequence[NDArray]
+    arm: str,
+    labels: NDArray,
+    predictions: Sequence[NDArray],
+    class_names: Sequence[str] | None = None,
 ) -> list[dict[str, Any]]:
     """Return a warning of a classifier that never gives a class, or knows no more than chance.
 
@@ -310,6 +315,7 @@ def warn_of_classifier(
         arm: The arm that it was trained in.
         labels: Classes of the test images, `(n,)`.
         predictions: For each seed, its logits or class probabilities, `(n, num_classes)`.
+        class_names: Names of the classes, or `None` for their numbers.
 
     Returns:
         Warnings, as `warn_of_data`.
@@ -332,7 +338,9 @@ def warn_of_classifier(
     auc, p_rank = worst["auc"], worst["p_rank"]
     those = f"with {len(found)} of {len(numbers)} seeds"
     if never:
-        what = f"The classifier of {arm!r} has collapsed {those}: some class is never predicted."
+        words = class_words(never, class_names)
+        verb = "is" if len(never) == 1 else "are"
+        what = f"The classifier of {arm!r} has collapsed {those}: {words} {verb} never predicted."
     elif auc is None:
         what = (
             f"The test images are of one class: what the classifier of {arm!r} knows is not seen."

@@ -125,19 +125,19 @@ def verdict_table(results: Mapping[str, Any]) -> str:
         [
             each["arm"],
             each["against"],
+            f"**{each['verdict']}**",
             f"{each['mean_difference']:+.4f}",
             _interval(each["ci95"]),
             _interval(each["ci95_images"]),
             f"{each['p_holm']:.3f}",
             f"{each['mde']:.3f}",
             "yes" if each["equivalent"] else "no",
-            f"**{each['verdict']}**",
         ]
         for each in results["comparisons"]
     ]
     heads = [
-        "arm", "against", "AUC difference", "95% over seeds", "95% over seeds and images",
-        "p (Holm)", "detectable", "equivalent", "verdict",
+        "arm", "against", "verdict", "AUC difference", "95% over seeds",
+        "95% over seeds and images", "p (Holm)", "detectable", "equivalent",
     ]  # fmt: skip
     return table(heads, rows)
 
@@ -165,7 +165,15 @@ def score_table(results: Mapping[str, Any]) -> str:
             cells.append(_score(arm.get("test_without_duplicates", {}).get("auc")))
         rows.append(cells)
     heads = ["arm", "AUC, validation", *names.values(), "recall by class"]
-    return table(heads + ["AUC without duplicates"] * without, rows)
+    scored = table(heads + ["AUC without duplicates"] * without, rows)
+    return f"{scored}\n{_order_of_classes(results['dataset'])}"
+
+
+def _order_of_classes(dataset: Mapping[str, Any]) -> str:
+    names = dataset.get("class_names", [])
+    if all(name == str(label) for label, name in enumerate(names)):
+        return ""
+    return f"Recall by class is in the order: {'; '.join(names)}.\n"
 
 
 def linear_sentence(results: Mapping[str, Any]) -> str:
@@ -300,6 +308,6 @@ def _method(results: Mapping[str, Any]) -> str:
         f"{config['ratio']:g} synthetic images for each real one, in the classes' proportions, of "
         f"the class that the model was told.{labels} The margin of interest is "
         f"{config['margin']:g}. Backend: {place['backend']} {place[place['backend']]} on "
-        f"{place['device']}, Keras {place['keras']}, {place['threads']} threads a cell. Data MD5: "
+        f"{place['device']}, Keras {place['keras']}, {place['threads']} threads a task. Data MD5: "
         f"{results['dataset']['md5']}.\n" + (f"\n{note}\n" if note else "")
     )

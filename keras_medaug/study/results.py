@@ -265,7 +265,7 @@ def _warnings(
         }  # fmt: skip
         warnings += guards.warn_of_images(method, len(used) - seeds)
     for arm in arms:
-        warnings += _of_arm(arm.name, seeds, found, labels, predictions[arm.name])
+        warnings += _of_arm(arm.name, seeds, found, labels, predictions[arm.name], data.class_names)
     return warnings
 
 
@@ -275,6 +275,7 @@ def _of_arm(
     found: Results,
     labels: NDArray,
     predictions: NDArray,
+    class_names: Sequence[str],
 ) -> list[dict[str, Any]]:
     warnings: list[dict[str, Any]] = []
     # Those that the training split itself holds are told of once, for all arms.
@@ -288,4 +289,4 @@ def _of_arm(
             "message": f"{leaked} images that {name!r} trains on are test images: its scores say "
             "nothing.",
         })  # fmt: skip
-    return warnings + guards.warn_of_classifier(name, labels, list(predictions))
+    return warnings + guards.warn_of_classifier(name, labels, list(predictions), class_names)

@@ -1,5 +1,7 @@
 """The study: does it help?"""
 
+from __future__ import annotations
+
 import json
 import math
 import os
@@ -20,7 +22,9 @@ from keras_medaug.files import plain, write_json_atomic
 from keras_medaug.interrupts import between_steps
 from keras_medaug.labels import OutOfFoldClassifier
 from keras_medaug.layers import GeometricAugmentation
+from keras_medaug.metrics.checking import class_word
 from keras_medaug.progress import Progress
+from keras_medaug.result import returns_result
 from keras_medaug.study.arm import ARMS, GENERATORS, SAFE, Arm, Function, resolve_arms
 from keras_medaug.study.cell import Cell
 from keras_medaug.study.classifying import new_classifier
@@ -30,13 +34,14 @@ from keras_medaug.study.policies import policy_note
 from keras_medaug.study.policies import safe_policy as policy_of
 from keras_medaug.study.report import write_report
 from keras_medaug.study.results import summarise
-from keras_medaug.study.scheduling import check_executor, execute, plan_cells
+from keras_medaug.study.scheduling import check_executor, execute, plan_cells, tasks_of
 from keras_medaug.study.settings import Settings
 
 GO_ON = "Finished tasks are kept. Run the same call again to go on."
 STATISTICS_SECONDS = 1.0  # of each arm, report and figures included
 
 
+@returns_result
 @between_steps(GO_ON)
 def run(
     ds: Dataset,
@@ -103,7 +108,7 @@ def run(
         images alone falls behind), `headline` (the arm that is best on the validation split),
         `linear_baseline` (a linear model of simple image statistics, and how far it is ahead of
         `"none"`), `warnings`, and `timing`, which alone differs between two runs of one
-        configuration.
+        configuration. A notebook shows it short; `dict(results)` shows all of it.
 
     Raises:
         ValueError: If an argument is not as described; before any training.
@@ -165,7 +170,7 @@ def run(
     part = "" if settings.train_fraction == 1 else f", {settings.train_fraction:g} of it"
     with Progress(f"study of {ds.name}{part}", verbose) as progress:
         plan_cells(progress, wanted)
-        progress.plan("statistics", STATISTICS_SECONDS * len(chosen))
+        progress.plan("statistics", STATISTICS_SECONDS * len(chosen), label="statistics and report")
         progress.announce()
         spent = execute(wanted, ds, executor, progress)
         with progress.part("statistics"):
@@ -181,6 +186,7 @@ def run(
     return results
 
 
+@returns_result
 @between_steps(GO_ON)
 def sweep(
     ds: Dataset, train_fractions: Sequence[float] = (0.1, 0.25, 0.5, 1.0), **options: Any
@@ -243,7 +249,8 @@ def _check_data(ds: Dataset) -> None:
             raise fail("ds", f"no {split} split", "a set with train, val and test")
         missing = set(range(ds.num_classes)) - set(ds.stored(split)[1].tolist())
         if missing:
-            got = f"no image of class {min(missing)} in the {split} split"
+            word = class_word(min(missing), ds.class_names)
+            got = f"no image of class {word} in the {split} split"
             raise fail("ds", got, "images of every class in every split")
 
 
@@ -323,11 +330,13 @@ def _check_installed() -> None:
 def _announcement(
     ds: Dataset, arms: Sequence[Arm], seeds: int, settings: Settings, cells: Sequence[Cell]
 ) -> str:
-    models = {cell.needs.key for cell in cells if cell.needs is not None}
-    classifiers = len(arms) * seeds
+    """Return what is about to be done. The tasks are those that the progress counts."""
+    tasks = tasks_of(cells)
+    models = sum(cell.kind == "generator" for cell, _ in tasks.values())
     images = math.ceil(ds.counts["train"] * settings.train_fraction)
     return (
-        f"Study of {ds.name}, {images} training images: {classifiers} classifiers of "
-        f"{settings.steps} steps, {len(models)} generative models of {settings.generator_steps}; "
-        f"{sum(cell.done for cell in cells)} of {len(cells)} cells are done already."
+        f"Study of {ds.name}, {images} training images. {len(tasks) + 1} tasks: a check of the "
+        f"data, {models} generative models of {settings.generator_steps} steps, "
+        f"{len(arms) * seeds} classifiers of {settings.steps} steps, statistics and report. "
+        f"{sum(done for _, done in tasks.values())} tasks are done already."
     )

@@ -105,16 +105,37 @@ def _spend(spent: dict[str, float], cell: Cell, seconds: float) -> None:
     spent[_name(cell)] = spent.get(_name(cell), 0.0) + seconds
 
 
-def _left(cells: Iterable[Cell]) -> dict[str, Cell]:
-    """Return what is to be done, by key, each after what it needs."""
-    left: dict[str, Cell] = {}
+def tasks_of(cells: Iterable[Cell]) -> dict[str, tuple[Cell, bool]]:
+    """Return all cells and those that they need, and whether these are done.
+
+    Args:
+        cells: The cells.
+
+    Returns:
+        Cell and whether it is done, by key: each cell after the one that it needs.
+
+    Example:
+
+    >>> from pathlib import Path
+    >>> from keras_medaug.study.cell import Cell
+    >>> from keras_medaug.study.scheduling import tasks_of
+    >>> model = Cell("generator", {"seed": 0}, Path("cells"))
+    >>> arm = Cell("classifier", {"seed": 0}, Path("cells"), needs=model)
+    >>> [(cell.kind, done) for cell, done in tasks_of([arm]).values()]
+    [('generator', False), ('classifier', False)]
+    """
+    tasks: dict[str, tuple[Cell, bool]] = {}
     for cell in cells:
         needs = cell.needs
-        if needs is not None and not (needs.done and (cell.done or needs.has_images())):
-            left[needs.key] = needs
-        if not cell.done:
-            left[cell.key] = cell
-    return left
+        if needs is not None:
+            done = needs.done and (cell.done or needs.has_images())
+            tasks[needs.key] = needs, done and tasks.get(needs.key, (needs, True))[1]
+        tasks[cell.key] = cell, cell.done
+    return tasks
+
+
+def _left(cells: Iterable[Cell]) -> dict[str, Cell]:
+    return {key: cell for key, (cell, done) in tasks_of(cells).items() if not done}
 
 
 def _submit_all(
@@ -161,7 +182,7 @@ def plan_cells(progress: Progress, cells: Iterable[Cell]) -> None:
 
     Args:
         progress: The progress.
-        cells: The cells; those that are done, and need nothing, are left out.
+        cells: The cells; those that are done count, and take no time.
 
     Example:
 
@@ -172,8 +193,11 @@ def plan_cells(progress: Progress, cells: Iterable[Cell]) -> None:
     >>> progress.planned
     0
     """
-    for key, cell in _left(cells).items():
-        progress.plan(key, _seconds(cell), _kind(cell), label=_label(cell))
+    tasks = tasks_of(cells)
+    progress.count_done(sum(done for _, done in tasks.values()))
+    for key, (cell, done) in tasks.items():
+        if not done:
+            progress.plan(key, _seconds(cell), _kind(cell), label=_label(cell))
 
 
 def _seconds(cell: Cell) -> float:
@@ -195,6 +219,8 @@ def _kind(cell: Cell) -> tuple[str, bool]:
 
 
 def _label(cell: Cell) -> str:
+    if cell.kind == "audit":
+        return "check of the data"
     named = cell.config.get("arm") or cell.config.get("method") or ""
     seed = cell.config.get("seed")
     return f"{cell.kind} {named}".rstrip() + ("" if seed is None else f", seed {seed}")

@@ -1,5 +1,7 @@
 """A pool of processes of which one may die without the others."""
 
+from __future__ import annotations
+
 import os
 import queue
 import signal
@@ -181,13 +183,13 @@ class Workers(Executor):
                     break
         pool.shutdown()
 
-    def _new_pool(self) -> "_Pool":
+    def _new_pool(self) -> _Pool:
         pool = _Pool()
         with self._lock:
             self._pools.add(pool)
         return pool
 
-    def _renewed(self, pool: "_Pool") -> "_Pool":
+    def _renewed(self, pool: _Pool) -> _Pool:
         pool.shutdown()
         with self._lock:
             self._pools.discard(pool)

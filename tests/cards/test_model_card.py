@@ -120,16 +120,22 @@ def test_numbers_are_those_of_the_functions(stored, model, data):
     )
     assert stored["features"]["classifier"] == classifier.card
     judge = classifier.classifier
-    assert stored["labels"]["fidelity"] == kma.metrics.label_fidelity(judge, images, labels, *val)
+    assert stored["labels"]["fidelity"] == kma.metrics.label_fidelity(
+        judge, images, labels, *val, class_names=data.class_names
+    )
     confidence = [kma.metrics.mean_confidence(judge, each) for each in (images, val[0])]
     assert [stored["labels"][name] for name in ("confidence", "held_out_confidence")] == confidence
     guards = stored["guards"]
     assert guards["diversity"] == kma.metrics.diversity(
-        images, train[0], labels, train[1], seed("diversity")
+        images, train[0], labels, train[1], seed("diversity"), data.class_names
     )
-    assert guards["classifier"] == kma.metrics.collapsed_classifier(val[1], judge.logits(val[0]))
+    assert guards["classifier"] == kma.metrics.collapsed_classifier(
+        val[1], judge.logits(val[0]), data.class_names
+    )
     for split, (x, y) in (("val", val), ("test", test)):
-        assert guards["prior_shift"][split] == kma.metrics.prior_shift(train[1], y, 4)
+        assert guards["prior_shift"][split] == kma.metrics.prior_shift(
+            train[1], y, 4, data.class_names
+        )
         found = kma.metrics.near_duplicates(x, train[0], y, train[1])
         assert guards["duplicates"][split].items() <= found.items()
 
@@ -143,7 +149,7 @@ def test_a_sure_classifier_is_ranked_by_its_logits(data, tmp_path, untrained, mo
     monkeypatch.setattr(kma.models.Classifier, "logits", sure)
     card = made(untrained, data, tmp_path)
     images, labels = data.stored("val")
-    expected = kma.metrics.collapsed_classifier(labels, sure(None, images))
+    expected = kma.metrics.collapsed_classifier(labels, sure(None, images), data.class_names)
     assert card["guards"]["classifier"] == expected
 
 
@@ -175,7 +181,7 @@ def test_planted_faults_come_first(data, tmp_path, untrained):
     for found in (
         "no step of training", "40 of 40 images are exact copies", "may be one image",
         "Validation split: Of 30 images 30 are in the training images",
-        "Training and test split: Class 3 is",
+        "Training and test split: Class 'd' is",
     ):  # fmt: skip
         assert found in text
     html = (tmp_path / "model_card.html").read_text(encoding="utf-8")
@@ -587,6 +593,18 @@ def nine_classes(count):
     return kma.datasets.Dataset(
         "nine", *((data.stored(split)[0], y) for split, y in labels.items())
     )
+
+
+def test_the_card_that_is_returned_does_not_flood_a_notebook(written):
+    lines = repr(written[1]).splitlines()
+    assert len(lines) == len(written[1])
+    assert max(map(len, lines)) < 100
+
+
+def test_warnings_speak_of_classes_by_name(stored):
+    of_classes = [each for each in stored["warnings"] if "class" in each.lower()]
+    assert any(repr(name) in " ".join(of_classes) for name in stored["data"]["class_names"])
+    assert not [each for each in of_classes if re.search(r"class(es)? \d", each, re.IGNORECASE)]
 
 
 def test_classes_with_too_few_images_take_one_line(tmp_path):

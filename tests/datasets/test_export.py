@@ -175,7 +175,14 @@ def test_notes_name_small_classes(tmp_path):
     images, _ = pair(19, seed=0)
     data = datasets.from_arrays(images, [0] * 10 + [1] * 9, class_names=["many", "few"])
     notes = datasets.save_npz(tmp_path / "a.npz", data, origin="real")["notes"]
-    assert notes == ["Class 'few' has 9 images in all, fewer than 10."]
+    assert notes == ["One class has fewer than 10 images in all: 9 of 'few'."]
+
+
+def test_many_small_classes_take_one_note(tmp_path):
+    images, _ = pair(18, seed=0)
+    data = datasets.from_arrays(images, range(18), class_names=[f"kind {n}" for n in range(18)])
+    (note,) = datasets.save_npz(tmp_path / "a.npz", data, origin="real")["notes"]
+    assert note.startswith("18 classes have fewer than 10 images in all: 1 of 'kind 0', 1 of ")
 
 
 # ---- refusals ---------------------------------------------------------------------------------

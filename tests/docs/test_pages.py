@@ -33,6 +33,38 @@ TO_COPY = [
 ]
 
 
+@pytest.mark.backend_free
+@pytest.mark.parametrize("folder", [".", "docs", "examples", "keras_medaug"])
+def test_commands_of_examples_name_the_backend(folder):
+    """Keras takes TensorFlow where nobody says otherwise."""
+    paths = (REPOSITORY / folder).glob("*.md") if folder == "." else each_text(REPOSITORY / folder)
+    for path in paths:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        for number, line in enumerate(lines):
+            if "python examples/" in line:
+                before = " ".join(lines[max(number - 3, 0) : number + 1])
+                assert "KERAS_BACKEND" in before, f"{path}:{number + 1}: {line}"
+
+
+def each_text(folder):
+    """Yield pages and scripts, those that building the site makes left out."""
+    made = {"_build", "gallery", "tutorials"} if folder.name == "docs" else set()
+    for path in folder.rglob("*"):
+        if path.suffix in {".md", ".py", ".rst"} and not made & set(path.parts):
+            yield path
+
+
+@pytest.mark.backend_free
+def test_long_names_do_not_widen_a_page():
+    """On a phone: names break, tables scroll, and lists of arguments take no more than the page."""
+    style = (REPOSITORY / "docs/_static/site.css").read_text(encoding="utf-8")
+    rules = dict(re.findall(r"^(\.bd-article[^{]*?) \{\n(.*?)\}", style, re.DOTALL | re.MULTILINE))
+    assert "overflow-wrap: anywhere" in rules[".bd-article"]
+    assert "white-space: normal" in rules[".bd-article span.pre"]
+    assert "minmax(0, 1fr)" in rules[".bd-article dl[class] dd dl.field-list"]
+    assert "overflow-x: auto" in rules[".bd-article table"]
+
+
 def test_there_are_pages_with_code():
     names = {page.stem for page in WITH_CODE}
     assert {

@@ -23,7 +23,7 @@ import keras
 import numpy as np
 import pytest
 import reproduce
-from reproduction import cells, data, executors, measures, paper, report, results
+from reproduction import cells, data, executors, figures, measures, paper, report, results
 from reproduction.budgets import PRESETS
 
 import keras_medaug as kma
@@ -342,7 +342,35 @@ def test_the_report_shows_the_papers_numbers_beside_ours_and_the_difference(fake
     dark = 100 * found["confidence_scaled_twice"]["mean"]
     assert f"a second time and so nearly black: BreastMNIST {dark:.2f} (paper: 57.48)." in text
     missing = "pathmnist dermamnist octmnist pneumoniamnist organamnist organcmnist organsmnist"
-    assert f"--preset paper --datasets {missing}\n" in text
+    backend = keras.config.backend()
+    command = f"KERAS_BACKEND={backend} python examples/reproduce.py --preset paper --datasets"
+    assert f"\n{command} {missing}\n" in text
+    names = " / ".join(found["dataset"]["class_names"])
+    assert f"The classes in order:\nBreastMNIST: {names}." in text
+
+
+def test_a_report_on_a_trial_run_says_that_it_is_too_short(fake):
+    trial, whole = copy.deepcopy(fake), copy.deepcopy(fake)
+    trial["config"]["preset"], whole["config"]["preset"] = "smoke", "paper"
+    text = report.report({"breastmnist": trial, "octmnist": whole}, {})
+    assert "**FAR TOO SHORT TO JUDGE.** The preset 'smoke'" in text
+    assert "Sets: BreastMNIST.\n" in text
+    assert "TOO SHORT" not in report.report({"octmnist": whole}, {})
+
+
+@pytest.mark.parametrize(("preset", "marked"), [("smoke", True), ("paper", False)])
+def test_figures_of_a_trial_run_say_that_it_is_too_short(finished, monkeypatch, preset, marked):
+    titles = []
+    monkeypatch.setattr(
+        figures.plotting, "save", lambda figure, _: titles.append(figure.get_suptitle())
+    )
+    stored = json.loads((finished / "phantom/results.json").read_text())
+    stored["config"]["preset"] = preset
+    small = data.limited(kma.datasets.load("phantom"), TINY.limits)
+    plans = [cells.plan(small, 0, TINY, finished / "phantom/cells")]
+    figures.write_figures(finished, small, TINY, stored, plans)
+    assert len(titles) == len(FIGURES)
+    assert all(("'smoke': far too short to judge\n" in title) == marked for title in titles)
 
 
 def test_the_report_says_what_failed_and_which_claim_holds(fake):
@@ -588,7 +616,7 @@ def test_a_killed_and_interrupted_run_goes_on_to_the_same_files(finished, tmp_pa
     with start(tmp_path) as process:
         text = process.stdout.read()
     assert process.returncode == 0
-    assert f"{len(done)} of 6 parts are done already" in text
+    assert f"{len(done)} of 8 parts are done already" in text
     assert len(list(tmp_path.rglob("result.json"))) == 6
     assert all(path.stat().st_mtime_ns == written for path, written in done.items())
     # The other run was in this process: so two processes agree as well.

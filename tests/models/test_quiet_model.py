@@ -12,7 +12,7 @@ from keras_medaug.features import ModelFeatures
 
 
 @pytest.mark.filterwarnings("always")
-@pytest.mark.parametrize("name", ["VAEGAN", "Classifier"])
+@pytest.mark.parametrize("name", ["CVAE", "Classifier"])
 def test_nothing_that_a_model_does_warns_of_arrays(build, name, tmp_path, recwarn):
     model = build(name, **MODELS[name].rich)
     harness.fit(model, callbacks=[ResumeTraining(tmp_path)], validation_data=(X, Y))
@@ -21,7 +21,7 @@ def test_nothing_that_a_model_does_warns_of_arrays(build, name, tmp_path, recwar
     model.save(tmp_path / "model.keras")
     model.restart(1)
     model.load_weights(tmp_path / "epoch-1.weights.h5")
-    if name == "VAEGAN":
+    if name == "CVAE":
         model.reconstruct(X, Y)
     else:
         model.logits(X)

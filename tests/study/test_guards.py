@@ -16,3 +16,12 @@ def test_test_images_of_one_class_have_no_auc(given, never):
     assert (warning["never"], warning["seeds"]) == (never, [0, 1])
     assert "AUC" not in warning["message"]
     assert ("collapsed" if never else "of one class") in warning["message"]
+
+
+def test_a_class_that_is_never_predicted_is_called_by_its_name():
+    always_one = np.tile([0.1, 0.9], (10, 1))
+    labels = np.arange(10) % 2
+    (named,) = warn_of_classifier("none", labels, [always_one], ["benign", "malignant"])
+    assert "class 'benign' is never predicted" in named["message"]
+    (numbered,) = warn_of_classifier("none", labels, [always_one])
+    assert "class 0 is never predicted" in numbered["message"]

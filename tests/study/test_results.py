@@ -107,6 +107,10 @@ def test_a_gain_helps_a_loss_hurts_and_nothing_is_inconclusive(data, tmp_path):
     text = (tmp_path / "report.md").read_text(encoding="utf-8")
     assert "**oversample** against none: HELPS" in text
     assert "1 HELPS, 2 HURTS, 1 INCONCLUSIVE" in text
+    assert "Recall by class is in the order: " + "; ".join(data.class_names) in text
+    # Of a wide table the first columns are seen without scrolling.
+    assert "\n| arm | against | verdict | " in text
+    assert "\n| oversample | none | **HELPS** | " in text
 
 
 def test_nine_seeds_give_no_verdict(data, tmp_path):

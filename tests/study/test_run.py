@@ -104,6 +104,17 @@ def test_what_is_done_is_not_done_again(study, data, monkeypatch):
     )
 
 
+def test_tasks_are_announced_and_counted_alike(study, data, capfd):
+    out, _ = study
+    options = {**OPTIONS, "verbose": True, "store": out / "cells", "out": out / "c"}
+    kma.study.run(data, ["none", "cvae"], seeds=2, **options)
+    printed, shown = capfd.readouterr()
+    # The check of the data, two models, four classifiers, and the report.
+    assert " 8 tasks: " in printed
+    assert " 7 tasks are done already." in printed
+    assert "] 7/8: statistics and report" in shown
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from keras_medaug.progress import Progress
+from keras_medaug.progress import Progress, portions
 from keras_medaug.study import scheduling
 from keras_medaug.study.cell import Cell
 
@@ -108,6 +108,31 @@ def test_a_cell_in_this_process_reports_its_steps(tmp_path, monkeypatch):
     assert scheduling.execute(cells, None, None, progress) == {"classifier": 3.0}
     assert shown[0].endswith("0/2: classifier none, seed 0: 30 of 100")
     assert shown[1].endswith("1/2: classifier none, seed 1: 30 of 100")
+
+
+def test_a_task_of_several_stages_shows_how_far_it_is(tmp_path, monkeypatch):
+    shown = []
+
+    def run(*_, report):
+        _, fitting, _ = portions(report, 1, 2, 1)
+        fitting(30, 100)
+        shown.append(progress._text())
+        return 1.5
+
+    monkeypatch.setattr(scheduling, "run_cell", run)
+    cells = [cell(tmp_path, "generator", seed, method="cvae") for seed in range(2)]
+    progress = silent(cells)
+    scheduling.execute(cells, None, None, progress)
+    assert shown[0].endswith("0/2: generator cvae, seed 0: 40%")
+
+
+def test_what_is_done_counts_and_takes_no_time(tmp_path):
+    cells = [cell(tmp_path, "classifier", seed, arm="none") for seed in range(3)]
+    finish(cells[0])
+    progress = silent(cells)
+    progress.begin(cells[1].key)
+    assert progress._text().endswith("1/3: classifier none, seed 1")
+    assert progress.planned == silent(cells[1:]).planned
 
 
 def test_those_that_run_elsewhere_have_begun(tmp_path, monkeypatch):
