@@ -1,6 +1,8 @@
 """Ctrl-C, as a test presses it."""
 
+import os
 import signal
+import threading
 from contextlib import contextmanager
 
 import keras
@@ -28,6 +30,18 @@ def stopped():
     """Expect Ctrl-C to end the body."""
     with pythons_handler(), pytest.raises(KeyboardInterrupt):
         yield
+
+
+@contextmanager
+def pressed_after(seconds):
+    """Press Ctrl-C from another thread, wherever the main thread is then."""
+    timer = threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
 
 
 class PressAt(keras.callbacks.Callback):

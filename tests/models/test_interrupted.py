@@ -1,9 +1,5 @@
 """Ctrl-C ends `fit`, `evaluate`, `predict` and `generate` after a whole step, on every backend."""
 
-import os
-import signal
-import threading
-
 import keras
 import numpy as np
 import pytest
@@ -11,7 +7,7 @@ import pytest
 import harness
 from harness.bad_input import X, Y
 from harness.state import equal, state
-from helpers.ctrl_c import PressAt, press, stopped
+from helpers.ctrl_c import PressAt, press, pressed_after, stopped
 
 DATA = (X, Y)  # every model of the harness is conditional
 
@@ -23,11 +19,8 @@ def test_whenever_it_is_pressed_training_ends(capsys):
     waiting = keras.callbacks.LambdaCallback(on_train_batch_end=lambda *_, **__: None)
     model.fit(x, y, batch_size=512, verbose=0, callbacks=[waiting])
     for delay in (0.01, 0.07, 0.2):
-        timer = threading.Timer(delay, os.kill, (os.getpid(), signal.SIGINT))
-        timer.start()
-        with stopped():
+        with stopped(), pressed_after(delay):
             model.fit(x, y, batch_size=512, epochs=500, verbose=0, callbacks=[waiting])
-        timer.join()
     assert capsys.readouterr().err.count("ResumeTraining") == 3
     assert np.isfinite(model.fit(*DATA, batch_size=4, verbose=0).history["loss"]).all()
 
@@ -85,13 +78,7 @@ def test_generate_stops_between_batches():
 
 def test_a_step_alone_is_finished():
     model = harness.compiled("CVAE", 0)
-    timer = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT))
-
-    def steps():
-        timer.start()
+    with stopped(), pressed_after(0.1):
         for _ in range(10_000):
             model.train_on_batch(*DATA)
-
-    with stopped():
-        steps()
     assert np.isfinite(model.evaluate(*DATA, verbose=0)).all()
