@@ -1,5 +1,7 @@
 """Batches of a `PyDataset`, loaded ahead of the training by threads or processes."""
 
+from __future__ import annotations
+
 import signal
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor

@@ -1,5 +1,7 @@
 """Batches of a user's iterable, each checked as it comes."""
 
+from __future__ import annotations
+
 import contextlib
 from collections.abc import Callable, Iterator
 

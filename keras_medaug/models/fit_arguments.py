@@ -3,6 +3,8 @@
 Keras passes over much of what it cannot use, and fails on the rest in the middle of its work.
 """
 
+from __future__ import annotations
+
 from collections.abc import Collection, Sequence
 from typing import Any
 

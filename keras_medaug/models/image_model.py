@@ -1,5 +1,7 @@
 """What every model of the package shares: input checks, data order, and saved random state."""
 
+from __future__ import annotations
+
 import contextlib
 import functools
 import json
@@ -670,7 +672,7 @@ class ImageModel(QuietModel):
 class _Check:
     """A check that remembers what it raised: a backend may wrap that in an error of its own."""
 
-    def __init__(self, check: Callable, memory: "_Check | None" = None) -> None:
+    def __init__(self, check: Callable, memory: _Check | None = None) -> None:
         self._check = check
         self._memory = memory or self
         self._error: ValueError | None = None

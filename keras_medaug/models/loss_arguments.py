@@ -1,5 +1,7 @@
 """Whether losses and metrics fit a classifier's labels and probabilities, tried on a few rows."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import keras

@@ -1,5 +1,7 @@
 """Whether batches that come one by one hold every class."""
 
+from __future__ import annotations
+
 import warnings
 
 import keras
