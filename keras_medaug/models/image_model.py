@@ -29,12 +29,7 @@ from keras_medaug.checks import (
 from keras_medaug.interrupts import between_steps
 from keras_medaug.layers.seed_generator import seeds_of_a_model
 from keras_medaug.models.array_batches import ArrayBatches
-from keras_medaug.models.checked_sequence import (
-    CheckedSequence,
-    checked_stream,
-    exhausted,
-    loading,
-)
+from keras_medaug.models.checked_sequence import loading
 from keras_medaug.models.finite_guard import FiniteGuard, saves_by_step
 from keras_medaug.models.fit_arguments import (
     check_callbacks,
@@ -42,14 +37,26 @@ from keras_medaug.models.fit_arguments import (
     check_epochs,
     check_validation,
 )
+from keras_medaug.models.given_data import (
+    as_batches,
+    check_batch_size,
+    check_steps,
+    count_images,
+    is_array,
+    is_pair,
+    refuse_beside_iterable,
+    split_arrays,
+    three_parts,
+    weighted,
+)
 from keras_medaug.models.parallel import check_batches, check_parallelism
 from keras_medaug.models.quiet_model import QuietModel
+from keras_medaug.models.remembered_check import RememberedCheck
 from keras_medaug.models.seen_classes import SeenClasses, check_seen
 from keras_medaug.models.stop_between_steps import StopBetweenSteps, with_stop
 from keras_medaug.progress import check_verbosity
 from keras_medaug.seeds import derive_seed, resolve_seed
 
-DEFAULT_BATCH_SIZE = 32
 GO_ON = (
     "The model keeps its weights. With keras_medaug.callbacks.ResumeTraining, the same fit goes on "
     "from its last checkpoint."
@@ -146,13 +153,12 @@ class ImageModel(QuietModel):
 
     def _check_batch(self, batch) -> tuple:
         """Return one batch of a user's iterable as checked arrays."""
-        return self._check_one_batch(*_three_parts(batch, "x"))
+        return self._check_one_batch(*three_parts(batch, "x"))
 
-    def _check_training_batch(self, weights: NDArray | None, seen: SeenClasses | None, batch):
+    def _check_training_batch(self, weights: NDArray | None, seen: SeenClasses, batch) -> tuple:
         """Return one batch to train on as checked arrays, weighted by class."""
-        arrays = _weighted(self._check_batch(batch), weights)
-        if seen is not None:
-            seen.note(arrays[1])
+        arrays = weighted(self._check_batch(batch), weights)
+        seen.note(*arrays[1:2])
         return arrays
 
     def _check_one_batch(self, x, y, sample_weight) -> tuple:
@@ -200,31 +206,6 @@ class ImageModel(QuietModel):
         return check_class_weight(class_weight, self.num_classes, self.class_names)
 
     _takes_sample_weight = False
-
-    def _as_batches(self, data, check, steps, once=False):
-        """Return what Keras may iterate over in place of an iterable, and the steps of a pass.
-
-        With `once`, a single pass is all that Keras will make.
-        """
-        if isinstance(data, keras.utils.PyDataset):
-            if data.num_batches == 0:
-                raise fail("x", "an empty iterable", "at least one batch")
-            check(data[0])
-            return CheckedSequence(data, check), steps
-        if not hasattr(data, "__iter__"):
-            raise fail("x", repr(data), "images, or an iterable of batches")
-        iterator = iter(data)
-        first = next(iterator, None) if _length(data) != 0 else None
-        if first is None:
-            raise fail("x", "an empty iterable", "at least one batch")
-        check(first)
-        if iterator is data:
-            return checked_stream(_chain(first, iterator), check, repeat=False), steps
-        del iterator
-        steps = steps or _length(data)
-        if steps is None and once:
-            return checked_stream(data, check, repeat=False), None
-        return checked_stream(data, check, repeat=True), steps or _count(data, check)
 
     # ---- Keras's entry points ---------------------------------------------------------------
 
@@ -292,25 +273,27 @@ class ImageModel(QuietModel):
         self._assert_compile_called("fit")
         check_verbosity(verbose)
         check_parallelism(self)
-        steps_per_epoch = _steps(steps_per_epoch, "steps_per_epoch")
-        validation_steps = _steps(validation_steps, "validation_steps")
+        steps_per_epoch = check_steps(steps_per_epoch, "steps_per_epoch")
+        validation_steps = check_steps(validation_steps, "validation_steps")
         epochs, initial_epoch = check_epochs(epochs, initial_epoch)
         check_callbacks(callbacks)
         check_flag(shuffle, "shuffle")
         check_validation(validation_split, validation_freq)
-        batch_size = _batch_size(batch_size)
-        validation_size = _batch_size(validation_batch_size, "validation_batch_size", batch_size)
+        batch_size = check_batch_size(batch_size)
+        validation_size = check_batch_size(
+            validation_batch_size, "validation_batch_size", batch_size
+        )
         weights = self._class_weights(class_weight, sample_weight)
         own_callbacks: list[keras.callbacks.Callback] = []
-        check = _Check(self._check_batch)
-        if _is_array(x):
+        check = RememberedCheck(self._check_batch)
+        if is_array(x):
             arrays = self._check_arrays(x, y, sample_weight, every_class=True)
             if validation_split and validation_data is None:
-                arrays, held_out = _split(arrays, validation_split)
+                arrays, held_out = split_arrays(arrays, validation_split)
                 self._check_every_class(arrays)
                 validation_data = held_out
             batches = ArrayBatches(
-                _weighted(arrays, weights),
+                weighted(arrays, weights),
                 batch_size,
                 self._order_seed if shuffle else None,
                 steps_per_epoch,
@@ -318,15 +301,18 @@ class ImageModel(QuietModel):
             own_callbacks = [batches.epoch_callback()]
             x = batches
         else:
-            _refuse_beside_iterable(y, sample_weight, validation_split)
-            seen = None
-            if self.num_classes is not None and not isinstance(x, ArrayBatches):
-                seen = SeenClasses(self.num_classes, whole=steps_per_epoch is None)
-                own_callbacks = [seen]
-            train_check = _Check(
-                functools.partial(self._check_training_batch, weights, seen), check
+            refuse_beside_iterable(y, sample_weight, validation_split)
+            ours = isinstance(x, ArrayBatches)  # a part of a set that holds every class
+            classes = 0 if ours or self.num_classes is None else self.num_classes
+            seen = SeenClasses(classes, whole=steps_per_epoch is None)
+            own_callbacks = [seen]
+            checked = functools.partial(self._check_training_batch, weights, seen)
+            x, steps_per_epoch = as_batches(
+                x,
+                RememberedCheck(checked, check),
+                steps_per_epoch,
+                after_pass=seen.require_first_pass,
             )
-            x, steps_per_epoch = self._as_batches(x, train_check, steps_per_epoch)
         if validation_data is not None:
             validation_data, steps = self._as_validation(
                 validation_data, validation_size, check, validation_steps
@@ -385,15 +371,15 @@ class ImageModel(QuietModel):
 
     def _as_validation(self, data, batch_size, check, steps):
         """Return validation data as batches, and the steps of a pass where they need saying."""
-        if _is_array(data) and not _is_pair(data):
+        if is_array(data) and not is_pair(data):
             data = (data,)
-        if isinstance(data, tuple | list) and data and _is_array(data[0]):
-            x, y, weight = _three_parts(data, "validation_data")
+        if isinstance(data, tuple | list) and data and is_array(data[0]):
+            x, y, weight = three_parts(data, "validation_data")
             arrays = self._check_arrays(
                 x, y, weight, every_class=False, argument="validation_data[0]"
             )
             return ArrayBatches(arrays, batch_size), None
-        return self._as_batches(data, check, steps)
+        return as_batches(data, check, steps)
 
     @between_steps()
     def evaluate(
@@ -430,13 +416,13 @@ class ImageModel(QuietModel):
         check_verbosity(verbose)
         check_callbacks(callbacks)
         check_flag(return_dict, "return_dict")
-        check, steps = _Check(self._check_batch), _steps(steps, "steps")
-        if _is_array(x):
+        check, steps = RememberedCheck(self._check_batch), check_steps(steps, "steps")
+        if is_array(x):
             arrays = self._check_arrays(x, y, sample_weight, every_class=False)
-            x = ArrayBatches(arrays, _batch_size(batch_size))
+            x = ArrayBatches(arrays, check_batch_size(batch_size))
         elif not kwargs.get("_use_cached_eval_dataset"):
-            _refuse_beside_iterable(y, sample_weight, 0)
-            x, steps = self._as_batches(x, check, steps, once=True)
+            refuse_beside_iterable(y, sample_weight, 0)
+            x, steps = as_batches(x, check, steps, once=True)
         with seeds_of_a_model(), self._scores_only(), check.unwrapped(), loading(x):
             return super().evaluate(
                 x,
@@ -490,7 +476,7 @@ class ImageModel(QuietModel):
         check_parallelism(self)
         check_flag(return_dict, "return_dict")
         weights = self._class_weights(class_weight, sample_weight)
-        arrays = _weighted(self._check_one_batch(x, y, sample_weight), weights)
+        arrays = weighted(self._check_one_batch(x, y, sample_weight), weights)
         with seeds_of_a_model():
             return super().train_on_batch(*arrays, return_dict=return_dict)
 
@@ -521,12 +507,12 @@ class ImageModel(QuietModel):
         """
         check_verbosity(verbose)
         check_callbacks(callbacks)
-        check, steps = _Check(self._check_inputs_batch), _steps(steps, "steps")
-        if _is_array(x) or _is_pair(x):
-            x, batch_size = self._check_inputs(x), _batch_size(batch_size)
-            check_batches(_count_images(x), batch_size)
+        check, steps = RememberedCheck(self._check_inputs_batch), check_steps(steps, "steps")
+        if is_array(x) or is_pair(x):
+            x, batch_size = self._check_inputs(x), check_batch_size(batch_size)
+            check_batches(count_images(x), batch_size)
         else:
-            x, steps = self._as_batches(x, check, steps, once=True)
+            x, steps = as_batches(x, check, steps, once=True)
         with seeds_of_a_model(), check.unwrapped(), loading(x):
             return super().predict(
                 x,
@@ -550,13 +536,13 @@ class ImageModel(QuietModel):
             ValueError: If the images are not as described.
         """
         x = self._check_inputs(x)
-        check_batches(_count_images(x))
+        check_batches(count_images(x))
         with seeds_of_a_model():
             return super().predict_on_batch(x)
 
     def _check_inputs(self, x):
         """Return what `predict` was given, checked."""
-        if _is_pair(x):
+        if is_pair(x):
             raise fail("x", "images and labels", "images alone")
         return check_images(x, "x", self.image_shape)
 
@@ -669,32 +655,6 @@ class ImageModel(QuietModel):
             variable.assign(np.asarray(store[f"random_state_{index}"]))
 
 
-class _Check:
-    """A check that remembers what it raised: a backend may wrap that in an error of its own."""
-
-    def __init__(self, check: Callable, memory: _Check | None = None) -> None:
-        self._check = check
-        self._memory = memory or self
-        self._error: ValueError | None = None
-
-    def __call__(self, batch):
-        try:
-            return self._check(batch)
-        except ValueError as error:
-            self._memory._error = error
-            raise
-
-    @contextlib.contextmanager
-    def unwrapped(self) -> Iterator[None]:
-        """Raise what the check raised, whatever became of it on the way."""
-        try:
-            yield
-        except Exception as error:
-            if self._error is None or error is self._error:
-                raise
-            raise self._error from error
-
-
 def to_unit(images: np.ndarray) -> np.ndarray:
     """Return checked images as float32 in [0, 1].
 
@@ -747,93 +707,3 @@ def _not_restarted(got: str) -> RuntimeError:
         f"restart: got {got}; expected a model that can be made, and compiled, anew: with Keras's "
         "optimizers, and with no part frozen before `compile`."
     )
-
-
-def _is_array(data) -> bool:
-    """Tell an array (or tensor) from an iterable of batches; a nested list counts as an array."""
-    return isinstance(data, list) or hasattr(data, "shape")
-
-
-def _is_pair(data) -> bool:
-    """Tell `[images, labels]` from a nested list of pixels and from a tuple of batches."""
-    if not isinstance(data, list | tuple) or not data or not _is_batch(data[0]):
-        return False
-    return isinstance(data, list) or (len(data) == 2 and not _is_batch(data[1]))
-
-
-def _is_batch(data) -> bool:
-    return len(getattr(data, "shape", ())) == 4
-
-
-def _count_images(x) -> int:
-    """Return the number of images in what `predict` takes: images, or `[images, labels]`."""
-    return len(x[0]) if isinstance(x, list) else len(x)
-
-
-def _length(data) -> int | None:
-    try:
-        return len(data)
-    except TypeError:
-        return None
-
-
-def _chain(first, rest):
-    yield first
-    yield from rest
-
-
-def _steps(steps: int | None, argument: str) -> int | None:
-    """Return a number of steps, 1 or more, or `None`."""
-    return None if steps is None else check_positive(steps, argument, integer=True)
-
-
-def _batch_size(
-    batch_size: int | None, argument: str = "batch_size", default: int = DEFAULT_BATCH_SIZE
-) -> int:
-    return default if batch_size is None else check_positive(batch_size, argument, integer=True)
-
-
-def _three_parts(batch, argument: str) -> tuple:
-    """Return images, labels and weights of a batch, `None` for what it lacks."""
-    parts = tuple(batch) if isinstance(batch, tuple | list) else (batch,)
-    if not 1 <= len(parts) <= 3:
-        expected = "images, (images, labels) or (images, labels, weights)"
-        raise fail(argument, f"a tuple of {len(parts)}", expected)
-    return (*parts, None, None)[:3]
-
-
-def _weighted(arrays: tuple, weights: NDArray | None) -> tuple:
-    """Return images and labels with the weights of their classes, if there are any."""
-    if weights is None:
-        return arrays
-    if len(arrays) == 3:
-        raise fail("class_weight", "weights beside those that `x` yields", "None")
-    return (*arrays, weights[arrays[1]])
-
-
-def _split(arrays: tuple, share: float) -> tuple[tuple, tuple]:
-    """Cut arrays in two, the held-out part at the end, as Keras does."""
-    cut = int(np.floor(len(arrays[0]) * (1 - share)))
-    if cut == 0 or cut == len(arrays[0]):
-        raise fail("validation_split", share, "a fraction that leaves images on both sides")
-    return tuple(a[:cut] for a in arrays), tuple(a[cut:] for a in arrays)
-
-
-def _count(data, check: Callable) -> int:
-    """Go through an iterable of unknown length once; return the number of batches, all checked."""
-    if hasattr(data, "cardinality") and int(data.cardinality()) == -1:  # a `tf.data.Dataset`
-        raise fail("x", "an endless dataset", "one that ends, or a number of steps beside it")
-    count = sum(1 for _ in map(check, data))
-    if count == 0:
-        raise exhausted()
-    return count
-
-
-def _refuse_beside_iterable(y, sample_weight, validation_split) -> None:
-    """Refuse what only goes with arrays."""
-    if y is not None:
-        raise fail("y", "labels beside an iterable", "None, the iterable yields the labels")
-    if sample_weight is not None:
-        raise fail("sample_weight", "weights beside an iterable", "None")
-    if validation_split:
-        raise fail("validation_split", validation_split, "0 with an iterable")

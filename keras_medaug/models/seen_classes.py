@@ -42,7 +42,7 @@ class SeenClasses(keras.callbacks.Callback):
     A class that is missing at the end of all epochs is then reported in a warning.
 
     Args:
-        num_classes: Number of classes.
+        num_classes: Number of classes; 0 where none is required.
         whole: Whether the first epoch is a pass over all images.
 
     Example:
@@ -59,23 +59,23 @@ class SeenClasses(keras.callbacks.Callback):
         self.whole = whole
         self._seen: set[int] = set()
 
-    def note(self, labels: ArrayLike) -> None:
-        """Take note of the labels of a batch."""
+    def note(self, labels: ArrayLike = ()) -> None:
+        """Take note of the labels of a batch, if it has any."""
         self._seen.update(np.unique(labels).tolist())
 
-    def require_all(self, where: str) -> None:
-        """Refuse a pass that lacks a class."""
-        check_seen(self._seen, self.num_classes, where)
+    def require_first_pass(self) -> None:
+        """Refuse a first pass that lacks a class."""
+        check_seen(self._seen, self.num_classes, "the first pass")
 
     def on_epoch_end(self, epoch: int, logs=None) -> None:
         """Stop after a first pass that lacks a class."""
         if self.whole:
-            self.require_all("the first epoch")
+            self.require_first_pass()
 
     def on_train_end(self, logs=None) -> None:
         """Warn of classes that no batch held."""
         if len(self._seen) < self.num_classes:
             try:
-                self.require_all("this training")
+                check_seen(self._seen, self.num_classes, "this training")
             except ValueError as error:
                 warnings.warn(f"fit: {error}", UserWarning, stacklevel=2)
