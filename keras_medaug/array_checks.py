@@ -35,6 +35,8 @@ def as_array(values: ArrayLike, argument: str) -> NDArray:
     >>> as_array([[1, 2], [3, 4]], "x").shape
     (2, 2)
     """
+    if np.ma.is_masked(values):
+        raise fail(argument, "a masked array", "an array without masked values (`.filled(...)`)")
     try:
         array = np.asarray(_on_host(values))
     except (AttributeError, RuntimeError, TypeError, ValueError) as error:

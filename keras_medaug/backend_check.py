@@ -31,10 +31,11 @@ def check_backend() -> None:
     if not _is_installed("keras"):
         raise ImportError(f"keras-medaug: Keras is not installed. {_install('jax')}")
     name, chosen_by = _chosen()
-    if name in OTHERS or (name in BACKENDS and _is_installed(name)):
+    known = name in BACKENDS or name in OTHERS
+    if name == "numpy" or (known and _is_installed(name)):
         return
     installed = [backend for backend in BACKENDS if _is_installed(backend)]
-    what = "is not installed" if name in BACKENDS else "is unknown"
+    what = "is not installed" if known else "is unknown"
     if installed:
         remedy = _choose(name, installed)
     else:

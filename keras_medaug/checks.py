@@ -155,6 +155,8 @@ def _as_pixels(array: NDArray) -> str:
     if array.dtype.kind == "b":
         return '; `.astype("float32")` makes 0 and 1 of them'
     if array.dtype.kind in "iu" and array.min() >= 0:
+        if array.max() <= 1:
+            return '; `.astype("float32")` where 1 is white'
         if array.max() <= 255:
             return '; `.astype("uint8")` where these are 8-bit values'
         return "; divide by the largest value that there can be"
@@ -280,6 +282,8 @@ def _warn_of_black(images: NDArray[np.uint8], argument: str) -> None:
 def _remedy(low: float, high: float) -> str:
     if low >= -0.1 and high <= 1.1:
         return "`np.clip(x, 0, 1)` where they are a little outside after resizing"
-    if -1 <= low < 0 and high <= 1:
-        return "`(x + 1) / 2` where they are in [-1, 1]"
-    return "divide by 255 where they are 8-bit"
+    if -1.1 <= low < 0 and high <= 1.1:
+        return "`np.clip((x + 1) / 2, 0, 1)` where they are in [-1, 1]"
+    if low >= -1 and 2 < high <= 256:
+        return "divide by 255 where they are 8-bit"
+    return "`(x - x.min()) / (x.max() - x.min())` over all images, where no other scale is known"

@@ -51,6 +51,9 @@ def between_steps(how: str = "") -> Iterator[None]:
     try:
         yield
         handler.stop_if_due()
+    except KeyboardInterrupt:
+        # Where in the work it came is of no interest: a script shows these few lines alone.
+        raise KeyboardInterrupt from None
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -105,7 +108,11 @@ class _Handler:
             print(f"\n{self._message()}", file=sys.stderr, flush=True)
 
     def _message(self) -> str:
-        parts = ("Interrupted: stopping after this step.", self.how, "Ctrl-C again stops at once.")
+        parts = (
+            "Interrupted: stopping when the steps that have begun are done.",
+            self.how,
+            "Ctrl-C again stops at once.",
+        )
         return " ".join(part for part in parts if part)
 
     def stop_if_due(self) -> None:

@@ -11,6 +11,7 @@ from keras_medaug.files import check_text
 
 LARGEST_LABEL = 2**31 - 1
 MISSING = {"None", "nan", "<NA>"}  # as Python and pandas write them
+AS_INTEGERS = "`np.asarray(y).astype(int)`"
 FEW = 5  # classes that a message names
 NO_NAMES = (
     "integers, which `class_names, y = np.unique(y, return_inverse=True)` gives; or give "
@@ -122,7 +123,11 @@ def check_class_names(class_names: Sequence[str], num_classes: int | None = None
     """
     expected = "one distinct name, a string that is not empty, per class"
     got = fail("class_names", repr(class_names), expected)
+    if hasattr(class_names, "to_numpy"):  # a pandas Series
+        class_names = class_names.to_numpy()
     if isinstance(class_names, str) or not isinstance(class_names, Sequence | np.ndarray):
+        raise got
+    if isinstance(class_names, np.ndarray) and class_names.ndim != 1:
         raise got
     names = [str(name) if isinstance(name, str) else name for name in class_names]
     if not names or not all(isinstance(name, str) and name for name in names):
@@ -192,19 +197,19 @@ def _numbers(array: NDArray, argument: str, class_names: Sequence[str] | None) -
 
 def _not_integers(array: NDArray, argument: str) -> ValueError:
     if array.dtype.kind == "b":
-        return fail(argument, "dtype bool", "integers (`.astype(int)` makes 0 and 1 of them)")
+        return fail(argument, "dtype bool", f"integers ({AS_INTEGERS} makes 0 and 1 of them)")
     if array.dtype.kind == "f":
         if np.isnan(array).any():
             got = f"dtype {array.dtype}, with NaN"
             return fail(argument, got, "integers (leave images without a label out)")
         if (array == np.floor(array)).all():
-            return fail(argument, f"dtype {array.dtype}", "integers (`.astype(int)` makes them so)")
+            return fail(argument, f"dtype {array.dtype}", f"integers ({AS_INTEGERS} makes them so)")
         other = f"dtype {array.dtype}, with {array[array != np.floor(array)][0]:.9g}"
         return fail(argument, other, "integers, a class index per image")
     if array.dtype == object and any(str(each) in MISSING for each in array):
         got = "labels of which some are missing"
         return fail(argument, got, "integers (leave images without a label out)")
-    return fail(argument, f"dtype {array.dtype}", "integers (`.astype(int)` where they are whole)")
+    return fail(argument, f"dtype {array.dtype}", f"integers ({AS_INTEGERS} where they are whole)")
 
 
 def _check_range(array: NDArray, argument: str, num_classes: int | None) -> None:

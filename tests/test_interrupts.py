@@ -31,7 +31,8 @@ def test_the_first_waits_for_the_end_of_the_step_and_says_how_to_go_on(capsys):
     assert steps == ["whole"]
     (line,) = capsys.readouterr().err.split("\n")[1:-1]
     assert line == (
-        "Interrupted: stopping after this step. Run it again. Ctrl-C again stops at once."
+        "Interrupted: stopping when the steps that have begun are done. Run it again. "
+        "Ctrl-C again stops at once."
     )
 
 

@@ -17,10 +17,10 @@ them with a provenance record: what was done, and what to know before the images
 import tempfile
 from pathlib import Path
 
+import keras_medaug as kma
+
 import keras
 import numpy as np
-
-import keras_medaug as kma
 
 data = kma.datasets.load("phantom", size=16, val=192, seed=0)
 x, y = data.train

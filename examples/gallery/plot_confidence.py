@@ -11,10 +11,10 @@ beforehand.
 # A classifier, and real images
 # -----------------------------
 # Trained on the training split, as one would.
+import keras_medaug as kma
+
 import keras
 import numpy as np
-
-import keras_medaug as kma
 
 data = kma.datasets.load("phantom", seed=0)
 (x_train, y_train), (x_test, y_test) = data.train, data.test

@@ -14,10 +14,10 @@ planted, so that one sees what it finds and what it does not.
 # make. Of the copies, seven are of the kinds that the check is made for: as they are, flipped,
 # turned by a quarter, brighter, with noise, flipped, darker and with noise, and shifted by three
 # pixels. The last is turned by 30 degrees, for which it is not.
+import keras_medaug as kma
+
 import keras
 import numpy as np
-
-import keras_medaug as kma
 
 data = kma.datasets.load("phantom", val=200, test=100, seed=0)
 training, held_out = data.stored("train")[0] / 255.0, data.stored("val")[0]

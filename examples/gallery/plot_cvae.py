@@ -11,10 +11,10 @@ down, and when it stops the model is done. What it pays for that is sharpness.
 # ---
 # The networks are narrower and the learning rate is higher than the defaults, so that this page
 # takes seconds. ``beta`` weighs the divergence in the loss.
+import keras_medaug as kma
+
 import keras
 import numpy as np
-
-import keras_medaug as kma
 
 data = kma.datasets.load("phantom", seed=0)
 x_train, _ = data.train

@@ -12,10 +12,10 @@ is done either. This page is about reading what it logs, and about where its ima
 # ---
 # The images are only 16 pixels wide here, and the networks narrow, so that a few hundred steps take
 # seconds. For your own images leave both at their defaults and give it some thousand steps.
+import keras_medaug as kma
+
 import keras
 import numpy as np
-
-import keras_medaug as kma
 
 data = kma.datasets.load("phantom", size=16, seed=0)
 x_train, _ = data.train

@@ -19,10 +19,10 @@ that the label still holds afterwards. This page checks the assumption, twice.
 # where the edge was repeated. No scanner makes such images.
 from typing import Any
 
+import keras_medaug as kma
+
 import keras
 import numpy as np
-
-import keras_medaug as kma
 
 data = kma.datasets.load("phantom", seed=0)
 (x_train, y_train), (x_test, y_test) = data.train, data.test

@@ -12,11 +12,11 @@ shows what the draws look like, and what lies between the clouds of two images.
 # -------------
 # The networks are narrow and training is short, so that this page takes seconds. The model has
 # 32 latent numbers to spend, at half the usual price: ``beta`` weighs the divergence.
+import keras_medaug as kma
+
 import keras
 import numpy as np
 from matplotlib.figure import Figure
-
-import keras_medaug as kma
 
 data = kma.datasets.load("phantom", seed=0)
 x_train, _ = data.train

@@ -13,10 +13,10 @@ discriminator, so it need not blur.
 # With ``num_classes`` all three networks are told the class. The images are 16 pixels wide here so
 # that a few hundred steps take seconds; ``gamma``, the weight of the similarity in the decoder's
 # loss, is set lower than by default, which leaves more say to the discriminator.
+import keras_medaug as kma
+
 import keras
 import numpy as np
-
-import keras_medaug as kma
 
 data = kma.datasets.load("phantom", size=16, seed=0)
 (x_train, y_train), (x_test, y_test) = data.train, data.test

@@ -21,10 +21,10 @@ start Python, in a shell by ``export KERAS_BACKEND=jax`` (on Windows: ``set``). 
 import tempfile
 from pathlib import Path
 
+import keras_medaug as kma
+
 import keras
 import numpy as np
-
-import keras_medaug as kma
 
 data = kma.datasets.load("phantom", seed=0)
 print(data)

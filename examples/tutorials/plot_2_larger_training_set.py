@@ -18,10 +18,10 @@ Set ``KERAS_BACKEND`` before you start Python.
 import tempfile
 from pathlib import Path
 
+import keras_medaug as kma
+
 import keras
 import numpy as np
-
-import keras_medaug as kma
 
 data = kma.datasets.load("phantom", size=16, seed=0)
 (x_train, y_train), (x_test, y_test) = data.train, data.test

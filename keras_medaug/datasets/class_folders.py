@@ -152,6 +152,10 @@ def _check_splits(path: Path, folders: list[Path]) -> None:
     if nested:
         text = fail("path", f"{path} with splits above the class folders ({names})", EXPECTED)
         raise ValueError(f"{text} Load each split by itself:\n\n{_code(nested)}")
+    if all(_holds_folders_alone(folder) for folder in folders):
+        nested_names = shown(map(name_of, folders))
+        got = f"{path}, whose sub-folders hold folders and no images ({nested_names})"
+        raise fail("path", got, f"{EXPECTED}; load {folders[0]} where the classes lie there")
     if len(splits) > 1 and len(splits) == len(folders):
         remedy = "read the files into arrays, with the labels that you have, for `from_arrays`"
         got = f"{path} with splits in place of classes ({names})"

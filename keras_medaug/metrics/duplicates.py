@@ -260,15 +260,19 @@ def _message(found: dict[str, Any], within: bool) -> str | None:
     if not found["near"]:
         return None
     exact, near = found["exact"], found["near"]
-    where = "come after an equal one" if within else "are in the training images"
-    what = f"Of {found['count']} images {exact} {where}, and {near} do so exactly or nearly"
+    where = "another image of the set" if within else "a training image"
+    what = (
+        f"{near} of {found['count']} images are near-duplicates of {where} ({exact} of them exact)"
+    )
     turned = near - found["in_place"]
     if turned:
         what += f", {turned} of them flipped or turned"
     if found["with_another_label"]:
         what += f", {found['with_another_label']} of them with another label"
-    effect = "they count more than once" if within else "scores on them say little of new images"
+    effect = (
+        "such images count more than once" if within else "scores on them say little of new images"
+    )
     left_out = ""
     if found["uniform"]:
-        left_out = f" {found['uniform']} uniform images were not compared."
+        left_out = f" Uniform images, of which there are {found['uniform']}, were not compared."
     return f"{what}: {effect}.{left_out}"

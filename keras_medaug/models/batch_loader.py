@@ -69,7 +69,6 @@ class BatchLoader:
 def _receive(dataset: keras.utils.PyDataset) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that trains
     _DATASET[:] = [dataset]
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is left to the process that trains
 
 
 def _get(index: int) -> object:

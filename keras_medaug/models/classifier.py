@@ -9,18 +9,20 @@ from typing import ClassVar
 import keras
 
 from keras_medaug.checks import check_positive, fail
+from keras_medaug.interrupts import between_steps
 from keras_medaug.models import networks
 from keras_medaug.models.dcgan import check_rate
 from keras_medaug.models.fit_arguments import check_compile
 from keras_medaug.models.image_model import ImageModel, as_record, to_unit
 from keras_medaug.models.loss_arguments import check_loss, check_metrics
 from keras_medaug.models.quiet_model import quietly
+from keras_medaug.models.stop_between_steps import with_stop
 from keras_medaug.players.player_optimizer import public_config
 from keras_medaug.progress import check_verbosity
 
-# Arguments of `compile` that Keras replaces by what they come to on the present backend: a
-# file has to hold them as they were given, for the backend that loads it.
-_RESOLVED = ("jit_compile", "auto_scale_loss")
+# Arguments of `compile` that Keras replaces by what they come to on the present backend, with their
+# defaults: a file has to hold them as they were given, for the backend that loads it.
+_RESOLVED = {"jit_compile": "auto", "auto_scale_loss": True}
 
 
 @keras.saving.register_keras_serializable(package="keras_medaug")
@@ -141,15 +143,18 @@ class Classifier(ImageModel):
         check_loss(loss, classes)
         check_metrics(metrics, classes, "metrics")
         check_metrics(weighted_metrics, classes, "weighted_metrics")
-        arguments = check_compile(run_eagerly, steps_per_execution, jit_compile, auto_scale_loss)
-        self._as_given = {name: arguments[name] for name in _RESOLVED}
-        super().compile(
+        self._compile_checked(
             optimizer=optimizer,
             loss=loss,
             metrics=metrics,
             weighted_metrics=weighted_metrics,
-            **arguments,
+            **check_compile(run_eagerly, steps_per_execution, jit_compile, auto_scale_loss),
         )
+
+    def _compile_checked(self, **arguments) -> None:
+        """Compile without a check, as a saved model was, which need not pass today's."""
+        self._as_given = {name: arguments.get(name, value) for name, value in _RESOLVED.items()}
+        super().compile(**arguments)
         self.optimizer.build(self.trainable_variables)
         self._optimizer_record = as_record(lambda: [self._optimizer_config(), self._as_given])
 
@@ -171,8 +176,7 @@ class Classifier(ImageModel):
         """Compile as the saved model was."""
         if not config:
             return
-        config = keras.saving.deserialize_keras_object(config)
-        self.compile(**{name: value for name, value in config.items() if name != "loss_weights"})
+        self._compile_checked(**keras.saving.deserialize_keras_object(config))
 
     def call(self, inputs, training=False):
         """Return class probabilities, `(n, num_classes)`."""
@@ -181,6 +185,7 @@ class Classifier(ImageModel):
             images = self.augmentation(images, training=True)
         return self.network(images, training=training)
 
+    @between_steps()
     def logits(self, x, batch_size: int | None = None, verbose=0):
         """Return the logits of images, whose softmax is what `predict` returns.
 
@@ -213,7 +218,9 @@ class Classifier(ImageModel):
                 model = keras.Model(self.network.inputs, self.network.get_layer("logits").output)
             # The method alone: a model among the attributes would be saved a second time.
             self._predict_logits = quietly(model.predict)
-        return self._predict_logits(images, batch_size=batch_size, verbose=verbose)
+        return self._predict_logits(
+            images, batch_size=batch_size, verbose=verbose, callbacks=with_stop(None)
+        )
 
     _predict_logits: Callable | None = None
 

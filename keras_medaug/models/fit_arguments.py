@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_medaug.checks import check_flag, check_positive, fail
+from keras_medaug.checks import as_array, check_flag, check_positive, fail, flat
 
 
 def check_epochs(epochs: int, initial_epoch: int) -> tuple[int, int]:
@@ -123,6 +123,7 @@ def check_class_weight(
         raise fail("class_weight", repr(class_weight), expected)
     weights = np.ones(num_classes, "float32")
     index = {name: label for label, name in enumerate(class_names or [])}
+    named: set[int] = set()
     for key, weight in class_weight.items():
         label: Any = index.get(key, key)
         whole = isinstance(label, int | np.integer) and not isinstance(label, bool)
@@ -130,16 +131,51 @@ def check_class_weight(
             got = f"the key {key!r} of type {type(key).__name__}"
             expected = f"integers in [0, {num_classes})" + ", or names of classes" * bool(index)
             raise fail("class_weight", got, f"{expected} as keys")
+        if label in named:
+            raise fail("class_weight", f"two weights for class {label}", "one for each class")
+        named.add(label)
         weights[label] = check_positive(weight, f"class_weight[{key!r}]", zero=True)
     if not weights.any():
         raise fail("class_weight", repr(class_weight), "a weight above 0 for some class")
     return weights
 
 
+def check_weights(weights: Any, argument: str, count: int) -> np.ndarray:
+    """Return the weights of images.
+
+    Args:
+        weights: Finite numbers of 0 or more, shape `(count,)` or `(count, 1)`.
+        argument: Name under which they are reported.
+        count: Number of images.
+
+    Returns:
+        `float32`, shape `(count,)`.
+
+    Raises:
+        ValueError: If they are not as described.
+
+    Example:
+
+    >>> from keras_medaug.models.fit_arguments import check_weights
+    >>> check_weights([1, 0.5], "sample_weight", 2).tolist()
+    [1.0, 0.5]
+    """
+    array = flat(as_array(weights, argument))
+    if array.shape != (count,):
+        raise fail(argument, f"shape {array.shape}", f"shape ({count},)")
+    with np.errstate(over="ignore"):
+        array = array.astype("float32") if array.dtype.kind in "biuf" else np.full(1, np.nan)
+    if not np.isfinite(array).all():
+        raise fail(argument, "values that are not finite numbers", "finite numbers")
+    if array.min() < 0:
+        raise fail(argument, f"weights down to {array.min():g}", "0 or more")
+    return array
+
+
 def check_compile(
     run_eagerly: bool,
     steps_per_execution: int,
-    jit_compile: bool | str,
+    jit_compile: bool | str | None,
     auto_scale_loss: bool,
 ) -> dict[str, Any]:
     """Return the arguments of `compile` that say how steps run.
@@ -147,7 +183,7 @@ def check_compile(
     Args:
         run_eagerly: `True` or `False`.
         steps_per_execution: 1 or more.
-        jit_compile: `True`, `False` or `"auto"`.
+        jit_compile: `True`, `False` or `"auto"`; `None` is `False`, as in Keras.
         auto_scale_loss: `True` or `False`.
 
     Returns:
@@ -162,13 +198,13 @@ def check_compile(
     >>> check_compile(False, 1, "auto", True)["steps_per_execution"]
     1
     """
-    if not isinstance(jit_compile, bool) and jit_compile != "auto":
+    if not isinstance(jit_compile, bool | None) and jit_compile != "auto":
         raise fail("jit_compile", repr(jit_compile), "True, False or 'auto'")
     return {
         "run_eagerly": check_flag(run_eagerly, "run_eagerly"),
         "steps_per_execution": check_positive(
             steps_per_execution, "steps_per_execution", integer=True
         ),
-        "jit_compile": jit_compile,
+        "jit_compile": jit_compile or False,
         "auto_scale_loss": check_flag(auto_scale_loss, "auto_scale_loss"),
     }

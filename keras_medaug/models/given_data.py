@@ -167,6 +167,7 @@ def as_batches(
     check: Callable,
     steps: int | None,
     once: bool = False,
+    argument: str = "x",
     after_pass: Callable[[], None] | None = None,
 ) -> tuple[Any, int | None]:
     """Return what Keras may iterate over in place of an iterable, and the steps of a pass.
@@ -177,6 +178,7 @@ def as_batches(
             checked at once.
         steps: Number of steps, or `None`.
         once: Whether a single pass is all that Keras will make.
+        argument: Name under which the data is reported.
         after_pass: Called where all batches had to be gone through once to count them.
 
     Returns:
@@ -194,15 +196,15 @@ def as_batches(
     """
     if isinstance(data, keras.utils.PyDataset):
         if data.num_batches == 0:
-            raise _empty()
+            raise _empty(argument)
         check(data[0])
         return CheckedSequence(data, check), steps
     if not hasattr(data, "__iter__"):
-        raise fail("x", repr(data), "images, or an iterable of batches")
+        raise fail(argument, repr(data), "images, or an iterable of batches")
     iterator = iter(data)
     first = next(iterator, None) if _length(data) != 0 else None
     if first is None:
-        raise _empty()
+        raise _empty(argument)
     check(first)
     if iterator is data:
         return checked_stream(_chain(first, iterator), check, repeat=False), steps
@@ -221,8 +223,8 @@ def _is_batch(data: Any) -> bool:
     return len(getattr(data, "shape", ())) == 4
 
 
-def _empty() -> ValueError:
-    return fail("x", "an empty iterable", "at least one batch")
+def _empty(argument: str) -> ValueError:
+    return fail(argument, "an empty iterable", "at least one batch")
 
 
 def _length(data: Any) -> int | None:

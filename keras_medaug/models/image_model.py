@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from keras_medaug.array_checks import copied
 from keras_medaug.checks import (
-    as_array,
     check_class_names,
     check_flag,
     check_image_shape,
@@ -24,7 +23,6 @@ from keras_medaug.checks import (
     check_labels,
     check_positive,
     fail,
-    flat,
 )
 from keras_medaug.interrupts import between_steps
 from keras_medaug.layers.seed_generator import seeds_of_a_model
@@ -36,6 +34,7 @@ from keras_medaug.models.fit_arguments import (
     check_class_weight,
     check_epochs,
     check_validation,
+    check_weights,
 )
 from keras_medaug.models.given_data import (
     as_batches,
@@ -151,9 +150,10 @@ class ImageModel(QuietModel):
 
     # ---- data -------------------------------------------------------------------------------
 
-    def _check_batch(self, batch) -> tuple:
+    def _check_batch(self, batch, argument: str = "x") -> tuple:
         """Return one batch of a user's iterable as checked arrays."""
-        return self._check_one_batch(*three_parts(batch, "x"))
+        images = argument if argument == "x" else f"{argument}[0]"
+        return self._check_one_batch(*three_parts(batch, argument), images)
 
     def _check_training_batch(self, weights: NDArray | None, seen: SeenClasses, batch) -> tuple:
         """Return one batch to train on as checked arrays, weighted by class."""
@@ -161,39 +161,31 @@ class ImageModel(QuietModel):
         seen.note(*arrays[1:2])
         return arrays
 
-    def _check_one_batch(self, x, y, sample_weight) -> tuple:
+    def _check_one_batch(self, x, y, sample_weight, argument: str = "x") -> tuple:
         """Return one batch as checked arrays."""
-        arrays = self._check_arrays(x, y, sample_weight, every_class=False)
+        arrays = self._check_arrays(x, y, sample_weight, every_class=False, argument=argument)
         check_batches(len(arrays[0]))
         return arrays
 
     def _check_arrays(self, x, y, sample_weight, every_class: bool, argument: str = "x") -> tuple:
         """Return `(x,)`, `(x, y)` or `(x, y, sample_weight)`, checked."""
+        of_labels, of_weights = "y", "sample_weight"
+        if argument != "x":
+            of_labels, of_weights = (argument.replace("[0]", f"[{part}]") for part in (1, 2))
         x = check_images(x, argument, self.image_shape)
         if sample_weight is not None and not self._takes_sample_weight:
-            raise fail(
-                "sample_weight", "weights", "None (a generative model weighs images equally)"
-            )
+            raise fail(of_weights, "weights", "None (a generative model weighs images equally)")
         if self.num_classes is None:
             if y is not None:
-                raise fail("y", "labels", "None, since the model was made without num_classes")
+                expected = "None, since the model was made without num_classes"
+                raise fail(of_labels, "labels", expected)
             return (x,)
         if y is None:
-            raise fail("y", "None", f"labels in [0, {self.num_classes}), one per image")
-        name = "y" if argument == "x" else argument.replace("[0]", "[1]")
-        y = check_labels(y, name, len(x), self.num_classes, every_class, self.class_names)
+            raise fail(of_labels, "None", f"labels in [0, {self.num_classes}), one per image")
+        y = check_labels(y, of_labels, len(x), self.num_classes, every_class, self.class_names)
         if sample_weight is None:
             return x, y
-        weight = flat(as_array(sample_weight, "sample_weight"))
-        if weight.shape != (len(x),):
-            raise fail("sample_weight", f"shape {weight.shape}", f"shape ({len(x)},)")
-        with np.errstate(over="ignore"):
-            weight = weight.astype("float32") if weight.dtype.kind in "biuf" else np.full(1, np.nan)
-        if not np.isfinite(weight).all():
-            raise fail("sample_weight", "values that are not finite numbers", "finite numbers")
-        if weight.min() < 0:
-            raise fail("sample_weight", f"weights down to {weight.min():g}", "0 or more")
-        return x, y, weight
+        return x, y, check_weights(sample_weight, of_weights, len(x))
 
     def _class_weights(self, class_weight, sample_weight) -> NDArray | None:
         """Return the weight of each class, or `None`."""
@@ -303,8 +295,7 @@ class ImageModel(QuietModel):
         else:
             refuse_beside_iterable(y, sample_weight, validation_split)
             ours = isinstance(x, ArrayBatches)  # a part of a set that holds every class
-            classes = 0 if ours or self.num_classes is None else self.num_classes
-            seen = SeenClasses(classes, whole=steps_per_epoch is None)
+            seen = SeenClasses([] if ours else self._names(), whole=steps_per_epoch is None)
             own_callbacks = [seen]
             checked = functools.partial(self._check_training_batch, weights, seen)
             x, steps_per_epoch = as_batches(
@@ -314,8 +305,11 @@ class ImageModel(QuietModel):
                 after_pass=seen.require_first_pass,
             )
         if validation_data is not None:
+            check_validation_batch = RememberedCheck(
+                functools.partial(self._check_batch, argument="validation_data"), check
+            )
             validation_data, steps = self._as_validation(
-                validation_data, validation_size, check, validation_steps
+                validation_data, validation_size, check_validation_batch, validation_steps
             )
             validation_steps = steps if validation_steps is None else validation_steps
         elif validation_steps is not None:
@@ -344,7 +338,12 @@ class ImageModel(QuietModel):
         """Refuse arrays, what `validation_split` leaves to train on, that lack a class."""
         if self.num_classes is not None:
             seen = set(np.unique(arrays[1]).tolist())
-            check_seen(seen, self.num_classes, "what it leaves to train on", "validation_split")
+            names = self._names()
+            check_seen(seen, names, "what it leaves to train on", "validation_split")
+
+    def _names(self) -> Sequence:
+        """Return the names of the classes, or their numbers."""
+        return self.class_names or range(self.num_classes or 0)
 
     @contextlib.contextmanager
     def _guarded(self, callbacks, own: list) -> Iterator:
@@ -379,7 +378,7 @@ class ImageModel(QuietModel):
                 x, y, weight, every_class=False, argument="validation_data[0]"
             )
             return ArrayBatches(arrays, batch_size), None
-        return as_batches(data, check, steps)
+        return as_batches(data, check, steps, argument="validation_data")
 
     @between_steps()
     def evaluate(

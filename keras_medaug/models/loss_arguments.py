@@ -37,7 +37,7 @@ def check_loss(loss: Any, num_classes: int) -> None:
         keras.losses.get(loss)(*_few_rows(num_classes))
     except Exception as error:  # what a backend raises on shapes that do not fit is no closed list
         expected = f"a loss of {rows}, such as {KNOWN_LOSS!r}"
-        raise fail("loss", repr(loss), expected) from error
+        raise fail("loss", f"{loss!r}, which fails ({error})", expected) from error
 
 
 def check_metrics(metrics: Any, num_classes: int, argument: str) -> None:
@@ -68,14 +68,16 @@ def check_metrics(metrics: Any, num_classes: int, argument: str) -> None:
         try:
             _copied(keras.metrics.get(metric))(*_few_rows(num_classes))
         except Exception as error:  # as above
-            raise fail(argument, repr(metric), f"{expected}, such as ['accuracy']") from error
+            got = f"{metric!r}, which fails ({error})"
+            raise fail(argument, got, f"{expected}, such as ['accuracy']") from error
 
 
-def _few_rows(num_classes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return labels and probabilities; one row more than classes, lest shapes fit by chance."""
+def _few_rows(num_classes: int) -> tuple[Any, Any]:
+    """Return labels and probabilities as tensors; more rows than classes, lest shapes fit."""
     count = num_classes + 1
     labels = np.arange(count, dtype="int32") % num_classes
-    return labels, np.full((count, num_classes), 1 / num_classes, "float32")
+    probabilities = np.full((count, num_classes), 1 / num_classes, "float32")
+    return keras.ops.convert_to_tensor(labels), keras.ops.convert_to_tensor(probabilities)
 
 
 def _copied(metric: Any) -> Any:

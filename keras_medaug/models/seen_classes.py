@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 
 import keras
 import numpy as np
@@ -13,12 +14,14 @@ from keras_medaug.checks import fail
 REMEDY = "at least one image of each class; shuffle the images before they are split or batched"
 
 
-def check_seen(seen: set[int], num_classes: int, where: str, argument: str = "x") -> None:
+def check_seen(
+    seen: set[int], classes: Sequence[str | int], where: str, argument: str = "x"
+) -> None:
     """Refuse training images that lack a class.
 
     Args:
         seen: The classes that occur.
-        num_classes: Number of classes.
+        classes: The name of each class, or its number.
         where: Which images these are, in words.
         argument: Name under which they are reported.
 
@@ -28,10 +31,10 @@ def check_seen(seen: set[int], num_classes: int, where: str, argument: str = "x"
     Example:
 
     >>> from keras_medaug.models.seen_classes import check_seen
-    >>> check_seen({0, 1}, 2, "the first epoch")
+    >>> check_seen({0, 1}, range(2), "the first pass")
     """
-    if missing := sorted(set(range(num_classes)) - seen):
-        named = ", ".join(map(str, missing[:5])) + (", ..." if len(missing) > 5 else "")
+    if missing := [name for label, name in enumerate(classes) if label not in seen]:
+        named = ", ".join(map(repr, missing[:5])) + (", ..." if len(missing) > 5 else "")
         raise fail(argument, f"no image of class {named} in {where}", REMEDY)
 
 
@@ -42,20 +45,20 @@ class SeenClasses(keras.callbacks.Callback):
     A class that is missing at the end of all epochs is then reported in a warning.
 
     Args:
-        num_classes: Number of classes; 0 where none is required.
+        classes: The name of each class that is required, or its number.
         whole: Whether the first epoch is a pass over all images.
 
     Example:
 
     >>> from keras_medaug.models.seen_classes import SeenClasses
-    >>> seen = SeenClasses(2, whole=True)
+    >>> seen = SeenClasses(range(2), whole=True)
     >>> seen.note([0, 1])
-    >>> seen.on_epoch_end(0)
+    >>> seen.require_first_pass()
     """
 
-    def __init__(self, num_classes: int, whole: bool) -> None:
+    def __init__(self, classes: Sequence[str | int], whole: bool) -> None:
         super().__init__()
-        self.num_classes = num_classes
+        self.classes = classes
         self.whole = whole
         self._seen: set[int] = set()
 
@@ -65,17 +68,18 @@ class SeenClasses(keras.callbacks.Callback):
 
     def require_first_pass(self) -> None:
         """Refuse a first pass that lacks a class."""
-        check_seen(self._seen, self.num_classes, "the first pass")
+        check_seen(self._seen, self.classes, "the first pass")
 
     def on_epoch_end(self, epoch: int, logs=None) -> None:
-        """Stop after a first pass that lacks a class."""
+        """Stop after a first pass that lacks a class, unless another callback cut it short."""
+        self.whole = self.whole and not self.model.stop_training
         if self.whole:
             self.require_first_pass()
 
     def on_train_end(self, logs=None) -> None:
         """Warn of classes that no batch held."""
-        if len(self._seen) < self.num_classes:
+        if len(self._seen) < len(self.classes):
             try:
-                check_seen(self._seen, self.num_classes, "this training")
+                check_seen(self._seen, self.classes, "this training")
             except ValueError as error:
                 warnings.warn(f"fit: {error}", UserWarning, stacklevel=2)

@@ -245,8 +245,15 @@ def _check_predictions(labels: NDArray, arm: NDArray, against: NDArray) -> None:
         fits = each.ndim == 3 and each.shape[0] >= 2 and each.shape[1] == len(labels)
         if not fits or each.shape != arm.shape:
             raise fail(name, f"shape {each.shape}", expected)
-        if each.dtype.kind not in "fiub" or not np.isfinite(each).all():
+        if each.shape[2] < 2:
+            raise fail(name, f"shape {each.shape}", f"{expected}; two classes or more")
+        if each.dtype.kind not in "fiub":
+            raise fail(name, f"dtype {each.dtype}", "numbers: logits or probabilities")
+        if not np.isfinite(each).all():
             raise fail(name, "values that are not finite numbers", "logits or probabilities")
+    counts = np.bincount(labels)
+    if 0 < counts.max() < 2:
+        raise fail("labels", "one image of each class", "two images or more of some class")
 
 
 def _spread(labels: NDArray, differences: NDArray, influence: NDArray) -> _Spread:

@@ -180,7 +180,7 @@ def test_planted_faults_come_first(data, tmp_path, untrained):
     text = "\n".join(card["warnings"])
     for found in (
         "no step of training", "40 of 40 images are exact copies", "may be one image",
-        "Validation split: Of 30 images 30 are in the training images",
+        "Validation split: 30 of 30 images are near-duplicates of a training image",
         "Training and test split: Class 'd' is",
     ):  # fmt: skip
         assert found in text

@@ -250,6 +250,13 @@ def test_a_link_to_nowhere_with_the_name_of_a_split_is_refused(folder):
         datasets.from_directory(folder, 16)
 
 
+def test_a_folder_too_high_is_refused_and_the_right_one_named(tmp_path):
+    for name in ("benign", "malignant"):
+        (tmp_path / "set" / name).mkdir(parents=True)
+    with pytest.raises(ValueError, match=r"hold folders and no images \(set\).*load .*set"):
+        datasets.from_directory(tmp_path, size=8)
+
+
 def test_a_class_may_have_the_name_of_a_split(tmp_path):
     """As where trains are told from cars."""
     for label in ("car", "train"):

@@ -101,6 +101,17 @@ def test_a_page_names_the_backend_before_it_imports_keras(page):
 
 
 @pytest.mark.backend_free
+@pytest.mark.parametrize(
+    "page", [*TO_COPY, *sorted((REPOSITORY / "examples/gallery").glob("*.py"))]
+)
+def test_a_page_imports_the_package_before_keras(page):
+    """The package says what to install where Keras's backend is missing; Keras does not."""
+    lines = page.read_text(encoding="utf-8").splitlines()
+    first = [line for line in lines if re.match(r"\s*(import|from) keras(_medaug)?\b", line)][:1]
+    assert all("keras_medaug" in line for line in first)
+
+
+@pytest.mark.backend_free
 def test_the_picture_of_the_front_page_is_what_its_code_draws():
     page = (REPOSITORY / "docs/index.md").read_text(encoding="utf-8")
     assert 'kma.plotting.save(grid, "first_images.png")' in code_of(REPOSITORY / "docs/index.md")

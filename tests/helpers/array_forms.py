@@ -24,8 +24,8 @@ def accepted(array):
 def refused(array):
     """Yield name, the array in a form that is not taken, and what the error has to say."""
     if array.dtype.kind in "iu":
-        yield "floats", array.astype("float32"), r"`.astype\(int\)`"
-        yield "bfloat16", keras.ops.cast(array, "bfloat16"), r"`.astype\(int\)`"
+        yield "floats", array.astype("float32"), r"`np.asarray\(y\).astype\(int\)`"
+        yield "bfloat16", keras.ops.cast(array, "bfloat16"), r"`np.asarray\(y\).astype\(int\)`"
         yield "row", array[None], r"`.ravel\(\)`"
         yield "one-hot", np.eye(array.max() + 1, dtype=int)[array], r"`.argmax\(-1\)`"
         yield "negative", array - array.max() - 1, r"labels (of 0 or more|in \[0, )"

@@ -89,7 +89,7 @@ def test_validation_data(models, name):
     for pair, argument in (
         ((X * 255, Y), r"validation_data\[0\]"),
         ((X, Y + 1), r"validation_data\[1\]"),
-        ((X, None), "y"),
+        ((X, None), r"validation_data\[1\]"),
     ):
         with untouched(model), pytest.raises(ValueError, match=f"`{argument}`: got "):
             model.fit(X, Y, validation_data=pair, verbose=0)

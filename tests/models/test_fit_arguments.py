@@ -121,6 +121,28 @@ def test_class_weights_do_not_touch_validation(build):
     assert history.history["val_loss"][0] == pytest.approx(loss, rel=1e-5)
 
 
+def test_two_weights_for_a_class(build):
+    model = build("Classifier", class_names=["benign", "malignant"])
+    with refused("class_weight", "two weights for class 1"):
+        model.fit(X, Y, class_weight={1: 2.0, "malignant": 5.0}, verbose=0)
+
+
+@pytest.mark.parametrize(
+    ("data", "argument"),
+    [
+        (5, "validation_data"),
+        ((X,), r"validation_data\[1\]"),
+        ((X, Y, -np.ones(8)), r"validation_data\[2\]"),
+        (iter([(X, Y + 1)]), r"validation_data\[1\]"),
+        (iter([(X * 255, Y)]), r"validation_data\[0\]"),
+        (iter([]), "validation_data"),
+    ],
+)
+def test_validation_data_is_blamed_by_its_name(model, data, argument):
+    with untouched(model), refused(argument):
+        model.fit(X, Y, validation_data=data, verbose=0)
+
+
 def test_class_weights_by_name(build, same):
     named = build("Classifier", class_names=["benign", "malignant"])
     numbered = build("Classifier")
@@ -168,7 +190,7 @@ def test_what_validation_split_leaves_holds_every_class(build, name):
 RUNS = {
     "run_eagerly": ["yes", 1, None],
     "steps_per_execution": [0, 2.5, "2", None],
-    "jit_compile": ["a", 3, None],
+    "jit_compile": ["a", 3],
     "auto_scale_loss": ["no", 1, None],
     "optimizer": [3, "nope"],
 }
@@ -196,6 +218,35 @@ def test_metrics_that_do_not_fit_labels(build, argument, metrics):
         build("Classifier", compiled=False).compile(**{argument: metrics})
 
 
+def of_the_backend(backend):
+    """Return a loss of the backend's own functions, as users write them."""
+    if backend == "torch":
+        import torch
+
+        def loss(truth, probabilities):
+            return torch.nn.functional.nll_loss(
+                torch.log(probabilities), truth.long().ravel(), reduction="none"
+            )
+    elif backend == "jax":
+
+        def loss(truth, probabilities):
+            return -keras.ops.log(probabilities.at[:, 0].get()) + 0.0 * truth.ravel()
+    else:
+
+        def loss(truth, probabilities):
+            assert probabilities.get_shape()[1] == 2
+            return -keras.ops.log(probabilities[:, 0]) + 0.0 * keras.ops.cast(truth, "float32")
+
+    return loss
+
+
+def test_losses_and_metrics_of_the_backend(build):
+    mine = of_the_backend(keras.config.backend())
+    model = build("Classifier", compiled=False)
+    model.compile(loss=mine, metrics=[mine], run_eagerly=True)
+    model.fit(X, Y, batch_size=8, verbose=0)
+
+
 def test_losses_and_metrics_that_fit(build):
     def surprise(truth, probabilities):
         return -keras.ops.log(probabilities[:, 0]) * keras.ops.cast(truth, "float32")
@@ -205,6 +256,25 @@ def test_losses_and_metrics_that_fit(build):
         model = build("Classifier", compiled=False)
         model.compile(loss=loss, metrics=[metric, "ce"], weighted_metrics=["acc"])
     assert float(metric.result()) == 0  # the trial is another's
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"loss": ["sparse_categorical_crossentropy"]},
+        {"metrics": {"x": "accuracy"}},
+        {"jit_compile": None},
+        {"loss_weights": 2.0},
+    ],
+)
+def test_what_was_compiled_otherwise_is_loaded(build, tmp_path, load, given):
+    """A trained model is not lost because of an argument that `compile` would refuse now."""
+    model = build("Classifier", compiled=False)
+    usual = {"optimizer": "adam", "loss": "sparse_categorical_crossentropy", "run_eagerly": True}
+    model._compile_checked(**{**usual, **given})
+    model.save(tmp_path / "model.keras")
+    kept = load(tmp_path / "model.keras").evaluate(X, Y, verbose=0, return_dict=True)
+    assert kept["loss"] == pytest.approx(model.evaluate(X, Y, verbose=0, return_dict=True)["loss"])
 
 
 @pytest.mark.parametrize("name", ["m.h5", "m", "m.weights.h5", "m.KERAS", "m.tf"])

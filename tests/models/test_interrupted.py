@@ -63,6 +63,15 @@ def test_the_model_is_whole_after_its_evaluation_is_stopped(call):
     assert np.isfinite(model.evaluate(*DATA, batch_size=2, verbose=0)).all()
 
 
+def test_the_model_is_whole_after_its_logits_are_stopped():
+    model = harness.compiled("Classifier", 0)
+    expected = model.logits(X)
+    with stopped(), pressed_after(0.1):
+        for _ in range(10_000):
+            model.logits(X)
+    np.testing.assert_array_equal(model.logits(X), expected)
+
+
 def test_generate_stops_between_batches():
     model, told = harness.compiled("DCGAN", 0), []
 

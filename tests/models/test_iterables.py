@@ -411,6 +411,9 @@ def test_workers_load_ahead_and_stop():
     assert 1 <= len(asked) <= 2
     assert 4 not in asked
     assert [checked[index] for index in (0, 1, 0, 4)] == [(0,), (1,), (0,), (4,)]
+    checked.dataset.items = [9, 8, 7, 6, 5]
+    checked.on_epoch_begin()  # drops what was loaded before the change
+    assert [checked[index] for index in (1, 2)] == [(8,), (7,)]
     checked.close()
     assert set(threading.enumerate()) <= before
 
@@ -448,6 +451,16 @@ def test_batches_that_lack_a_class(build, x, kind, name):
             LACKING[kind](batches(x, np.arange(8) % 2)), epochs=2, verbose=0, callbacks=[callback]
         )
     assert bool(done) != (kind == "of unknown length")  # all of which was gone through before
+
+
+def test_a_pass_that_is_cut_short_may_lack_a_class(build, x):
+    class Stop(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            self.model.stop_training = True
+
+    data = Sequence(batches(x, np.array([0] * 4 + [1] * 4)))
+    with pytest.warns(UserWarning, match="no image of class 'b' in this training"):
+        build("Classifier", class_names=["a", "b"]).fit(data, verbose=0, callbacks=[Stop()])
 
 
 def test_an_epoch_that_is_no_pass_may_lack_a_class(build, x):

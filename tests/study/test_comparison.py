@@ -134,6 +134,7 @@ def test_a_comparison_is_plain_numbers():
         ("arm", lambda each: each[0]),
         ("arm", lambda each: each[:, 1:]),
         ("arm", lambda each: np.full_like(each, np.nan)),
+        ("arm", lambda each: each.astype(object)),
         ("against", lambda each: each[:9]),
         ("against", lambda each: np.concatenate([each, each[..., :1]], axis=-1)),
     ],
@@ -142,8 +143,16 @@ def test_what_does_not_fit_is_named(name, change):
     labels, arm, against = cells(0.0)
     given = {"arm": arm, "against": against}
     given[name] = change(given[name])
-    with pytest.raises(ValueError, match=rf"`{name}`: got (shape|values)"):
+    with pytest.raises(ValueError, match=rf"`{name}`: got (shape|values|dtype)"):
         compare(labels, **given)
+
+
+def test_labels_that_leave_nothing_to_compare():
+    scores = np.random.default_rng(0).random((3, 2, 2))
+    with pytest.raises(ValueError, match="`labels`: got one image of each class"):
+        compare([0, 1], scores, scores)
+    with pytest.raises(ValueError, match=r"`arm`: got shape \(3, 2, 1\).*two classes or more"):
+        compare([0, 0], scores[..., :1], scores[..., :1])
 
 
 @pytest.mark.parametrize(("name", "value"), [("comparisons", 0), ("margin", 0.0)])
