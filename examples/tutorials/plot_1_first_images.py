@@ -41,6 +41,10 @@ by_class = np.concatenate([x[y == label][:10] for label in range(data.num_classe
 data_figure = kma.plotting.image_grid(by_class, title="Training images, a class a row")
 
 # %%
+# In a notebook, put the name of a figure at the end of a cell to see it. In a script, write it to a
+# file: ``kma.plotting.save(data_figure, "training.png")``.
+
+# %%
 # Train
 # -----
 # ``kma.models.CVAE`` is a good first model: it is quick, and it rarely fails. With ``num_classes``
