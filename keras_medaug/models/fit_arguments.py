@@ -18,7 +18,7 @@ def check_epochs(epochs: int, initial_epoch: int) -> tuple[int, int]:
     """Return the epochs between which `fit` trains.
 
     Args:
-        epochs: Epoch at which training ends, 1 or more.
+        epochs: Epoch at which training ends, 0 or more; with 0 there is none, as in Keras.
         initial_epoch: Epoch at which it begins, 0 or more. Where it is not before `epochs`, as in
             a run that is resumed when all is done, `fit` trains nothing.
 
@@ -35,7 +35,7 @@ def check_epochs(epochs: int, initial_epoch: int) -> tuple[int, int]:
     (3, 0)
     """
     return (
-        check_positive(epochs, "epochs", integer=True),
+        check_positive(epochs, "epochs", integer=True, zero=True),
         check_positive(initial_epoch, "initial_epoch", integer=True, zero=True),
     )
 

@@ -21,7 +21,7 @@ FIT = {
         {"0": 9.0, "1": 0.1}, {5: 9.0}, {-1: 1.0}, {True: 1.0}, {0.0: 1.0}, [9.0, 0.1], "balanced",
         {}, {0: -1.0}, {0: np.nan}, {0: "heavy"}, {0: 0.0, 1: 0.0},
     ],
-    "epochs": [0, -1, 2.5, "3", True, None],
+    "epochs": [-1, 2.5, "3", True, None],
     "initial_epoch": [-1, 0.5, "1", None],
     "callbacks": [3, "checkpoint", [3], [keras.callbacks.Callback]],
     "shuffle": ["batch", None, 3],
