@@ -631,6 +631,7 @@ def test_the_smallest_sets():
     assert copy["suspects"][0]["space"] == "aligned"
 
 
+@pytest.mark.filterwarnings("ignore:.*all values are 0 or 1:UserWarning")
 def test_flat_images_do_not_explode():
     """Nearly flat ones stay nearly flat; among many flat ones none stands out."""
     levels = np.arange(0, 240, 10).astype("uint8")

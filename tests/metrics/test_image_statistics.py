@@ -25,6 +25,7 @@ def test_there_is_a_name_for_each_column_at_every_size(shape):
     assert (values[0] != values[1]).all()
 
 
+@pytest.mark.filterwarnings("ignore:.*all values are 0 or 1:UserWarning")
 @pytest.mark.parametrize("level", [0, 1, 255])
 def test_blank_images_have_finite_statistics(level):
     values = image_statistics(np.full((2, 9, 8, 3), level, "uint8"))
