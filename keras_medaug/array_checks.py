@@ -58,7 +58,7 @@ def copied(values: Any) -> NDArray:
         values: A Keras variable, or a tensor.
 
     Returns:
-        An array of its own; of PyTorch's `bfloat16` as `float32`.
+        A new NumPy array. PyTorch's `bfloat16` becomes `float32`.
 
     Example:
 

@@ -8,9 +8,9 @@ DIR holds MedMNIST files. Of each set, 100 training images are copied in each of
 FILE.npz` names further files in MedMNIST layout, which are only searched for duplicates; in those
 of `--fresh FILE.npz` copies are planted as well. No setting of the check was chosen by these.
 
-`--old` compares the speed with that of another checkout of the package. Both check the unseen half
-of the held-out images, three times in turn, each time in a new process. The figure is the least CPU
-time of each.
+`--old` compares the speed with that of another checkout of the package. Each of the two checks the
+unseen half of the held-out images three times. The runs alternate, and each is a new process. The
+smallest CPU time of each checkout is reported.
 """
 
 import argparse

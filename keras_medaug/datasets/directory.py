@@ -64,10 +64,15 @@ def from_directory(
     files that lie beside the class folders, and what systems leave, such as `Thumbs.db`,
     `desktop.ini` and `__MACOSX`.
 
-    A `UserWarning` says how many images lose their colour, come out nearly black (16-bit files of
-    which the upper bits are hardly used), are stretched to more than 1.5 times their aspect ratio,
-    or have more pixels than Pillow's limit. Others name a class with fewer than 3 images in a
-    split, equal pictures in different classes, and skipped files.
+    A `UserWarning` with the number of images is given for each of these:
+
+    - colour images that become gray;
+    - 16-bit images that come out nearly black, because they hardly use the upper bits;
+    - images whose aspect ratio changes by a factor of more than 1.5;
+    - images with more pixels than Pillow's limit;
+    - equal images in different classes;
+    - a class with fewer than 3 images in a split;
+    - skipped files.
 
     Needs Pillow: `pip install "keras-medaug[images]"`.
 

@@ -66,7 +66,7 @@ def check_metrics(metrics: Any, num_classes: int, argument: str) -> None:
         if isinstance(metric, str) and metric in KNOWN_METRICS:
             continue
         try:
-            _copied(keras.metrics.get(metric))(*_few_rows(num_classes))
+            _try_metric(keras.metrics.get(metric), num_classes)
         except Exception as error:  # as above
             got = f"{metric!r}, which fails ({error})"
             raise fail(argument, got, f"{expected}, such as ['accuracy']") from error
@@ -80,11 +80,10 @@ def _few_rows(num_classes: int) -> tuple[Any, Any]:
     return keras.ops.convert_to_tensor(labels), keras.ops.convert_to_tensor(probabilities)
 
 
-def _copied(metric: Any) -> Any:
-    """Return a metric of its own for the trial, where it can be copied."""
-    if not isinstance(metric, keras.metrics.Metric):
-        return metric
+def _try_metric(metric: Any, num_classes: int) -> None:
+    """Let a metric see a few rows, and forget them: `fit` would reset it as well."""
     try:
-        return type(metric).from_config(metric.get_config())
-    except (NotImplementedError, TypeError, ValueError):
-        return lambda *rows: None
+        metric(*_few_rows(num_classes))
+    finally:
+        if isinstance(metric, keras.metrics.Metric):
+            metric.reset_state()

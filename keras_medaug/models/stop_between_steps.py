@@ -40,25 +40,13 @@ class StopBetweenSteps(keras.callbacks.Callback):
         """Stop if Ctrl-C was pressed."""
         self._stop()
 
-    def on_test_batch_begin(self, batch: int, logs: Any = None) -> None:
-        """Stop if Ctrl-C was pressed."""
-        self._stop()
-
-    def on_predict_batch_begin(self, batch: int, logs: Any = None) -> None:
-        """Stop if Ctrl-C was pressed."""
-        self._stop()
+    on_test_batch_begin = on_predict_batch_begin = on_train_batch_begin
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Stop the main thread if it waits for this step."""
         self._stop_waiting()
 
-    def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Stop the main thread if it waits for this step."""
-        self._stop_waiting()
-
-    def on_predict_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Stop the main thread if it waits for this step."""
-        self._stop_waiting()
+    on_test_batch_end = on_predict_batch_end = on_train_batch_end
 
     def _stop_waiting(self) -> None:
         elsewhere = threading.current_thread() is not threading.main_thread()

@@ -255,7 +255,7 @@ def test_losses_and_metrics_that_fit(build):
     for loss in (None, surprise, keras.losses.SparseCategoricalCrossentropy()):
         model = build("Classifier", compiled=False)
         model.compile(loss=loss, metrics=[metric, "ce"], weighted_metrics=["acc"])
-    assert float(metric.result()) == 0  # the trial is another's
+    assert float(metric.result()) == 0  # the trial is forgotten
 
 
 @pytest.mark.parametrize(
