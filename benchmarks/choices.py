@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 import keras_medaug as kma
 from keras_medaug.files import write_json_atomic
-from keras_medaug.models import networks
+from keras_medaug.networks import builders
 
 BATCH = 64
 SAMPLES = 1000
@@ -48,13 +48,13 @@ VARIANTS: dict[str, tuple[bool, dict[str, Any]]] = {
 def new_model(variant: str, shape: tuple[int, int, int]) -> kma.models.DCGAN:
     """Return the DCGAN with one choice undone."""
     normalised, arguments = VARIANTS[variant]
-    build = networks.build_discriminator
+    build = builders.build_discriminator
 
     def build_changed(*shapes: Any, **settings: Any) -> keras.Model:
         return build(*shapes, **{**settings, "batch_normalization": normalised})
 
     # The model's argument is one for both networks.
-    with mock.patch.object(networks, "build_discriminator", build_changed):
+    with mock.patch.object(builders, "build_discriminator", build_changed):
         model = kma.models.DCGAN(shape, seed=0, **arguments)
     model.compile()
     return model

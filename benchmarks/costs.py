@@ -468,14 +468,14 @@ def uint8_on_disk(quick: bool) -> Found:
 
 
 def inner_loop(quick: bool) -> Found:
-    """Return what a seed costs by `restart`, to the fit alone and to a new model per seed."""
+    """Return what a seed costs by `reinitialize`, to the fit alone and to a new model per seed."""
     x, _ = data(INNER_IMAGES)
     model = model_named("Classifier")
     fit = fitting(model, x)
     seeds = iter(range(1, 1000))
 
     def restarted() -> None:
-        model.restart(next(seeds))
+        model.reinitialize(next(seeds))
         fit()
 
     def fresh() -> None:

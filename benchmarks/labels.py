@@ -41,7 +41,7 @@ import keras_medaug as kma
 from keras_medaug.files import write_json_atomic
 from keras_medaug.layers import BatchNormalization, Conv2DTranspose, LabelEmbedding
 from keras_medaug.metrics.guards import pair_distances
-from keras_medaug.models import networks
+from keras_medaug.networks import builders
 from keras_medaug.seeds import derive_seed, resolve_seed
 from keras_medaug.study.scores import area
 
@@ -123,24 +123,24 @@ def build_conditional_decoder(
         image_shape: `(height, width, channels)`, sides that all the doublings hit.
         latent_dim: Size of the latent vector, all that goes into the dense layer.
         num_classes: Number of classes.
-        filters: As in `networks.build_decoder`.
+        filters: As in `builders.build_decoder`.
         kernel_size: As there.
         batch_normalization: As there; must be true.
         seed: Integer seed of the initial weights, or `None`.
         name: Name of the model.
 
     Returns:
-        A model with the inputs, the output and the layer `"logits"` of `networks.build_decoder`.
+        A model with the inputs, the output and the layer `"logits"` of `builders.build_decoder`.
 
     Raises:
         ValueError: If there is no normalisation, or the image would have to be cropped.
     """
     height, width, channels = image_shape
-    steps = networks.depth(image_shape)
+    steps = builders.depth(image_shape)
     if not batch_normalization or height % 2**steps or width % 2**steps:
         raise ValueError("a benchmark's decoder: normalised, and for images it need not crop")
     seed = resolve_seed(seed)
-    base_channels, *hidden = networks.widths(filters, steps)[::-1]
+    base_channels, *hidden = builders.widths(filters, steps)[::-1]
     base = (height // 2**steps, width // 2**steps, base_channels)
 
     def glorot(part: str) -> keras.initializers.Initializer:
@@ -182,7 +182,7 @@ def with_label_match(
     """Return a builder of projection discriminators, from that of unconditional ones.
 
     Args:
-        build: `networks.build_discriminator`.
+        build: `builders.build_discriminator`.
         pooled: Whether labels meet the means of the last features over the image, or all of them.
         deviation: Initial standard deviation of the labels' embedding; `None` for a norm of 1.
 
@@ -238,7 +238,7 @@ def mechanism(
     joined: float | None,
     projected: float | None,
     pooled: bool,
-    decoder: Callable[..., keras.Model] = networks.build_decoder,
+    decoder: Callable[..., keras.Model] = builders.build_decoder,
 ) -> Iterator[None]:
     """Build the networks of conditional models in another way.
 
@@ -257,11 +257,11 @@ def mechanism(
     def joined_embedding(num_classes: int, size: int, seed: int, *_: Any) -> LabelEmbedding:
         return embedding(num_classes, size, joined, seed)
 
-    discriminator = with_label_match(networks.build_discriminator, pooled, projected)
+    discriminator = with_label_match(builders.build_discriminator, pooled, projected)
     with (
-        mock.patch.object(networks, "_embedding", joined_embedding),
-        mock.patch.object(networks, "build_discriminator", discriminator),
-        mock.patch.object(networks, "build_decoder", decoder),
+        mock.patch.object(builders, "_embedding", joined_embedding),
+        mock.patch.object(builders, "build_discriminator", discriminator),
+        mock.patch.object(builders, "build_decoder", decoder),
     ):
         yield
 
@@ -349,7 +349,7 @@ class Judge:
 
     def _areas(self, images: NDArray, labels: NDArray, seed: int) -> dict[str, float]:
         """Return the areas of a classifier of these images."""
-        self.synthetic.restart(seed)
+        self.synthetic.reinitialize(seed)
         self._fit(self.synthetic, images, labels)
         return {
             f"auc_{split}": area(y, self.synthetic.logits(x))
@@ -394,7 +394,7 @@ def trained(
                 model = kind(judge.shape, num_classes=judge.num_classes, seed=seed, **arguments)
                 model.compile()
             else:
-                model.restart(seed)
+                model.reinitialize(seed)
         epochs = epochs_for(options.steps, len(x))
         model.fit(x, y, batch_size=BATCH, epochs=epochs, verbose=0)
         yield seed, model.generate(len(y), labels=y, seed=seed)

@@ -1,4 +1,4 @@
-"""Whether a study's statistics hold what they promise, on simulated cells whose truth is known.
+"""Whether a study's statistics hold what they promise, on simulated predictions of known truth.
 
     python benchmarks/study_statistics.py --out FILE [--studies 2000] [--workers 2]
 
@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_medaug.files import write_json_atomic
-from keras_medaug.study.comparison import Comparison, compare, correct
+from keras_medaug.study.comparison import Comparison, compare, holm_correct
 
 SEEDS = 10
 SHARE = 0.73  # of class 1, as in BreastMNIST
@@ -37,7 +37,7 @@ SAFE = 3
 
 @dataclass(frozen=True)
 class World:
-    """What simulated cells are made of; standard deviations of scores.
+    """What simulated predictions are made of; standard deviations of scores.
 
     Attributes:
         images: Test images.
@@ -76,7 +76,7 @@ class TestSet:
         own = world.arm_image * rng.normal(size=(arms, 1, world.images))
         self.scores = hard + own
 
-    def cells(self, seeds: int) -> NDArray:
+    def predictions(self, seeds: int) -> NDArray:
         """Return class probabilities, shape `(arms, seeds, n, 2)`; all arms but the first gain."""
         shape = self.arms, seeds, 1
         apart = self.world.seed * self.rng.normal(size=shape)
@@ -96,7 +96,7 @@ def difference(sets: Iterator[TestSet]) -> float:
     """Return the difference in area of two arms over test sets and seeds, one seed for each."""
     found = []
     for each in sets:
-        areas = quick_areas(each.labels, each.cells(1)[:, 0])
+        areas = quick_areas(each.labels, each.predictions(1)[:, 0])
         found.append(areas[1] - areas[0])
     return float(np.mean(found))
 
@@ -108,23 +108,23 @@ def coverage(
     over_images = 0.0 if not world.gain else difference(pairs(world, KNOWN_STUDIES, rng))
     hits = np.zeros(2)
     for test in pairs(world, studies, rng):
-        cells = test.cells(SEEDS)
-        found = compare(test.labels, cells[1], cells[0])
-        areas = quick_areas(test.labels, test.cells(known_seeds))
+        predictions = test.predictions(SEEDS)
+        found = compare(test.labels, predictions[1], predictions[0])
+        areas = quick_areas(test.labels, test.predictions(known_seeds))
         over_seeds = float(np.mean(areas[1] - areas[0]))
         hits += within(found.ci95, over_seeds), within(found.ci95_images, over_images)
     return dict(zip(("ci95", "ci95_images"), (hits / studies).tolist(), strict=True))
 
 
-def quick_areas(labels: NDArray, cells: NDArray) -> NDArray:
+def quick_areas(labels: NDArray, predictions: NDArray) -> NDArray:
     """Return the areas of `auc_influence` for two classes without ties, without the influences."""
-    ones = cells[..., 1].reshape(-1, len(labels))
+    ones = predictions[..., 1].reshape(-1, len(labels))
     positive, negative = ones[:, labels == 1], np.sort(ones[:, labels == 0], axis=-1)
     below = [
         np.searchsorted(others, mine).mean()
         for others, mine in zip(negative, positive, strict=True)
     ]
-    return np.reshape(below, cells.shape[:-2]) / negative.shape[1]
+    return np.reshape(below, predictions.shape[:-2]) / negative.shape[1]
 
 
 def within(interval: tuple[float, float], value: float) -> bool:
@@ -135,10 +135,13 @@ def within(interval: tuple[float, float], value: float) -> bool:
 def study(world: World, rng: np.random.Generator) -> list[Comparison]:
     """Return the comparisons of one study with as many arms as a whole one, none with an effect."""
     test = TestSet(world, ARMS, rng)
-    cells = test.cells(SEEDS)
+    predictions = test.predictions(SEEDS)
     plan = [(arm, 0) for arm in AGAINST_NONE] + [(arm, SAFE) for arm in AGAINST_SAFE]
-    return correct(
-        [compare(test.labels, cells[arm], cells[other], len(plan)) for arm, other in plan]
+    return holm_correct(
+        [
+            compare(test.labels, predictions[arm], predictions[other], len(plan))
+            for arm, other in plan
+        ]
     )
 
 
@@ -161,7 +164,7 @@ def power(world: World, studies: int, rng: np.random.Generator) -> dict[str, flo
         mde = detectable(replace(world, gain=gain), studies, rng)
         gain = gain_for(mde, world, rng)
     found = [
-        compare(test.labels, *test.cells(SEEDS)[::-1]).verdict == "HELPS"
+        compare(test.labels, *test.predictions(SEEDS)[::-1]).verdict == "HELPS"
         for test in pairs(replace(world, gain=gain), studies, rng)
     ]
     return {"mde": mde, "power": float(np.mean(found))}
@@ -169,7 +172,9 @@ def power(world: World, studies: int, rng: np.random.Generator) -> dict[str, flo
 
 def detectable(world: World, studies: int, rng: np.random.Generator) -> float:
     """Return the minimum detectable effect, by the known deviation of mean differences."""
-    found = [compare(test.labels, *test.cells(SEEDS)[::-1]) for test in pairs(world, studies, rng)]
+    found = [
+        compare(test.labels, *test.predictions(SEEDS)[::-1]) for test in pairs(world, studies, rng)
+    ]
     deviation = np.std([each.mean_difference for each in found], ddof=1)
     return float(deviation * np.median([each.mde / each.standard_error for each in found]))
 

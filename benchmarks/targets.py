@@ -116,7 +116,7 @@ def of_seeds(backend: str, found: dict[str, Any]) -> Iterator[Row]:
     """Yield the row of many seeds in one process."""
     if "inner_loop" in found:
         ratio = found["inner_loop"]["to_fit"]["ratio"]
-        what = "A further seed by `restart`, to the training alone"
+        what = "A further seed by `reinitialize`, to the training alone"
         yield Row(what, backend, "at most", 1.05, ratio)
 
 

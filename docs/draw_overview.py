@@ -1,6 +1,6 @@
 """Draw the picture of the README: real images above images from the three models.
 
-From the folder that a run of `examples/reproduce.py --preset paper` left, its `cells` included:
+From the folder that a run of `examples/reproduce.py --preset paper` left, its `tasks` included:
 
     python docs/draw_overview.py docs/results/paper
 """
@@ -24,7 +24,7 @@ def images_of(folder: Path, name: str, kind: str) -> NDArray:
     """Return the first images of a kind: nothing is chosen by its looks."""
     if kind == "real":
         return kma.datasets.load(name, download=False).train[0][:COLUMNS]
-    (path,) = (folder / name / "cells").glob(f"{kind}-seed0-*/images.npz")
+    (path,) = (folder / name / "tasks").glob(f"{kind}-seed0-*/images.npz")
     with np.load(path, allow_pickle=False) as arrays:
         return arrays["images"][:COLUMNS]
 

@@ -4,7 +4,7 @@
     KERAS_BACKEND=jax python examples/reproduce.py --preset paper --datasets all
 
 Everything goes to `--out` (default: `out`): `report.md`, and for each set a folder with
-`results.json` and the figures. Finished work is kept in `cells/` beside them: a run that was
+`results.json` and the figures. Finished work is kept in `tasks/` beside them: a run that was
 killed, at any moment, goes on where it was when it is started again with the same arguments.
 """
 
@@ -25,7 +25,7 @@ from reproduction.budgets import PRESETS, Budget
 from reproduction.paper import PAPER
 
 if TYPE_CHECKING:
-    from reproduction.cells import Cell
+    from reproduction.tasks import Task
 
     from keras_medaug.datasets import Dataset
     from keras_medaug.progress import Progress
@@ -47,13 +47,13 @@ class RefusedError(Exception):
 
 
 @dataclass(frozen=True)
-class Task:
-    """One set and its cells, a plan for each seed."""
+class Job:
+    """One set and its tasks, a plan for each seed."""
 
     name: str
     data: "Dataset"
     whole: Mapping[str, int]
-    plans: Sequence[Mapping[str, "Cell"]]
+    plans: Sequence[Mapping[str, "Task"]]
     folder: Path
 
 
@@ -145,7 +145,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         say(f"FAILED: {error}")
         return FAILED
     except KeyboardInterrupt:
-        done = len(list(options.out.glob("*/cells/*/result.json")))
+        done = len(list(options.out.glob("*/tasks/*/result.json")))
         say(f"Interrupted: {done} finished parts are kept in {options.out}. {GO_ON}")
         return INTERRUPTED
 
@@ -172,7 +172,7 @@ def check_installation() -> None:
 
 
 def reproduce(options: argparse.Namespace) -> int:
-    """Load the sets, do their cells, write results, figures and report."""
+    """Load the sets, do their tasks, write results, figures and report."""
     from reproduction.executors import chosen_executor
     from reproduction.report import write_report
 
@@ -193,17 +193,17 @@ def reproduce(options: argparse.Namespace) -> int:
         # Ended before the locks are: its processes may still be at work.
         executor = locks.enter_context(chosen_executor(options.workers or 0, options.scheduler))
         place = environment() if executor is None else executor.submit(environment).result()
-        tasks = []
+        jobs = []
         for name, folder in folders.items():
             with noting_failure(name, options.out, failures):
-                tasks.append(load_task(name, folder, options, budget, place))
-        announce(tasks, options, place)
+                jobs.append(load_job(name, folder, options, budget, place))
+        announce(jobs, options, place)
         work = locks.enter_context(Progress("reproduction"))
-        plan_progress(work, tasks)
-        for task in tasks:
-            with noting_failure(task.name, options.out, failures, work.say):
-                run_task(task, options.preset, budget, work, executor)
-            for key in parts_of(task):
+        plan_progress(work, jobs)
+        for job in jobs:
+            with noting_failure(job.name, options.out, failures, work.say):
+                run_job(job, options.preset, budget, work, executor)
+            for key in parts_of(job):
                 work.drop(key)
         with work.part(REPORT):
             report = write_report(options.out, failures)
@@ -272,80 +272,78 @@ def download(name: str, url: str, root: Path | None) -> str | None:
     return None
 
 
-def load_task(
+def load_job(
     name: str,
     folder: Path,
     options: argparse.Namespace,
     budget: Budget,
     place: Mapping[str, Any],
-) -> Task:
-    """Load a set and plan its cells."""
-    from reproduction.cells import plan
+) -> Job:
+    """Load a set and plan its tasks."""
     from reproduction.data import limited
+    from reproduction.tasks import plan
 
     import keras_medaug as kma
 
     whole = kma.datasets.load(name, root=options.root)
     data = limited(whole, budget.limits)
-    plans = [plan(data, seed, budget, folder / "cells", place) for seed in range(options.seeds)]
-    return Task(name, data, whole.counts, plans, folder)
+    plans = [plan(data, seed, budget, folder / "tasks", place) for seed in range(options.seeds)]
+    return Job(name, data, whole.counts, plans, folder)
 
 
-def plan_progress(work: "Progress", tasks: Sequence[Task]) -> None:
-    """Tell a progress which cells are not done, and say how long they may take."""
-    from reproduction.cells import MODELS
+def plan_progress(work: "Progress", jobs: Sequence[Job]) -> None:
+    """Tell a progress which tasks are not done, and say how long they may take."""
+    from reproduction.tasks import MODELS
 
     from keras_medaug.models.step_times import expected_seconds
 
-    for task in tasks:
-        for plan in task.plans:
-            for cell in plan.values():
+    for job in jobs:
+        for plan in job.plans:
+            for task in plan.values():
                 seconds = OTHER_SECONDS
-                if cell.kind in MODELS:
-                    seconds = expected_seconds(cell.kind, cell.steps, task.data.image_shape)
-                if cell.done:
+                if task.kind in MODELS:
+                    seconds = expected_seconds(task.kind, task.steps, job.data.image_shape)
+                if task.done:
                     work.count_done(1)
                 else:
-                    label = f"{task.name}, seed {cell.seed}, {cell.kind}"
-                    work.plan(cell.folder, seconds, cell.kind, label)
-        work.plan(task.name, FIGURES_SECONDS, "figures", f"{task.name}, figures")
+                    label = f"{job.name}, seed {task.seed}, {task.kind}"
+                    work.plan(task.folder, seconds, task.kind, label)
+        work.plan(job.name, FIGURES_SECONDS, "figures", f"{job.name}, figures")
     work.plan(REPORT, OTHER_SECONDS)
     work.announce()
 
 
-def parts_of(task: Task) -> list[Any]:
+def parts_of(job: Job) -> list[Any]:
     """Return what the parts of a set are known by, as `plan_progress` planned them."""
-    return [task.name, *(cell.folder for plan in task.plans for cell in plan.values())]
+    return [job.name, *(task.folder for plan in job.plans for task in plan.values())]
 
 
-def run_task(
-    task: Task, preset: str, budget: Budget, work: "Progress", executor: Executor | None
+def run_job(
+    job: Job, preset: str, budget: Budget, work: "Progress", executor: Executor | None
 ) -> None:
-    """Do the cells of one set, then write its results and figures."""
+    """Do the tasks of one set, then write its results and figures."""
     from reproduction.executors import run_plans
     from reproduction.figures import write_figures
     from reproduction.results import summarise
 
     from keras_medaug.files import write_json_atomic
 
-    run_plans(task.plans, task.data, budget, work, executor)
-    with work.part(task.name):
-        results = summarise(task.data, task.whole, preset, budget, task.plans)
-        write_json_atomic(task.folder / "results.json", results)
-        write_figures(task.folder, task.data, budget, results, task.plans)
-    error_log(task.folder).unlink(missing_ok=True)
+    run_plans(job.plans, job.data, budget, work, executor)
+    with work.part(job.name):
+        results = summarise(job.data, job.whole, preset, budget, job.plans)
+        write_json_atomic(job.folder / "results.json", results)
+        write_figures(job.folder, job.data, budget, results, job.plans)
+    error_log(job.folder).unlink(missing_ok=True)
 
 
-def announce(
-    tasks: Sequence[Task], options: argparse.Namespace, setting: Mapping[str, Any]
-) -> None:
+def announce(jobs: Sequence[Job], options: argparse.Namespace, setting: Mapping[str, Any]) -> None:
     """Say what is about to be done."""
     backend = setting["backend"]
-    cells = [cell for task in tasks for plan in task.plans for cell in plan.values()]
-    done = sum(cell.done for cell in cells)
-    parts = len(cells) + len(tasks) + 1  # the figures of each set, and the report
+    tasks = [task for job in jobs for plan in job.plans for task in plan.values()]
+    done = sum(task.done for task in tasks)
+    parts = len(tasks) + len(jobs) + 1  # the figures of each set, and the report
     print(
-        f"Sets: {', '.join(task.name for task in tasks) or 'none'}. Preset: {options.preset}. "
+        f"Sets: {', '.join(job.name for job in jobs) or 'none'}. Preset: {options.preset}. "
         f"Seeds: {options.seeds}. Backend: {backend} {setting[backend]}, "
         f"processors: {setting['threads']}.\n"
         f"Everything goes to {options.out}; {done} of {parts} parts are done already.",

@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with between_steps(GO_ON):
             run(options, out)
     except KeyboardInterrupt:
-        done = len(list((out / "cells").glob("*/result.json")))
+        done = len(list((out / "tasks").glob("*/result.json")))
         text = f"Interrupted: {done} finished tasks are kept in {out}. {GO_ON}"
         print(text, file=sys.stderr, flush=True)
         return INTERRUPTED

@@ -23,7 +23,7 @@ from keras_medaug import (
     losses,
     metrics,
     models,
-    players,
+    networks,
     plotting,
     study,
 )
@@ -43,7 +43,7 @@ __all__ = [
     "metrics",
     "model_card",
     "models",
-    "players",
+    "networks",
     "plotting",
     "study",
 ]

@@ -52,7 +52,7 @@ __all__ = [
     "check_settings",
     "classified_images",
     "conditional_images",
-    "fidelity_judge",
+    "fit_label_filter",
     "new_generator",
     "train_generator",
 ]
@@ -190,7 +190,7 @@ def augment(
         _plan(progress, images, wanted, unseen, method, steps, batch_size, fidelity, conditional)
         if fidelity is not None:
             with progress.part("label filter") as report:
-                judge, fidelity_record = fidelity_judge(
+                judge, fidelity_record = fit_label_filter(
                     images, classes, fidelity, batch_size, seed, report=report
                 )
         with progress.part("training") as report:
@@ -429,7 +429,7 @@ def train_generator(
 # ---- labels by classifiers -------------------------------------------------------------------
 
 
-def fidelity_judge(
+def fit_label_filter(
     x: NDArray,
     y: NDArray,
     least: float,
@@ -455,9 +455,9 @@ def fidelity_judge(
     Example:
 
     >>> import keras_medaug as kma
-    >>> from keras_medaug.augmenting import fidelity_judge
+    >>> from keras_medaug.augmenting import fit_label_filter
     >>> x, y = kma.datasets.load("phantom", size=8).train
-    >>> judge, record = fidelity_judge(x, y, least=0.5, batch_size=64, seed=0, steps=4)
+    >>> judge, record = fit_label_filter(x, y, least=0.5, batch_size=64, seed=0, steps=4)
     >>> judge(x[:2], y[:2]).shape, sorted(record)
     ((2,), ['folds', 'least', 'real_agreement'])
     """

@@ -29,7 +29,7 @@ BACKEND_PATH = re.compile(rf"({'|'.join(sorted(BACKENDS))})(\.\w+)*\.?")
 # here is a helper at the bottom, such as `checks`.
 RANKS = {
     "layers": 1, "losses": 1, "datasets": 1, "metrics": 1, "plotting": 1,
-    "players": 2,
+    "networks": 2,
     "models": 3, "callbacks": 3,
     "features": 4, "labels": 4, "assessment": 4, "augmenting": 5, "study": 6, "cards": 7,
 }  # fmt: skip
@@ -216,7 +216,7 @@ def part_of(path):
 
 
 def wrong_way(tree, part):
-    """Dependencies point one way: layers, losses <- players <- models <- study."""
+    """Dependencies point one way: layers, losses <- networks <- models <- study."""
     for line, name in imported(tree):
         top, *rest = name.split(".")
         other = rest[0] if rest else ""
@@ -390,18 +390,18 @@ def test_what_only_looks_like_a_breach_is_let_through(code):
     ("part", "code"),
     [
         ("checks", "from keras_medaug.layers import Sampling"),
-        ("layers", "from keras_medaug.players import frozen"),
+        ("layers", "from keras_medaug.networks import frozen"),
         ("layers", "from keras_medaug import models"),
         ("layers", "import keras_medaug.models.cvae"),
         ("losses", "from keras_medaug.models.cvae import CVAE"),
-        ("players", "def f():\n    from keras_medaug.models import CVAE"),
+        ("networks", "def f():\n    from keras_medaug.models import CVAE"),
         ("models", "from keras_medaug.study import run"),
         ("datasets", "from keras_medaug.models import CVAE"),
         ("datasets", "from keras_medaug.layers import Sampling"),
         ("metrics", "from keras_medaug.models import Classifier"),
         ("metrics", "from keras_medaug.datasets import load"),
         ("metrics", "import keras_medaug"),
-        ("players", "from .. import models"),
+        ("networks", "from .. import models"),
     ],
 )
 def test_a_dependency_the_wrong_way_is_caught(part, code):
@@ -414,8 +414,8 @@ def test_a_dependency_the_wrong_way_is_caught(part, code):
         ("__init__", "from keras_medaug import datasets, models"),
         ("layers", "from keras_medaug.layers.sampling import Sampling"),
         ("layers", "from keras_medaug.checks import fail"),
-        ("players", "from keras_medaug.layers import Sampling"),
-        ("models", "from keras_medaug import losses\nfrom keras_medaug.players import frozen"),
+        ("networks", "from keras_medaug.layers import Sampling"),
+        ("models", "from keras_medaug import losses\nfrom keras_medaug.networks import frozen"),
         ("study", "from keras_medaug.models import CVAE"),
         ("datasets", "from keras_medaug.checks import check_images"),
         ("datasets", "from keras_medaug.metrics import copy_audit"),

@@ -308,7 +308,7 @@ def audit():
 
 
 # They take tensors of the backend, as Keras's own do.
-OF_TENSORS = {"layers", "losses", "players"}
+OF_TENSORS = {"layers", "losses", "networks"}
 OVERRIDDEN = {"call", "compute_loss"}
 UNTYPED = {"x", "y", "z", "images", "labels", "sample_weight", "validation_data"}
 

@@ -142,7 +142,7 @@ def test_a_missing_argument_is_noticed():
         ("keras_medaug.losses.kl_divergence", True),
         ("keras_medaug.study.runner.run", True),
         ("keras_medaug.layers.geometric_augmentation.GeometricAugmentation.transform", True),
-        ("keras_medaug.models.networks.depth", False),
+        ("keras_medaug.networks.builders.depth", False),
         ("keras_medaug.seeds.derive_seed", False),
     ],
 )

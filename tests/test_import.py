@@ -102,5 +102,5 @@ def test_the_public_names_are_there():
 
     for name in kma.__all__:
         assert hasattr(kma, name), name
-    for part in ("callbacks", "datasets", "layers", "losses", "metrics", "models", "players"):
+    for part in ("callbacks", "datasets", "layers", "losses", "metrics", "models", "networks"):
         assert part in kma.__all__

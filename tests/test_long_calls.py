@@ -7,8 +7,8 @@ import pytest
 
 import keras_medaug as kma
 from keras_medaug import augmenting
-from keras_medaug.study.cell import Cell
 from keras_medaug.study.running import WORK
+from keras_medaug.study.task import Task
 
 
 @pytest.fixture(scope="module")
@@ -160,8 +160,8 @@ def test_augment_shows_all_of_its_parts(data, capfd, monkeypatch, options, parts
     monkeypatch.setattr("keras_medaug.progress.DRAW_EVERY", 0.0)
     monkeypatch.setattr("keras_medaug.augmenting.CLASSIFIER_STEPS", 4)
     monkeypatch.setattr("keras_medaug.labels.labelled_images.MOST_TRIES", 1)
-    quick = partial(augmenting.fidelity_judge, steps=4)
-    monkeypatch.setattr("keras_medaug.augmenting.fidelity_judge", quick)
+    quick = partial(augmenting.fit_label_filter, steps=4)
+    monkeypatch.setattr("keras_medaug.augmenting.fit_label_filter", quick)
     settings = {"method": "cvae", "per_class": 2, "steps": 4, "latent_dim": 2, "seed": 0}
     few = [part[:96] for part in data.train]
     kma.augment(*few, batch_size=32, **settings, **options)
@@ -193,8 +193,8 @@ def test_the_work_of_a_study_says_how_far_it_is(data, tmp_path):
     for kind, config in [("audit", {"near": 0.02}), ("generator", generator),
                          ("classifier", classifier)]:  # fmt: skip
         told = []
-        cell = Cell(kind, common | config, tmp_path)
-        WORK[kind](cell, data, lambda done, total: told.append(done / total))  # noqa: B023
+        task = Task(kind, common | config, tmp_path)
+        WORK[kind](task, data, lambda done, total: told.append(done / total))  # noqa: B023
         assert told
         assert np.all(np.diff(told) >= 0)
         assert told[-1] == 1

@@ -97,7 +97,7 @@ for label, name in enumerate(data.class_names):
 # When one network wins
 # ---------------------
 # The code published by the VAE/GAN's authors lets the network that is ahead skip steps. That gate
-# is off by default here, and can be had: ``kma.models.VAEGAN(..., gate=kma.players.Gate())``. The
+# is off by default here, and can be had: ``kma.models.VAEGAN(..., gate=kma.networks.Gate())``. The
 # history then has ``discriminator_trains`` and ``decoder_trains``, the shares of steps that were
 # taken. Try it where the discriminator's loss falls towards 0 and stays there; it mends the
 # balance, not a model that is too small or a set that is too narrow.

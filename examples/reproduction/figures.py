@@ -1,4 +1,4 @@
-"""The figures of one set, from its stored cells: the first seed's images, all seeds' numbers."""
+"""The figures of one set, from its stored tasks: the first seed's images, all seeds' numbers."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,9 +7,9 @@ from typing import Any
 import keras_medaug as kma
 from keras_medaug import plotting
 from reproduction.budgets import Budget
-from reproduction.cells import Cell, reference
 from reproduction.measures import half_width_of_mean, interval_of_share
 from reproduction.paper import GENERATORS, LABELS, METHODS, PAPER
+from reproduction.tasks import Task, reference
 
 GRIDS = {"cvae": "figure2_cvae", "dcgan": "figure3_dcgan", "vaegan": "figure5_vaegan"}
 COLUMNS = 10
@@ -31,17 +31,17 @@ def write_figures(
     data: kma.datasets.Dataset,
     budget: Budget,
     results: Mapping[str, Any],
-    plans: Sequence[Mapping[str, Cell]],
+    plans: Sequence[Mapping[str, Task]],
 ) -> None:
     """Write all figures of a set to its folder."""
-    cells, title = plans[0], title_of(data.name)
+    tasks, title = plans[0], title_of(data.name)
     if is_too_short(results["config"]):
         title = f"Preset {results['config']['preset']!r}: far too short to judge\n{title}"
-    plotting.save(_data(data, budget, cells, title), folder / "data.png")
-    plotting.save(_geometric(cells, title), folder / "figure1_geometric.png")
+    plotting.save(_data(data, budget, tasks, title), folder / "data.png")
+    plotting.save(_geometric(tasks, title), folder / "figure1_geometric.png")
     for kind, name in GRIDS.items():
-        arrays = cells[kind].arrays()
-        epochs = cells[kind].config["training"]["epochs"]
+        arrays = tasks[kind].arrays()
+        epochs = tasks[kind].config["training"]["epochs"]
         grid = plotting.image_grid(
             arrays["images"],
             COLUMNS,
@@ -51,7 +51,7 @@ def write_figures(
         if "reconstructions" in arrays:
             plotting.save(_pairs(kind, arrays, title), folder / f"reconstructions_{kind}.png")
     for kind in ("classifier", *GENERATORS):
-        plotting.save(_losses(kind, cells[kind], title), folder / f"losses_{kind}.png")
+        plotting.save(_losses(kind, tasks[kind], title), folder / f"losses_{kind}.png")
     plotting.save(_confidence(results, title), folder / "confidence.png")
     plotting.save(_accuracy(results, title), folder / "accuracy.png")
 
@@ -66,13 +66,13 @@ def is_too_short(config: Mapping[str, Any]) -> bool:
     return bool(config["preset"] != "paper")
 
 
-def _data(data: kma.datasets.Dataset, budget: Budget, cells: Mapping[str, Cell], title: str) -> Any:
-    images = reference(data.stored("train")[0], budget, cells["classifier"].seed)
+def _data(data: kma.datasets.Dataset, budget: Budget, tasks: Mapping[str, Task], title: str) -> Any:
+    images = reference(data.stored("train")[0], budget, tasks["classifier"].seed)
     return plotting.image_grid(images, COLUMNS, f"{title}: {len(images)} training images")
 
 
-def _geometric(cells: Mapping[str, Cell], title: str) -> Any:
-    arrays = cells["geometric"].arrays()
+def _geometric(tasks: Mapping[str, Task], title: str) -> Any:
+    arrays = tasks["geometric"].arrays()
     return plotting.before_after(
         arrays["originals"],
         arrays["altered"],
@@ -90,10 +90,10 @@ def _pairs(kind: str, arrays: Mapping[str, Any], title: str) -> Any:
     )
 
 
-def _losses(kind: str, cell: Cell, title: str) -> Any:
+def _losses(kind: str, task: Task, title: str) -> Any:
     label = LABELS.get(kind, "classifier")
     return plotting.loss_curves(
-        cell.result()["history"],
+        task.result()["history"],
         f"{title}: training of the {label}",
         PANELS[kind],
         UNITS.get(kind, NATS),

@@ -205,8 +205,8 @@ def _confidences(found: Mapping[str, Results]) -> str:
             rows.append([title, "paper", *(f"{value:.2f}" for value in paper.confidence), "", ""])
         ours = [confidence[kind]["mean"] for kind in METHODS]
         real = [_percent(confidence[kind]) for kind in ("train", "test")]
-        cells = [_percent(confidence[kind]) for kind in METHODS]
-        rows.append(["" if paper else title, "here", *cells, *real])
+        tasks = [_percent(confidence[kind]) for kind in METHODS]
+        rows.append(["" if paper else title, "here", *tasks, *real])
         if paper:
             pairs = zip(ours, paper.confidence, strict=True)
             rows.append(["", "difference", *(f"{100 * a - b:+.2f}" for a, b in pairs), "", ""])
@@ -374,7 +374,7 @@ def _section(title: str, text: str) -> str:
 def _table(head: Sequence[str], rows: Iterable[Sequence[object]], words: int = 1) -> str:
     """Return a table: its first columns hold words, the others numbers, aligned to the right."""
     lines = [head, [*["---"] * words, *["---:"] * (len(head) - words)], *rows]
-    return "\n".join(f"| {' | '.join(str(cell) for cell in line)} |" for line in lines)
+    return "\n".join(f"| {' | '.join(str(task) for task in line)} |" for line in lines)
 
 
 def _percent(value: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""`results.json`: what the cells of one set say, over all seeds, and what to be wary of."""
+"""`results.json`: what the tasks of one set say, over all seeds, and what to be wary of."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -7,9 +7,9 @@ import numpy as np
 
 import keras_medaug as kma
 from reproduction.budgets import Budget
-from reproduction.cells import Cell
 from reproduction.measures import spread
 from reproduction.paper import GENERATORS, LABELS, METHODS
+from reproduction.tasks import Task
 
 MADE_BY = "examples/reproduce.py"
 FORMAT = 1  # of results.json: to be raised where a name in it changes
@@ -22,7 +22,7 @@ def summarise(
     whole: Mapping[str, int],
     preset: str,
     budget: Budget,
-    plans: Sequence[Mapping[str, Cell]],
+    plans: Sequence[Mapping[str, Task]],
 ) -> dict[str, Any]:
     """Return the content of `results.json`.
 
@@ -31,7 +31,7 @@ def summarise(
         whole: Counts of the set before that.
         preset: Name of the budget.
         budget: The budget.
-        plans: The cells of each seed, all of them done.
+        plans: The tasks of each seed, all of them done.
     """
     stored = {kind: [plan[kind].result() for plan in plans] for kind in plans[0]}
     results = {
@@ -57,7 +57,7 @@ def summarise(
             },
             "geometric": plans[0]["geometric"].config["policy"],
             "threads": plans[0]["classifier"].config["environment"]["threads"],
-            "cells": [{k: c.folder.name for k, c in plan.items()} for plan in plans],
+            "tasks": [{k: c.folder.name for k, c in plan.items()} for plan in plans],
         },
         "versions": plans[0]["classifier"].config["environment"],
         "classifier": _classifier(stored["classifier"]),

@@ -121,7 +121,7 @@ for each in results["comparisons"]:
 # like this one a classifier may hardly be better than guessing. Either would have to be mended,
 # here by more steps, before the study is worth ten seeds.
 for warning in results["warnings"]:
-    print(textwrap.fill(f"- {warning['guard']}: {warning['message']}", 96, subsequent_indent="  "))
+    print(textwrap.fill(f"- {warning['check']}: {warning['message']}", 96, subsequent_indent="  "))
 
 # %%
 # The one number to quote

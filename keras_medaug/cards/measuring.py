@@ -126,7 +126,7 @@ def measure(
         "copy_audit": audit,
         "labels": labels,
         "training": _training(*curves),
-        "guards": guards,
+        "checks": guards,
         "versions": _versions(),
     }
     card["warnings"] = _warnings(card, sets.counts, show_real)
@@ -317,7 +317,7 @@ def _duplicates(subject: Subject, report: Report) -> dict[str, Any]:
 
 
 def _model(model: Any) -> dict[str, Any]:
-    networks = getattr(model, "players", None)
+    networks = getattr(model, "networks", None)
     if not isinstance(networks, Mapping):
         networks = {}
     return {
@@ -393,7 +393,7 @@ def _versions() -> dict[str, Any]:
 
 
 def _warnings(card: Mapping[str, Any], counts: Mapping[str, int], show_real: bool) -> list[str]:
-    guards = card["guards"]
+    guards = card["checks"]
     pairs = 'those that come first are under "Memorization check"'
     figures = {
         "steps": card["model"]["steps"],

@@ -105,7 +105,7 @@ def model_card(
         `format`, `about`, `model`, `data`, `images`, `features` (their cards), `held_out` (which
         images these are, and how many), `quality`, `readings` (of each number of it, whether it is
         worse than its floor, and from which value on it would have been called so), `sharpness`
-        (of `metrics.spectral_distance`), `copy_audit`, `labels`, `training`, `guards`, `warnings`
+        (of `metrics.spectral_distance`), `copy_audit`, `labels`, `training`, `checks`, `warnings`
         (sentences), `notes` (more of them) and `versions`. What could not be measured, for want of
         images or classes, is `None`. A notebook shows it short; `dict(card)` shows all of it.
 

@@ -248,7 +248,7 @@ def _labels(card: Mapping[str, Any]) -> list[ET.Element]:
     if labels["held_out_confidence"] is not None:
         text += f", and of {markup.percent(labels['held_out_confidence'])} over unseen real ones"
     text += ". That says nothing of images being good."
-    apart = card["guards"]["diversity"]["by_class"]
+    apart = card["checks"]["diversity"]["by_class"]
     counts, fidelity = card["images"]["counts"], labels["fidelity"]
     rows = []
     for number, name in enumerate(numbered(card["data"]["class_names"])):
@@ -284,7 +284,7 @@ def _training(training: Mapping[str, Any] | None, pictures: Sequence[Picture]) -
 
 
 def _data(card: Mapping[str, Any]) -> ET.Element:
-    data, guards = card["data"], card["guards"]
+    data, guards = card["data"], card["checks"]
     names = numbered(data["class_names"])
     present = [split for split, counts in data["counts"].items() if sum(counts)]
     rows = [
@@ -322,7 +322,7 @@ def _made(card: Mapping[str, Any]) -> ET.Element:
     origin = "given to the card by its author"
     if images["generated"]:
         origin = f"made for this card with seed {images['seed']}"
-    diversity = card["guards"]["diversity"]["overall"]
+    diversity = card["checks"]["diversity"]["overall"]
     pairs = {
         "Model": f"{model['class']}, {model['name']}",
         "Parameters": f"{model['parameters']:,}"

@@ -112,7 +112,7 @@ class OutOfFoldClassifier:
         unseen = np.empty((len(labels), classes), np.float32)
         for fold in range(self.folds):
             seed = derive_seed(self.seed, "fold", fold)
-            model.restart(seed)
+            model.reinitialize(seed)
             inside = fold_of != fold
             fit_steps(
                 model, images[inside], labels[inside], self.steps, self.batch_size, seed,

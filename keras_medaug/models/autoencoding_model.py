@@ -6,7 +6,7 @@ import numpy as np
 from keras_medaug.checks import check_flag, check_images
 from keras_medaug.models.generative_model import DEFAULT_BATCH_SIZE, GenerativeModel
 from keras_medaug.models.image_model import to_unit
-from keras_medaug.players import RunningStatistics
+from keras_medaug.networks import RunningStatistics
 
 
 class AutoencodingModel(GenerativeModel):
@@ -23,7 +23,7 @@ class AutoencodingModel(GenerativeModel):
 
     @property
     def _networks(self) -> dict[str, keras.Model]:
-        return self.players or {"encoder": self.encoder, "decoder": self.decoder}
+        return self.networks or {"encoder": self.encoder, "decoder": self.decoder}
 
     @property
     def generator(self) -> keras.Model:

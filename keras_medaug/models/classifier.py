@@ -10,14 +10,14 @@ import keras
 
 from keras_medaug.checks import check_positive, fail
 from keras_medaug.interrupts import between_steps
-from keras_medaug.models import networks
 from keras_medaug.models.dcgan import check_rate
 from keras_medaug.models.fit_arguments import check_compile
 from keras_medaug.models.image_model import ImageModel, as_record, to_unit
 from keras_medaug.models.loss_arguments import check_loss, check_metrics
 from keras_medaug.models.quiet_model import quietly
 from keras_medaug.models.stop_between_steps import with_stop
-from keras_medaug.players.player_optimizer import public_config
+from keras_medaug.networks import builders
+from keras_medaug.networks.network_optimizer import public_config
 from keras_medaug.progress import check_verbosity
 
 # Arguments of `compile` that Keras replaces by what they come to on the present backend, with their
@@ -93,7 +93,7 @@ class Classifier(ImageModel):
         self._given_augmentation = _config_of(augmentation)
         self.augmentation = seeded_copy(augmentation, self.part_seed("augmentation"))
         with self._own_policy():
-            self.network = networks.build_classifier(
+            self.network = builders.build_classifier(
                 self.image_shape,
                 int(num_classes),
                 filters=self.filters,

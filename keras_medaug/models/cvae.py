@@ -11,10 +11,9 @@ from keras import ops
 from keras_medaug import losses
 from keras_medaug.checks import check_flag, check_positive, fail
 from keras_medaug.layers import Sampling
-from keras_medaug.models import networks
 from keras_medaug.models.autoencoding_model import AutoencodingModel
 from keras_medaug.models.generative_model import batch_count
-from keras_medaug.players import RunningStatistics
+from keras_medaug.networks import RunningStatistics, builders
 
 
 @keras.saving.register_keras_serializable(package="keras_medaug")
@@ -111,7 +110,7 @@ class CVAE(AutoencodingModel):
         )
         self.batch_normalization = check_flag(batch_normalization, "batch_normalization")
         with self._own_policy():
-            self.encoder = networks.build_encoder(
+            self.encoder = builders.build_encoder(
                 self.image_shape,
                 self.latent_dim,
                 self.num_classes,
@@ -120,7 +119,7 @@ class CVAE(AutoencodingModel):
                 seed=self.part_seed("encoder"),
             )
             self.sampling = Sampling(seed=self.part_seed("sampling"), dtype="float32")
-            self.decoder = networks.build_decoder(
+            self.decoder = builders.build_decoder(
                 self.image_shape,
                 self.latent_dim,
                 self.num_classes,

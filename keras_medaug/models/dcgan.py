@@ -10,10 +10,9 @@ from keras import ops
 
 from keras_medaug import losses
 from keras_medaug.checks import check_flag, check_positive, fail
-from keras_medaug.models import networks
 from keras_medaug.models.generative_model import GenerativeModel, batch_count
-from keras_medaug.players import RunningStatistics, frozen, read_once
-from keras_medaug.players.averaged_network import average_of
+from keras_medaug.networks import RunningStatistics, builders, frozen, read_once
+from keras_medaug.networks.averaged_network import average_of
 
 ADVERSARIAL_FORMS = ("nonsaturating", "minimax")
 
@@ -116,7 +115,7 @@ class DCGAN(GenerativeModel):
         self.batch_normalization = check_flag(batch_normalization, "batch_normalization")
         self.ema_momentum = ema_momentum
         with self._own_policy():
-            self.generator = networks.build_decoder(
+            self.generator = builders.build_decoder(
                 self.image_shape,
                 self.latent_dim,
                 self.num_classes,
@@ -126,7 +125,7 @@ class DCGAN(GenerativeModel):
                 seed=self.part_seed("generator"),
                 name="generator",
             )
-            self.discriminator = networks.build_discriminator(
+            self.discriminator = builders.build_discriminator(
                 self.image_shape,
                 self.num_classes,
                 filters=self.discriminator_filters,
@@ -140,7 +139,7 @@ class DCGAN(GenerativeModel):
         self.built = True
 
     @property
-    def players(self) -> dict[str, keras.Model]:
+    def networks(self) -> dict[str, keras.Model]:
         """The two networks."""
         return {"generator": self.generator, "discriminator": self.discriminator}
 

@@ -21,8 +21,8 @@ from keras_medaug.models.fit_arguments import check_compile
 from keras_medaug.models.image_model import ImageModel, as_record
 from keras_medaug.models.parallel import batch_devices, check_batches
 from keras_medaug.models.quiet_model import quietly
-from keras_medaug.players.averaged_network import AveragedNetwork
-from keras_medaug.players.player_optimizer import PlayerOptimizer, clone_optimizer, public_config
+from keras_medaug.networks.averaged_network import AveragedNetwork
+from keras_medaug.networks.network_optimizer import NetworkOptimizer, clone_optimizer, public_config
 from keras_medaug.progress import Report, ignore, reporting
 from keras_medaug.seeds import resolve_seed
 
@@ -34,7 +34,8 @@ BATCHES_AT_A_TIME = 4
 class GenerativeModel(ImageModel):
     """Base of `CVAE`, `DCGAN` and `VAEGAN`.
 
-    A subclass builds its networks, names the players among them and writes `compute_loss`; the
+    A subclass builds its networks, names those with an optimizer each in `networks`, and writes
+    `compute_loss`; the
     training itself is Keras's. It further has `generator`, the network that makes images from
     latent vectors, possibly `averaged`, which images then come from, and `_infer(images, labels)`,
     which returns what `predict` returns.
@@ -71,13 +72,13 @@ class GenerativeModel(ImageModel):
     # ---- training ---------------------------------------------------------------------------
 
     @property
-    def players(self) -> dict[str, keras.Model]:
+    def networks(self) -> dict[str, keras.Model]:
         """The networks that have an optimizer each, by name; empty where one serves the model."""
         return {}
 
     @property
     def _networks(self) -> Mapping[str, keras.layers.Layer]:
-        return self.players
+        return self.networks
 
     def default_optimizer(self) -> keras.optimizers.Optimizer:
         """Return what `compile()` uses: Adam, rate 2e-4, first moment 0.5 (Radford et al.)."""
@@ -106,7 +107,7 @@ class GenerativeModel(ImageModel):
                 serves two of them, or if something is no optimizer.
         """
         given = self.default_optimizer() if optimizer is None else optimizer
-        self._optimizers = self._optimizer_per_player(given)
+        self._optimizers = self._optimizer_per_network(given)
         self._compile_arguments = check_compile(
             run_eagerly, steps_per_execution, jit_compile, auto_scale_loss
         )
@@ -116,26 +117,26 @@ class GenerativeModel(ImageModel):
         self.optimizer.build(self.trainable_variables)
         self._optimizer_record = as_record(self.get_compile_config)
 
-    def _optimizer_per_player(self, given) -> dict[str, keras.optimizers.Optimizer]:
-        names = list(self.players) or ["model"]
+    def _optimizer_per_network(self, given) -> dict[str, keras.optimizers.Optimizer]:
+        names = list(self.networks) or ["model"]
         if isinstance(given, Mapping):
-            if set(given) != set(names) or not self.players:
-                expected = f"one for each of {names}" if self.players else "a single optimizer"
+            if set(given) != set(names) or not self.networks:
+                expected = f"one for each of {names}" if self.networks else "a single optimizer"
                 raise fail("optimizer", f"a dictionary with {sorted(given)}", expected)
             chosen = {name: _as_optimizer(given[name]) for name in names}
             if len({id(each) for each in chosen.values()}) < len(chosen):
                 raise fail("optimizer", "one optimizer for two networks", "one for each network")
             return chosen
         single = _as_optimizer(given)
-        if not self.players:
+        if not self.networks:
             return {"model": single}
         return {name: clone_optimizer(single) for name in names}
 
     def _joint_optimizer(self) -> keras.optimizers.Optimizer:
-        if not self.players:
+        if not self.networks:
             return self._optimizers["model"]
-        return PlayerOptimizer(
-            self._optimizers, self.players, skip_zero_gradients=self._may_skip_steps
+        return NetworkOptimizer(
+            self._optimizers, self.networks, skip_zero_gradients=self._may_skip_steps
         )
 
     @property
@@ -148,7 +149,7 @@ class GenerativeModel(ImageModel):
         if not self.compiled:
             return {}
         optimizers = {name: public_config(each) for name, each in self._optimizers.items()}
-        chosen = optimizers if self.players else optimizers["model"]
+        chosen = optimizers if self.networks else optimizers["model"]
         return {"optimizer": chosen, **self._compile_arguments}
 
     def compile_from_config(self, config: dict) -> None:
@@ -157,7 +158,7 @@ class GenerativeModel(ImageModel):
             return
         config = dict(config)
         optimizer = config.pop("optimizer")
-        if self.players:
+        if self.networks:
             optimizer = {
                 name: keras.saving.deserialize_keras_object(each)
                 for name, each in optimizer.items()

@@ -28,7 +28,7 @@ from keras_medaug.interrupts import between_steps
 from keras_medaug.layers.seed_generator import seeds_of_a_model
 from keras_medaug.models.array_batches import ArrayBatches
 from keras_medaug.models.checked_sequence import loading
-from keras_medaug.models.finite_guard import FiniteGuard, saves_by_step
+from keras_medaug.models.finite_check import FiniteCheck, saves_by_step
 from keras_medaug.models.fit_arguments import (
     check_callbacks,
     check_class_weight,
@@ -351,7 +351,7 @@ class ImageModel(QuietModel):
         whole = isinstance(callbacks, keras.callbacks.CallbackList)
         alone = isinstance(callbacks, keras.callbacks.Callback) and not whole
         given = callbacks.callbacks if whole else [callbacks] if alone else list(callbacks or [])
-        guard = FiniteGuard(self, self.loss_networks, self._networks, saves_by_step(given))
+        guard = FiniteCheck(self, self.loss_networks, self._networks, saves_by_step(given))
         own = [StopBetweenSteps(), guard, *own]
         if not whole:
             yield [*own, *given]
@@ -562,7 +562,7 @@ class ImageModel(QuietModel):
 
     # ---- another seed -----------------------------------------------------------------------
 
-    def restart(self, seed: int | None = None) -> None:
+    def reinitialize(self, seed: int | None = None) -> None:
         """Become what a new model of another seed is, without compiling the training step again.
 
         Weights, running statistics, random generators and, where the model is compiled, the
@@ -585,7 +585,7 @@ class ImageModel(QuietModel):
         pairs += _paired(fresh._random_states(), self._random_states())
         if self.compiled:
             if self._optimizer_record is None:
-                raise _not_restarted("an optimizer that cannot be saved")
+                raise _not_reinitialized("an optimizer that cannot be saved")
             fresh._compile_as_recorded(self._optimizer_record)
             pairs += _paired(fresh.optimizer.variables, self.optimizer.variables)
         for new, old in pairs:
@@ -697,12 +697,12 @@ def as_record(configuration: Callable[[], object]) -> str | None:
 def _paired(source: Sequence, target: Sequence) -> Iterator[tuple]:
     """Yield variables and those they stand for, in the same order."""
     if [each.shape for each in source] != [each.shape for each in target]:
-        raise _not_restarted("an optimizer or networks with variables that a new model has not")
+        raise _not_reinitialized("an optimizer or networks with variables that a new model has not")
     return zip(source, target, strict=True)
 
 
-def _not_restarted(got: str) -> RuntimeError:
+def _not_reinitialized(got: str) -> RuntimeError:
     return RuntimeError(
-        f"restart: got {got}; expected a model that can be made, and compiled, anew: with Keras's "
-        "optimizers, and with no part frozen before `compile`."
+        f"reinitialize: got {got}; expected a model that can be made and compiled anew: with "
+        "Keras's optimizers, and with no part frozen before `compile`."
     )

@@ -12,13 +12,12 @@ from keras import ops
 from keras_medaug import losses
 from keras_medaug.checks import check_flag, check_positive, fail
 from keras_medaug.layers import Sampling
-from keras_medaug.models import networks
 from keras_medaug.models.autoencoding_model import AutoencodingModel
 from keras_medaug.models.dcgan import check_adversarial, check_rate
 from keras_medaug.models.generative_model import batch_count
-from keras_medaug.players import Gate, RunningStatistics, frozen, read_once
-from keras_medaug.players.averaged_network import average_of
-from keras_medaug.players.gate import as_gate, gated
+from keras_medaug.networks import Gate, RunningStatistics, builders, frozen, read_once
+from keras_medaug.networks.averaged_network import average_of
+from keras_medaug.networks.gate import as_gate, gated
 
 
 @keras.saving.register_keras_serializable(package="keras_medaug")
@@ -49,7 +48,7 @@ class VAEGAN(AutoencodingModel):
             or summed over features.
         beta: Weight of the divergence in the encoder's objective.
         adversarial: `"nonsaturating"` or `"minimax"`: the decoder's adversarial term.
-        gate: A `keras_medaug.players.Gate` that lets a network that is winning skip steps, or
+        gate: A `keras_medaug.networks.Gate` that lets a network that is winning skip steps, or
             `None`. Shares of steps trained are logged as `discriminator_trains`, `decoder_trains`.
             It sees the cross-entropies as they would be for as many real images as generated ones.
         encoder_filters: Channels of the encoder's first convolution.
@@ -63,7 +62,7 @@ class VAEGAN(AutoencodingModel):
         dropout: Dropout rate of the discriminator, in [0, 1).
         batch_normalization: Whether the convolutions of decoder and discriminator are normalised,
             each kind of image by the statistics of its own batch. Each kind has running
-            statistics of its own as well: see `keras_medaug.players.RunningStatistics`.
+            statistics of its own as well: see `keras_medaug.networks.RunningStatistics`.
         ema_momentum: Share that each step keeps of the average of the decoder's weights, in
             (0, 1), or `None` for no average.
         seed: Integer seed of weights, noise, dropout and data order, or `None`.
@@ -171,7 +170,7 @@ class VAEGAN(AutoencodingModel):
         self.built = True
 
     def _build_networks(self) -> None:
-        self.encoder = networks.build_encoder(
+        self.encoder = builders.build_encoder(
             self.image_shape,
             self.latent_dim,
             self.num_classes,
@@ -180,7 +179,7 @@ class VAEGAN(AutoencodingModel):
             seed=self.part_seed("encoder"),
         )
         self.sampling = Sampling(seed=self.part_seed("sampling"), dtype="float32")
-        self.decoder = networks.build_decoder(
+        self.decoder = builders.build_decoder(
             self.image_shape,
             self.latent_dim,
             self.num_classes,
@@ -189,7 +188,7 @@ class VAEGAN(AutoencodingModel):
             batch_normalization=self.batch_normalization,
             seed=self.part_seed("decoder"),
         )
-        self.discriminator = networks.build_discriminator(
+        self.discriminator = builders.build_discriminator(
             self.image_shape,
             self.num_classes,
             filters=self.discriminator_filters,
@@ -201,7 +200,7 @@ class VAEGAN(AutoencodingModel):
         )
 
     @property
-    def players(self) -> dict[str, keras.Model]:
+    def networks(self) -> dict[str, keras.Model]:
         """The three networks."""
         return {
             "encoder": self.encoder,

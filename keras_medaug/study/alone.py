@@ -25,7 +25,7 @@ def alone_in_process() -> Iterator[None]:
     """
     if not _lock.acquire(blocking=False):
         raise RuntimeError(
-            "two cells in one process: got an executor of threads; expected one of processes, "
+            "two tasks in one process: got an executor of threads; expected one of processes, "
             "since random seeds belong to the process."
         )
     try:

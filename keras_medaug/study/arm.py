@@ -126,7 +126,7 @@ def _own(function: Function) -> Arm:
         inspect.getsource(function)
     except (OSError, TypeError) as error:
         got = f"{name}, whose source cannot be read"
-        raise fail("arms", got, f"{expected}, in a file: cells are named after it") from error
+        raise fail("arms", got, f"{expected}, in a file: tasks are named after it") from error
     if name in (*ARMS, *DIAGNOSTICS):
         raise fail("arms", f"a function named {name!r}", "another name: that one is taken")
     return Arm(name, function=function)

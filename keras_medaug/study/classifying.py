@@ -21,20 +21,20 @@ from keras_medaug.models import Classifier
 from keras_medaug.models.fit_steps import fit_steps
 from keras_medaug.progress import Report, ignore
 from keras_medaug.seeds import derive_seed
-from keras_medaug.study.cell import Cell
 from keras_medaug.study.compiled import compiled_model
 from keras_medaug.study.images import images_md5, training_images
 from keras_medaug.study.packing import packed
 from keras_medaug.study.scores import area
+from keras_medaug.study.task import Task
 
 PREDICTED = 256  # images at a time
 
 
-def run_classifier(cell: Cell, data: Dataset, report: Report = ignore) -> dict[str, Any]:
+def run_classifier(task: Task, data: Dataset, report: Report = ignore) -> dict[str, Any]:
     """Train a classifier on what its arm says, and look once at the test split.
 
     Args:
-        cell: Its cell.
+        task: Its task.
         data: The set.
         report: Called with the steps so far and their number.
 
@@ -46,20 +46,20 @@ def run_classifier(cell: Cell, data: Dataset, report: Report = ignore) -> dict[s
     >>> import tempfile
     >>> from pathlib import Path
     >>> import keras_medaug as kma
-    >>> from keras_medaug.study.cell import Cell
+    >>> from keras_medaug.study.task import Task
     >>> from keras_medaug.study.classifying import run_classifier
     >>> config = {
     ...     "seed": 0, "arm": "none", "train_fraction": 0.1, "oversample": False, "policy": None,
     ...     "training": {"steps": 1, "batch_size": 16, "rounds": 1}, "model": {"filters": 4},
     ... }
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     cell = Cell("classifier", config, Path(folder))
-    ...     found = run_classifier(cell, kma.datasets.load("phantom", size=8))
+    ...     task = Task("classifier", config, Path(folder))
+    ...     found = run_classifier(task, kma.datasets.load("phantom", size=8))
     >>> found["test_images_in_training"], found["best_step"]
     (0, 1)
     """
-    config, seed = cell.config, cell.config["seed"]
-    x, y = _arm_images(cell, data)
+    config, seed = task.config, task.config["seed"]
+    x, y = _arm_images(task, data)
     leaked = leaked_images(data.stored("test")[0], x)
     policy = config["policy"]
     model_seed = derive_seed(seed, "classifier")
@@ -79,7 +79,7 @@ def run_classifier(cell: Cell, data: Dataset, report: Report = ignore) -> dict[s
     result = {
         "images": {
             "real_and_synthetic": np.bincount(y, minlength=data.num_classes).tolist(),
-            "synthetic_md5": None if cell.needs is None else images_md5(cell.needs.images()[0]),
+            "synthetic_md5": None if task.needs is None else images_md5(task.needs.images()[0]),
         },
         "test_images_in_training": leaked,
         "loss": [float(f"{loss:.6g}") for loss in losses],
@@ -168,17 +168,17 @@ class _BestOnValidation:
         self.history.append(found)
 
 
-def _arm_images(cell: Cell, data: Dataset) -> tuple[NDArray, NDArray]:
+def _arm_images(task: Task, data: Dataset) -> tuple[NDArray, NDArray]:
     """Return what an arm trains on, images all of one type."""
-    config = cell.config
+    config = task.config
     x, y = training_images(config, data)
-    if cell.function is not None:
-        return _own_images(cell, data, x, y)
+    if task.function is not None:
+        return _own_images(task, data, x, y)
     if config["oversample"]:
         return _oversampled(x, y, config["seed"])
-    if cell.needs is None:
+    if task.needs is None:
         return x, y
-    made, labels = cell.needs.images()
+    made, labels = task.needs.images()
     if config["images"]["only"]:
         return made, labels
     if x.dtype != np.uint8:
@@ -186,11 +186,11 @@ def _arm_images(cell: Cell, data: Dataset) -> tuple[NDArray, NDArray]:
     return np.concatenate([x, made]), np.concatenate([y, labels])
 
 
-def _own_images(cell: Cell, data: Dataset, x: NDArray, y: NDArray) -> tuple[NDArray, NDArray]:
+def _own_images(task: Task, data: Dataset, x: NDArray, y: NDArray) -> tuple[NDArray, NDArray]:
     floats = x.astype(np.float32) / np.float32(255) if x.dtype == np.uint8 else x.copy()
-    name = cell.config["arm"]
-    function: Any = cell.function
-    given = function(floats, y.copy(), derive_seed(cell.config["seed"], name))
+    name = task.config["arm"]
+    function: Any = task.function
+    given = function(floats, y.copy(), derive_seed(task.config["seed"], name))
     if not isinstance(given, tuple) or len(given) != 2:
         raise fail(name, f"a {type(given).__name__}", "a function that returns (x, y)")
     images = check_images(given[0], f"x of {name}", data.image_shape)

@@ -138,7 +138,7 @@ def compare(
         margin: The smallest difference of interest, in area under the ROC curve.
 
     Returns:
-        The comparison as if it were the only one; `correct` makes it one of several.
+        The comparison as if it were the only one; `holm_correct` makes it one of several.
 
     Raises:
         ValueError: If labels are not as described, a class has no image, a prediction is not a
@@ -169,10 +169,10 @@ def compare(
     )
     differences = area - other_area
     spread = _spread(truth, differences, influence - other_influence)
-    return correct([_described(differences, spread, comparisons, margin)])[0]
+    return holm_correct([_described(differences, spread, comparisons, margin)])[0]
 
 
-def correct(comparisons: list[Comparison]) -> list[Comparison]:
+def holm_correct(comparisons: list[Comparison]) -> list[Comparison]:
     """Correct the p values of a study's comparisons for their number, and give the verdicts.
 
     Args:
@@ -189,7 +189,7 @@ def correct(comparisons: list[Comparison]) -> list[Comparison]:
     >>> score = labels + np.random.default_rng(0).random((3, 10, 40))
     >>> arm, other, against = np.stack([1 - score, score], axis=-1)
     >>> found = [kma.study.compare(labels, each, against, comparisons=2) for each in (arm, other)]
-    >>> [each.verdict for each in kma.study.correct(found)]
+    >>> [each.verdict for each in kma.study.holm_correct(found)]
     ['INCONCLUSIVE', 'INCONCLUSIVE']
 
     References:

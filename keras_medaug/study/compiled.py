@@ -1,4 +1,4 @@
-"""Models that have been compiled, for the next cell of the same kind."""
+"""Models that have been compiled, for the next task of the same kind."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -7,7 +7,7 @@ from typing import Any
 from keras_medaug.models.image_model import ImageModel
 from keras_medaug.study.environment import dtype_policy
 
-# By all but their seed: `restart` makes them new without compiling.
+# By all but their seed: `reinitialize` makes them new without compiling.
 _MODELS: dict[str, ImageModel] = {}
 MOST_MODELS = 8
 
@@ -34,7 +34,7 @@ def compiled_model(config: Mapping[str, Any], seed: int, make: Callable[[], Imag
     """
     key = json.dumps({**config, **dtype_policy()}, sort_keys=True)
     if key in _MODELS:
-        _MODELS[key].restart(seed)
+        _MODELS[key].reinitialize(seed)
     else:
         if len(_MODELS) >= MOST_MODELS:
             del _MODELS[next(iter(_MODELS))]

@@ -1,4 +1,4 @@
-"""What decides a cell's numbers beside its own settings, and the hash of it all."""
+"""What decides a task's numbers beside its own settings, and the hash of it all."""
 
 import functools
 import hashlib
@@ -69,7 +69,7 @@ def _of_process() -> dict[str, Any]:
 
 
 def check_place(expected: Mapping[str, Any]) -> None:
-    """Check that this process is as the one that a cell was planned for.
+    """Check that this process is as the one that a task was planned for.
 
     Args:
         expected: Its environment.

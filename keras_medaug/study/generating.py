@@ -8,7 +8,7 @@ import numpy as np
 from keras_medaug.augmenting import (
     CLASSIFIER_STEPS,
     conditional_images,
-    fidelity_judge,
+    fit_label_filter,
     new_generator,
     train_generator,
 )
@@ -20,18 +20,18 @@ from keras_medaug.metrics.guards import diversity
 from keras_medaug.models.step_times import expected_seconds
 from keras_medaug.progress import Report, ignore, portions
 from keras_medaug.seeds import derive_seed
-from keras_medaug.study.cell import Cell
 from keras_medaug.study.compiled import compiled_model
 from keras_medaug.study.images import images_md5, training_images
+from keras_medaug.study.task import Task
 
 CHECKPOINT_SECONDS = 60.0
 
 
-def run_generator(cell: Cell, data: Dataset, report: Report = ignore) -> dict[str, Any]:
-    """Train a generative model, and store images of it in the cell.
+def run_generator(task: Task, data: Dataset, report: Report = ignore) -> dict[str, Any]:
+    """Train a generative model, and store images of it in the task.
 
     Args:
-        cell: Its cell.
+        task: Its task.
         data: The set.
         report: Called with how far the work is.
 
@@ -43,7 +43,7 @@ def run_generator(cell: Cell, data: Dataset, report: Report = ignore) -> dict[st
     >>> import tempfile
     >>> from pathlib import Path
     >>> import keras_medaug as kma
-    >>> from keras_medaug.study.cell import Cell
+    >>> from keras_medaug.study.task import Task
     >>> from keras_medaug.study.generating import run_generator
     >>> config = {
     ...     "seed": 0, "method": "cvae", "train_fraction": 0.1, "ratio": 0.5, "fidelity": None,
@@ -51,12 +51,12 @@ def run_generator(cell: Cell, data: Dataset, report: Report = ignore) -> dict[st
     ...     "model": {"latent_dim": 2, "encoder_filters": 4, "decoder_filters": 4},
     ... }
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     cell = Cell("generator", config, Path(folder))
-    ...     found = run_generator(cell, kma.datasets.load("phantom", size=8))
+    ...     task = Task("generator", config, Path(folder))
+    ...     found = run_generator(task, kma.datasets.load("phantom", size=8))
     >>> found["generated"]
     24
     """
-    config, seed = cell.config, cell.config["seed"]
+    config, seed = task.config, task.config["seed"]
     x, y = training_images(config, data)
     method, training = config["method"], config["training"]
     own_seed = derive_seed(seed, method)
@@ -71,10 +71,10 @@ def run_generator(cell: Cell, data: Dataset, report: Report = ignore) -> dict[st
     judge, record = None, None
     filtering, fitting, making = _reports(report, config, data)
     if config["fidelity"] is not None:
-        judge, record = fidelity_judge(
+        judge, record = fit_label_filter(
             x, y, config["fidelity"], training["batch_size"], seed, report=filtering
         )
-    resume = ResumeTraining(cell.folder / "training", seconds=CHECKPOINT_SECONDS)
+    resume = ResumeTraining(task.folder / "training", seconds=CHECKPOINT_SECONDS)
     train_generator(
         model, x, y, training["steps"], training["batch_size"], [resume], report=fitting
     )
@@ -89,7 +89,7 @@ def run_generator(cell: Cell, data: Dataset, report: Report = ignore) -> dict[st
             "`generator_steps`."
         )
     stored = np.rint(images * 255).astype(np.uint8)
-    write_npz_atomic(cell.folder / "images.npz", {"images": stored, "labels": labels})
+    write_npz_atomic(task.folder / "images.npz", {"images": stored, "labels": labels})
     apart = diversity(stored, x, labels, y, seed)
     names = [name for name in resume.history[0] if name != "seconds"]
     last = resume.history[-1]

@@ -1,4 +1,4 @@
-"""The images of a cell."""
+"""The images of a task."""
 
 import hashlib
 from collections.abc import Mapping
@@ -12,10 +12,10 @@ from keras_medaug.seeds import derive_seed
 
 
 def training_images(config: Mapping[str, Any], data: Dataset) -> tuple[NDArray, NDArray]:
-    """Return the part of the training split that a cell may see: a function of seed and fraction.
+    """Return the part of the training split that a task may see: a function of seed and fraction.
 
     Args:
-        config: A cell's.
+        config: A task's.
         data: The set.
 
     Returns:
@@ -40,7 +40,7 @@ def training_index(config: Mapping[str, Any], data: Dataset) -> NDArray[np.intp]
     """Return which images of the training split these are.
 
     Args:
-        config: A cell's.
+        config: A task's.
         data: The set.
 
     Returns:

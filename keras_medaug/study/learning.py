@@ -64,7 +64,7 @@ def warn_of_baseline(
             whether the validation split still gains.
 
     Returns:
-        Warnings: dictionaries with `guard`, `message` and the numbers.
+        Warnings: dictionaries with `check`, `message` and the numbers.
 
     Example:
 
@@ -80,7 +80,7 @@ def warn_of_baseline(
     ]
     if 2 * len(falls) > len(losses):
         found.append({
-            "guard": "undertrained_baseline",
+            "check": "undertrained_baseline",
             "seeds": len(falls),
             "fall": round(float(np.median(falls)), 4),
             "message": f"The training loss of 'none' still fell, by {np.median(falls):.0%} over "
@@ -90,7 +90,7 @@ def warn_of_baseline(
     published = PUBLISHED.get(name)
     if fraction == 1.0 and published is not None and auc < published - BELOW:
         found.append({
-            "guard": "undertrained_baseline",
+            "check": "undertrained_baseline",
             "auc": round(auc, 4),
             "published": published,
             "message": f"The baseline's AUC is {auc:.3f}; a published ResNet-18 has "
@@ -114,14 +114,14 @@ def warn_of_learning(
             points of the training.
 
     Returns:
-        Warnings: dictionaries with `guard`, `message` and the numbers.
+        Warnings: dictionaries with `check`, `message` and the numbers.
 
     Example:
 
     >>> from keras_medaug.study.learning import warn_of_learning
     >>> rising = [0.7, 0.75, 0.8, 0.85]
     >>> found = warn_of_learning({"cvae": [rising, [0.7, 0.74, 0.79, 0.85]]})
-    >>> [(warning["guard"], warning["gain"]) for warning in found]
+    >>> [(warning["check"], warning["gain"]) for warning in found]
     [('still_learning', 0.055)]
     """
     tested = {
@@ -133,7 +133,7 @@ def warn_of_learning(
         if gain <= GAINING or p_holm >= LEVEL:
             continue
         warnings.append({
-            "guard": "still_learning",
+            "check": "still_learning",
             "arm": arm,
             "gain": round(gain, 4),
             "p": float(f"{p:.3g}"),

@@ -102,20 +102,20 @@ def warn_of_linear(linear: Mapping[str, Any], auc: float) -> list[dict[str, Any]
         auc: Mean test AUC of `none`.
 
     Returns:
-        Warnings: dictionaries with `guard`, `message` and the numbers.
+        Warnings: dictionaries with `check`, `message` and the numbers.
 
     Example:
 
     >>> from keras_medaug.study.linear_baseline import warn_of_linear
     >>> linear = {"auc": 0.957, "difference": 0.065, "ci95_images": [0.05, 0.08]}
-    >>> [warning["guard"] for warning in warn_of_linear(linear, 0.892)]
+    >>> [warning["check"] for warning in warn_of_linear(linear, 0.892)]
     ['linear_baseline']
     """
     low, high = linear["ci95_images"]
     if low <= 0:
         return []
     return [{
-        "guard": "linear_baseline",
+        "check": "linear_baseline",
         "auc": round(linear["auc"], 4),
         "none": round(auc, 4),
         "ci95_images": [round(low, 4), round(high, 4)],

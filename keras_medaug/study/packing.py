@@ -29,10 +29,10 @@ def packed(array: NDArray) -> dict[str, Any]:
 
 
 def stored_predictions(result: Mapping[str, Any], split: str) -> NDArray[np.float32]:
-    """Return what a classifier's cell has kept of a split: logits, or probabilities of old cells.
+    """Return what a classifier's task has kept of a split: logits, or probabilities of old tasks.
 
     Args:
-        result: The cell's result.
+        result: The task's result.
         split: `"val"` or `"test"`.
 
     Returns:

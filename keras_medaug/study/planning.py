@@ -1,4 +1,4 @@
-"""Which cells a study consists of."""
+"""Which tasks a study consists of."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,8 +8,8 @@ from keras_medaug.datasets import Dataset
 from keras_medaug.layers import GeometricAugmentation
 from keras_medaug.metrics.duplicates import NEAR
 from keras_medaug.study.arm import Arm
-from keras_medaug.study.cell import Cell
 from keras_medaug.study.settings import Settings
+from keras_medaug.study.task import Task
 
 # Of what is done with a configuration. 2: logits, the linear baseline, coarse diversity, duplicates
 # that are flipped or turned.
@@ -26,20 +26,20 @@ def plan(
     place: Mapping,
     store: Path,
     version: int = VERSION,
-) -> tuple[Cell, dict[tuple[str, int], Cell]]:
-    """Return the cell that audits the data, and a classifier's cell for each arm and seed.
+) -> tuple[Task, dict[tuple[str, int], Task]]:
+    """Return the task that audits the data, and a classifier's task for each arm and seed.
 
     Args:
         data: The set.
         arms: The arms.
         seeds: Number of seeds.
         settings: Budgets and options.
-        place: The environment that the cells will run in.
-        store: Folder of all cells.
-        version: Of what is done with a configuration; an older one finds the cells of an old store.
+        place: The environment that the tasks will run in.
+        store: Folder of all tasks.
+        version: Of what is done with a configuration; an older one finds the tasks of an old store.
 
     Returns:
-        The audit, and the cells by arm and seed.
+        The audit, and the tasks by arm and seed.
 
     Example:
 
@@ -49,8 +49,8 @@ def plan(
     >>> from keras_medaug.study.planning import plan
     >>> from keras_medaug.study.settings import Settings
     >>> ds = kma.datasets.load("phantom", size=8)
-    >>> audit, cells = plan(ds, resolve_arms(["none", "cvae"]), 2, Settings(), {}, Path("cells"))
-    >>> sorted(cells)
+    >>> audit, tasks = plan(ds, resolve_arms(["none", "cvae"]), 2, Settings(), {}, Path("tasks"))
+    >>> sorted(tasks)
     [('cvae', 0), ('cvae', 1), ('none', 0), ('none', 1)]
     """
     common = {
@@ -67,19 +67,19 @@ def plan(
     if version > 1:
         fraction = settings.train_fraction
         config |= {"train_fraction": fraction, "seeds": 1 if fraction == 1.0 else seeds}
-    return Cell("audit", config, store), {
-        (arm.name, seed): _classifier_cell(arm, seed, common, settings, store)
+    return Task("audit", config, store), {
+        (arm.name, seed): _classifier_task(arm, seed, common, settings, store)
         for seed in range(seeds)
         for arm in arms
     }
 
 
-def _classifier_cell(
+def _classifier_task(
     arm: Arm, seed: int, common: Mapping[str, Any], settings: Settings, store: Path
-) -> Cell:
+) -> Task:
     needs = None
     if arm.generator is not None:
-        needs = _generator_cell(arm.generator, seed, common, settings, store)
+        needs = _generator_task(arm.generator, seed, common, settings, store)
     config = {
         **common,
         "kind": "classifier",
@@ -93,18 +93,18 @@ def _classifier_cell(
         },
         "model": dict(settings.classifier),
         "policy": dict(settings.policies[arm.policy]) if arm.policy else None,
-        "images": None if needs is None else {"cell": needs.key, "only": arm.only},
+        "images": None if needs is None else {"task": needs.key, "only": arm.only},
         "oversample": arm.oversample,
         "function": arm.source(),
     }
     if arm.name == "none":  # which also tries the policies on the images of the validation split
         config["tried_policies"] = {name: dict(p) for name, p in settings.policies.items()}
-    return Cell("classifier", config, store, arm.function, needs)
+    return Task("classifier", config, store, arm.function, needs)
 
 
-def _generator_cell(
+def _generator_task(
     method: str, seed: int, common: Mapping[str, Any], settings: Settings, store: Path
-) -> Cell:
+) -> Task:
     config = {
         **common,
         "kind": "generator",
@@ -116,7 +116,7 @@ def _generator_cell(
         "ratio": settings.ratio,
         "fidelity": settings.fidelity,
     }
-    return Cell("generator", config, store)
+    return Task("generator", config, store)
 
 
 def policy_config(layer: GeometricAugmentation) -> dict[str, Any]:

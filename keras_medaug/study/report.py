@@ -158,12 +158,12 @@ def score_table(results: Mapping[str, Any]) -> str:
     without = any("test_without_duplicates" in arm for arm in results["arms"].values())
     rows = []
     for name, arm in results["arms"].items():
-        cells = [name, _score(arm["val"]["auc"]), *(_score(arm["test"][each]) for each in names)]
+        tasks = [name, _score(arm["val"]["auc"]), *(_score(arm["test"][each]) for each in names)]
         recalls = arm["test"]["recall"]["mean"]
-        cells.append(" / ".join(f"{recall:.2f}" for recall in recalls))
+        tasks.append(" / ".join(f"{recall:.2f}" for recall in recalls))
         if without:
-            cells.append(_score(arm.get("test_without_duplicates", {}).get("auc")))
-        rows.append(cells)
+            tasks.append(_score(arm.get("test_without_duplicates", {}).get("auc")))
+        rows.append(tasks)
     heads = ["arm", "AUC, validation", *names.values(), "recall by class"]
     scored = table(heads + ["AUC without duplicates"] * without, rows)
     return f"{scored}\n{_order_of_classes(results['dataset'])}"
@@ -285,7 +285,7 @@ def warning_list(results: Mapping[str, Any]) -> str:
     if not results["warnings"]:
         return "None.\n"
     return (
-        "\n".join(f"- `{each['guard']}`: {each['message']}" for each in results["warnings"]) + "\n"
+        "\n".join(f"- `{each['check']}`: {each['message']}" for each in results["warnings"]) + "\n"
     )
 
 

@@ -1,4 +1,4 @@
-"""From cells to `results.json`: scores by arm, comparisons, verdicts and warnings."""
+"""From tasks to `results.json`: scores by arm, comparisons, verdicts and warnings."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_medaug.datasets import Dataset
-from keras_medaug.study import guards, learning
+from keras_medaug.study import checks, learning
 from keras_medaug.study.arm import SAFE, Arm
-from keras_medaug.study.cell import Cell
-from keras_medaug.study.comparison import Comparison, compare, correct
+from keras_medaug.study.comparison import Comparison, compare, holm_correct
 from keras_medaug.study.linear_baseline import linear_against, warn_of_linear
 from keras_medaug.study.packing import stored_predictions, unpacked
 from keras_medaug.study.scores import PRIMARY, scores
+from keras_medaug.study.task import Task
 
 SPLITS = ("val", "test")
 Results = dict[tuple[str, int], dict[str, Any]]
@@ -26,7 +26,7 @@ def summarise(
     seeds: int,
     config: Mapping[str, Any],
     audited: Mapping[str, Any],
-    cells: Mapping[tuple[str, int], Cell],
+    tasks: Mapping[tuple[str, int], Task],
 ) -> dict[str, Any]:
     """Return the content of `results.json`, all but `timing`.
 
@@ -36,12 +36,12 @@ def summarise(
         seeds: Number of seeds.
         config: The study's, as it is to be told.
         audited: The result of the data's audit.
-        cells: The classifiers' cells by arm and seed, done.
+        tasks: The classifiers' tasks by arm and seed, done.
 
     Returns:
         A dictionary that JSON can hold; see `keras_medaug.study.run`.
     """
-    found = {key: cell.result() for key, cell in cells.items()}
+    found = {key: task.result() for key, task in tasks.items()}
     predictions = {
         split: {
             arm.name: np.stack(
@@ -77,7 +77,7 @@ def summarise(
         "real_against_synthetic": _gaps(arms, labels["test"], predictions["test"], config),
         "linear_baseline": linear,
         "headline": _headline(arms, by_arm),
-        "warnings": _warnings(data, arms, seeds, config, audited, cells, found, by_arm,
+        "warnings": _warnings(data, arms, seeds, config, audited, tasks, found, by_arm,
                               labels["test"], predictions["test"], linear),
     }  # fmt: skip
 
@@ -168,7 +168,7 @@ def _comparisons(
     pairs = planned_comparisons(arms)
     if len(next(iter(predictions.values()))) < 2 or not pairs:
         return []
-    found = correct([
+    found = holm_correct([
         compare(labels, predictions[arm], predictions[against], len(pairs), margin)
         for arm, against in pairs
     ])  # fmt: skip
@@ -220,14 +220,14 @@ def _warnings(
     seeds: int,
     config: Mapping[str, Any],
     audited: Mapping[str, Any],
-    cells: Mapping[tuple[str, int], Cell],
+    tasks: Mapping[tuple[str, int], Task],
     found: Results,
     by_arm: Mapping[str, Any],
     labels: NDArray,
     predictions: Mapping[str, NDArray],
     linear: Mapping[str, Any],
 ) -> list[dict[str, Any]]:
-    warnings = guards.warn_of_data(audited, data.class_names)
+    warnings = checks.warn_of_data(audited, data.class_names)
     baseline = [found["none", seed] for seed in range(seeds)]
     auc = by_arm["none"]["test"]["auc"]["mean"]
     warnings += learning.warn_of_baseline(
@@ -243,27 +243,27 @@ def _warnings(
         plain, turned = (
             [each["policies"][key] for each in baseline] for key in ("as they are", name)
         )
-        warnings += guards.warn_of_policy(name, plain, turned, data.num_classes)
+        warnings += checks.warn_of_policy(name, plain, turned, data.num_classes)
     for method in {arm.generator: None for arm in arms if arm.generator}:
         made = [
-            cells[arm.name, seed].needs for arm in arms if arm.generator == method
+            tasks[arm.name, seed].needs for arm in arms if arm.generator == method
             for seed in range(seeds)
         ]  # fmt: skip
-        unique = {cell.key: cell.result() for cell in made if cell is not None}
+        unique = {task.key: task.result() for task in made if task is not None}
         results = list(unique.values())
-        warnings += guards.warn_of_generator(method, results)
-        warnings += guards.warn_of_rare_classes(
+        warnings += checks.warn_of_generator(method, results)
+        warnings += checks.warn_of_rare_classes(
             method, baseline[0]["images"]["real_and_synthetic"], results[0]["requested"],
             data.class_names,
         )  # fmt: skip
-        warnings += guards.warn_of_filter(
+        warnings += checks.warn_of_filter(
             method, [(each["requested"], each["counts"]) for each in results]
         )
         used = {
             (seed, found[arm.name, seed]["images"].get("synthetic_md5"))
             for arm in arms if arm.generator == method for seed in range(seeds)
         }  # fmt: skip
-        warnings += guards.warn_of_images(method, len(used) - seeds)
+        warnings += checks.warn_of_images(method, len(used) - seeds)
     for arm in arms:
         warnings += _of_arm(arm.name, seeds, found, labels, predictions[arm.name], data.class_names)
     return warnings
@@ -283,10 +283,10 @@ def _of_arm(
     leaked = max(found[name, seed][key] - found["none", seed][key] for seed in range(seeds))
     if leaked > 0:
         warnings.append({
-            "guard": "leak",
+            "check": "leak",
             "arm": name,
             "images": leaked,
             "message": f"{leaked} images that {name!r} trains on are test images: its scores say "
             "nothing.",
         })  # fmt: skip
-    return warnings + guards.warn_of_classifier(name, labels, list(predictions), class_names)
+    return warnings + checks.warn_of_classifier(name, labels, list(predictions), class_names)

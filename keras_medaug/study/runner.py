@@ -26,7 +26,6 @@ from keras_medaug.metrics.checking import class_word
 from keras_medaug.progress import Progress
 from keras_medaug.result import returns_result
 from keras_medaug.study.arm import ARMS, GENERATORS, SAFE, Arm, Function, resolve_arms
-from keras_medaug.study.cell import Cell
 from keras_medaug.study.classifying import new_classifier
 from keras_medaug.study.environment import dtype_policy, environment
 from keras_medaug.study.planning import plan, policy_config
@@ -34,8 +33,9 @@ from keras_medaug.study.policies import policy_note
 from keras_medaug.study.policies import safe_policy as policy_of
 from keras_medaug.study.report import write_report
 from keras_medaug.study.results import summarise
-from keras_medaug.study.scheduling import check_executor, execute, plan_cells, tasks_of
+from keras_medaug.study.scheduling import check_executor, execute, plan_tasks, with_needed
 from keras_medaug.study.settings import Settings
+from keras_medaug.study.task import Task
 
 GO_ON = "Finished tasks are kept. Run the same call again to go on."
 STATISTICS_SECONDS = 1.0  # of each arm, report and figures included
@@ -70,7 +70,7 @@ def run(
     seed, on that part alone. Of every training those weights count that are best on the validation
     split, by the area under the ROC curve; the test split is looked at once, with them.
 
-    The work is done in cells, one for each arm and seed, and for each model and seed; what is done
+    The work is done in tasks, one for each arm and seed, and for each model and seed; what is done
     is kept, and neither a kill nor another study with the same store costs it.
 
     Args:
@@ -94,9 +94,9 @@ def run(
             of MedMNIST's, else small rotations and shifts without flips. Where images have no up
             or down, as in histology, pass
             `keras_medaug.layers.GeometricAugmentation(rotation=180, shift=0.1)`, which also flips.
-        executor: Where cells run: `keras_medaug.study.Workers`, Dask's `client.get_executor()`,
+        executor: Where tasks run: `keras_medaug.study.Workers`, Dask's `client.get_executor()`,
             or another executor of processes that see the folder `store`. `None`: this process.
-        store: Folder of the cells; by default `cells` in `out`. Studies may share one.
+        store: Folder of the tasks; by default `tasks` in `out`. Studies may share one.
         out: Folder of `results.json`, `report.md` and figures.
         verbose: Whether to print what is about to be done and where the report is, and to show, on
             standard error, how far it is and how long the rest will take.
@@ -112,7 +112,7 @@ def run(
 
     Raises:
         ValueError: If an argument is not as described; before any training.
-        RuntimeError: If a cell cannot run where the executor runs it.
+        RuntimeError: If a task cannot run where the executor runs it.
         ImportError: If SciPy, scikit-learn or Matplotlib is not installed.
 
     Example:
@@ -154,9 +154,9 @@ def run(
     out = Path(out)
     place = _place(executor)
     # Absolute, since a worker may have another folder of its own.
-    folder = Path(store or out / "cells").absolute()
-    audit, cells = plan(ds, chosen, seeds, settings, place, folder)
-    wanted = [audit, *cells.values()]
+    folder = Path(store or out / "tasks").absolute()
+    audit, tasks = plan(ds, chosen, seeds, settings, place, folder)
+    wanted = [audit, *tasks.values()]
     if verbose:
         print(_announcement(ds, chosen, seeds, settings, wanted), flush=True)
         if note := policy_note(ds.name, settings.policies[SAFE], [arm.name for arm in chosen]):
@@ -169,15 +169,15 @@ def run(
     }
     part = "" if settings.train_fraction == 1 else f", {settings.train_fraction:g} of it"
     with Progress(f"study of {ds.name}{part}", verbose) as progress:
-        plan_cells(progress, wanted)
+        plan_tasks(progress, wanted)
         progress.plan("statistics", STATISTICS_SECONDS * len(chosen), label="statistics and report")
         progress.announce()
         spent = execute(wanted, ds, executor, progress)
         with progress.part("statistics"):
-            results = summarise(ds, chosen, seeds, config, audit.result(), cells)
+            results = summarise(ds, chosen, seeds, config, audit.result(), tasks)
             results["timing"] = {
                 "seconds": round(time.monotonic() - began, 1),
-                "seconds_in_cells": {name: round(value, 1) for name, value in spent.items()},
+                "seconds_in_tasks": {name: round(value, 1) for name, value in spent.items()},
             }
             write_json_atomic(out / "results.json", results)
             write_report(out, results)
@@ -225,7 +225,7 @@ def sweep(
     if len(fractions) < 2:
         raise fail("train_fractions", repr(train_fractions), "two fractions or more")
     out = Path(options.pop("out", "results"))
-    store = options.pop("store", None) or out / "cells"
+    store = options.pop("store", None) or out / "tasks"
     found = {
         fraction: run(
             ds, train_fraction=fraction, store=store, out=out / f"fraction-{fraction:g}", **options
@@ -271,7 +271,7 @@ def _check_generators(given: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[
 
 
 def _plain(settings: Mapping[str, Any], argument: str) -> dict[str, Any]:
-    """Return settings as JSON holds them, which cells are named after."""
+    """Return settings as JSON holds them, which tasks are named after."""
     try:
         return json.loads(json.dumps(dict(settings), default=plain))
     except TypeError as error:
@@ -279,7 +279,7 @@ def _plain(settings: Mapping[str, Any], argument: str) -> dict[str, Any]:
 
 
 def _policies(safe: str | GeometricAugmentation) -> dict[str, dict[str, Any]]:
-    """Return the policies by name, used or not: the cells of `none`, which try both, are shared."""
+    """Return the policies by name, used or not: the tasks of `none`, which try both, are shared."""
     layer = policy_of(safe) if isinstance(safe, str) else safe
     return {
         name: policy_config(policy)
@@ -288,7 +288,7 @@ def _policies(safe: str | GeometricAugmentation) -> dict[str, dict[str, Any]]:
 
 
 def _place(executor: Executor | None) -> dict[str, Any]:
-    """Return the environment that cells will run in."""
+    """Return the environment that tasks will run in."""
     if executor is None:
         return environment()
     place = executor.submit(environment).result()
@@ -328,15 +328,15 @@ def _check_installed() -> None:
 
 
 def _announcement(
-    ds: Dataset, arms: Sequence[Arm], seeds: int, settings: Settings, cells: Sequence[Cell]
+    ds: Dataset, arms: Sequence[Arm], seeds: int, settings: Settings, tasks: Sequence[Task]
 ) -> str:
     """Return what is about to be done. The tasks are those that the progress counts."""
-    tasks = tasks_of(cells)
-    models = sum(cell.kind == "generator" for cell, _ in tasks.values())
+    planned = with_needed(tasks)
+    models = sum(task.kind == "generator" for task, _ in planned.values())
     images = math.ceil(ds.counts["train"] * settings.train_fraction)
     return (
-        f"Study of {ds.name}, {images} training images. {len(tasks) + 1} tasks: a check of the "
+        f"Study of {ds.name}, {images} training images. {len(planned) + 1} tasks: a check of the "
         f"data, {models} generative models of {settings.generator_steps} steps, "
         f"{len(arms) * seeds} classifiers of {settings.steps} steps, statistics and report. "
-        f"{sum(done for _, done in tasks.values())} tasks are done already."
+        f"{sum(done for _, done in planned.values())} tasks are done already."
     )

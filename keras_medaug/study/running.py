@@ -1,4 +1,4 @@
-"""Does a cell, unless it is done."""
+"""Does a task, unless it is done."""
 
 import shutil
 import time
@@ -12,27 +12,27 @@ from keras_medaug.progress import Report, ignore
 from keras_medaug.seeds import derive_seed
 from keras_medaug.study.alone import alone_in_process
 from keras_medaug.study.auditing import run_audit
-from keras_medaug.study.cell import Cell
 from keras_medaug.study.classifying import run_classifier
 from keras_medaug.study.compiled import forget_models
 from keras_medaug.study.environment import check_place
 from keras_medaug.study.generating import run_generator
+from keras_medaug.study.task import Task
 
 WORK = {"audit": run_audit, "generator": run_generator, "classifier": run_classifier}
 
 
-def run_cell(
-    cell: Cell,
+def run_task(
+    task: Task,
     data: Dataset,
     call: str = "",  # noqa: ARG001
     report: Report = ignore,
 ) -> float:
-    """Do one cell, if it is not done, and store what it gives.
+    """Do one task, if it is not done, and store what it gives.
 
     Args:
-        cell: What to do.
+        task: What to do.
         data: The set that its configuration names.
-        call: Tells this call from others of the cell, for executors that remember what a call
+        call: Tells this call from others of the task, for executors that remember what a call
             gave, as Dask does, errors included.
         report: Called with how far the work is, as `report(done, total)`.
 
@@ -40,7 +40,7 @@ def run_cell(
         The seconds it took, 0 where it was done before.
 
     Raises:
-        RuntimeError: If another cell is running in this process, whose seeds it would share, or
+        RuntimeError: If another task is running in this process, whose seeds it would share, or
             if the process is not what the configuration says.
 
     Example:
@@ -51,41 +51,41 @@ def run_cell(
     >>> from keras_medaug.study.arm import resolve_arms
     >>> from keras_medaug.study.planning import plan
     >>> from keras_medaug.study.environment import environment
-    >>> from keras_medaug.study.running import run_cell
+    >>> from keras_medaug.study.running import run_task
     >>> from keras_medaug.study.settings import Settings
     >>> ds = kma.datasets.load("phantom", size=8)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     arms = resolve_arms(["none", "cvae"])
     ...     audit, _ = plan(ds, arms, 1, Settings(), environment(), Path(folder))
-    ...     seconds = run_cell(audit, ds)
+    ...     seconds = run_task(audit, ds)
     ...     audit.result()["exact_duplicates"]
     0
     """
     with alone_in_process():
-        if _is_done(cell):
+        if _is_done(task):
             return 0.0
-        check_place(cell.config["environment"])
-        cell.store.mkdir(parents=True, exist_ok=True)
-        with locked(cell.folder, "works on"):
-            return 0.0 if _is_done(cell) else _run(cell, data, report)
+        check_place(task.config["environment"])
+        task.store.mkdir(parents=True, exist_ok=True)
+        with locked(task.folder, "works on"):
+            return 0.0 if _is_done(task) else _run(task, data, report)
 
 
-def _is_done(cell: Cell) -> bool:
-    return cell.done and (cell.kind != "generator" or cell.has_images())
+def _is_done(task: Task) -> bool:
+    return task.done and (task.kind != "generator" or task.has_images())
 
 
-def _run(cell: Cell, data: Dataset, report: Report) -> float:
+def _run(task: Task, data: Dataset, report: Report) -> float:
     began = time.perf_counter()
-    keras.utils.set_random_seed(derive_seed(cell.config.get("seed", 0), cell.kind))
+    keras.utils.set_random_seed(derive_seed(task.config.get("seed", 0), task.kind))
     try:
-        result = WORK[cell.kind](cell, data, report)
+        result = WORK[task.kind](task, data, report)
     except BaseException:
         forget_models()
         raise
     seconds = time.perf_counter() - began
-    write_json_atomic(cell.folder / "config.json", cell.config)
+    write_json_atomic(task.folder / "config.json", task.config)
     write_json_atomic(
-        cell.folder / "result.json", {**result, "timing": {"seconds": round(seconds, 3)}}
+        task.folder / "result.json", {**result, "timing": {"seconds": round(seconds, 3)}}
     )
-    shutil.rmtree(cell.folder / "training", ignore_errors=True)
+    shutil.rmtree(task.folder / "training", ignore_errors=True)
     return seconds

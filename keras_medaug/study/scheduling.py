@@ -1,4 +1,4 @@
-"""Cells on an executor: each when what it needs is there, none twice."""
+"""Tasks on an executor: each when what it needs is there, none twice."""
 
 import uuid
 from collections.abc import Iterable
@@ -18,15 +18,15 @@ from keras_medaug.interrupts import stop_if_interrupted
 from keras_medaug.metrics.expected_times import duplicates_seconds
 from keras_medaug.models.step_times import expected_seconds
 from keras_medaug.progress import Progress
-from keras_medaug.study.cell import Cell
-from keras_medaug.study.running import run_cell
+from keras_medaug.study.running import run_task
+from keras_medaug.study.task import Task
 from keras_medaug.study.workers import Workers
 
-LOOK_EVERY = 2.0  # seconds between two looks at which cells are running
+LOOK_EVERY = 2.0  # seconds between two looks at which tasks are running
 
 
 def check_executor(executor: Executor | None) -> Executor | None:
-    """Return an executor, if it may run cells.
+    """Return an executor, if it may run tasks.
 
     Args:
         executor: One of processes, or `None`.
@@ -61,22 +61,22 @@ def check_executor(executor: Executor | None) -> Executor | None:
 
 
 def execute(
-    cells: Iterable[Cell], data: Dataset, executor: Executor | None, progress: Progress
+    tasks: Iterable[Task], data: Dataset, executor: Executor | None, progress: Progress
 ) -> dict[str, float]:
-    """Do the cells that are not done, and before them those that they need.
+    """Do the tasks that are not done, and before them those that they need.
 
     Args:
-        cells: The cells.
+        tasks: The tasks.
         data: The set that they are about.
         executor: Where they run, or `None` for this process.
-        progress: Shows how far it is; the cells are planned by `plan_cells`.
+        progress: Shows how far it is; the tasks are planned by `plan_tasks`.
 
     Returns:
-        Seconds that went into cells now, by kind.
+        Seconds that went into tasks now, by kind.
 
     Raises:
         KeyboardInterrupt: If Ctrl-C was pressed. The tasks of `Workers` have then ended.
-        RuntimeError: If the executor lost a process and with it the cells that were left.
+        RuntimeError: If the executor lost a process and with it the tasks that were left.
 
     Example:
 
@@ -86,7 +86,7 @@ def execute(
     >>> execute([], kma.datasets.load("phantom", size=8), None, Progress("study", verbose=False))
     {}
     """
-    left = _left(cells)
+    left = _left(tasks)
     if executor is not None:
         try:
             return _submit_all(left, data, executor, progress)
@@ -95,77 +95,77 @@ def execute(
                 executor.stop_tasks()
             raise
     spent: dict[str, float] = {}
-    for key, cell in left.items():
+    for key, task in left.items():
         with progress.part(key) as report:
-            _spend(spent, cell, run_cell(cell, data, report=report))
+            _spend(spent, task, run_task(task, data, report=report))
     return spent
 
 
-def _spend(spent: dict[str, float], cell: Cell, seconds: float) -> None:
-    spent[_name(cell)] = spent.get(_name(cell), 0.0) + seconds
+def _spend(spent: dict[str, float], task: Task, seconds: float) -> None:
+    spent[_name(task)] = spent.get(_name(task), 0.0) + seconds
 
 
-def tasks_of(cells: Iterable[Cell]) -> dict[str, tuple[Cell, bool]]:
-    """Return all cells and those that they need, and whether these are done.
+def with_needed(tasks: Iterable[Task]) -> dict[str, tuple[Task, bool]]:
+    """Return all tasks and those that they need, and whether these are done.
 
     Args:
-        cells: The cells.
+        tasks: The tasks.
 
     Returns:
-        Cell and whether it is done, by key: each cell after the one that it needs.
+        Task and whether it is done, by key: each task after the one that it needs.
 
     Example:
 
     >>> from pathlib import Path
-    >>> from keras_medaug.study.cell import Cell
-    >>> from keras_medaug.study.scheduling import tasks_of
-    >>> model = Cell("generator", {"seed": 0}, Path("cells"))
-    >>> arm = Cell("classifier", {"seed": 0}, Path("cells"), needs=model)
-    >>> [(cell.kind, done) for cell, done in tasks_of([arm]).values()]
+    >>> from keras_medaug.study.task import Task
+    >>> from keras_medaug.study.scheduling import with_needed
+    >>> model = Task("generator", {"seed": 0}, Path("tasks"))
+    >>> arm = Task("classifier", {"seed": 0}, Path("tasks"), needs=model)
+    >>> [(task.kind, done) for task, done in with_needed([arm]).values()]
     [('generator', False), ('classifier', False)]
     """
-    tasks: dict[str, tuple[Cell, bool]] = {}
-    for cell in cells:
-        needs = cell.needs
+    planned: dict[str, tuple[Task, bool]] = {}
+    for task in tasks:
+        needs = task.needs
         if needs is not None:
-            done = needs.done and (cell.done or needs.has_images())
-            tasks[needs.key] = needs, done and tasks.get(needs.key, (needs, True))[1]
-        tasks[cell.key] = cell, cell.done
-    return tasks
+            done = needs.done and (task.done or needs.has_images())
+            planned[needs.key] = needs, done and planned.get(needs.key, (needs, True))[1]
+        planned[task.key] = task, task.done
+    return planned
 
 
-def _left(cells: Iterable[Cell]) -> dict[str, Cell]:
-    return {key: cell for key, (cell, done) in tasks_of(cells).items() if not done}
+def _left(tasks: Iterable[Task]) -> dict[str, Task]:
+    return {key: task for key, (task, done) in with_needed(tasks).items() if not done}
 
 
 def _submit_all(
-    left: dict[str, Cell], data: Dataset, executor: Executor, progress: Progress
+    left: dict[str, Task], data: Dataset, executor: Executor, progress: Progress
 ) -> dict[str, float]:
     spent: dict[str, float] = {}
     waiting = dict(left)
-    running: dict[Future, Cell] = {}
+    running: dict[Future, Task] = {}
     try:
         while waiting or running:
-            pending = {*waiting, *(cell.key for cell in running.values())}
-            for key, cell in list(waiting.items()):
-                if cell.needs is None or cell.needs.key not in pending:
+            pending = {*waiting, *(task.key for task in running.values())}
+            for key, task in list(waiting.items()):
+                if task.needs is None or task.needs.key not in pending:
                     call = uuid.uuid4().hex
-                    running[executor.submit(run_cell, cell, data, call)] = waiting.pop(key)
+                    running[executor.submit(run_task, task, data, call)] = waiting.pop(key)
             finished, _ = wait(running, timeout=LOOK_EVERY, return_when=FIRST_COMPLETED)
             stop_if_interrupted()
             for future in finished:
-                cell = running.pop(future)
+                task = running.pop(future)
                 seconds = future.result()
-                if not cell.done:
+                if not task.done:
                     raise RuntimeError(
-                        f"store: got {cell.store}, into which the executor's processes do not "
+                        f"store: got {task.store}, into which the executor's processes do not "
                         "write; expected a folder that they share with this one."
                     )
-                _spend(spent, cell, seconds)
-                progress.finish(cell.key, seconds)
-            for future, cell in running.items():
+                _spend(spent, task, seconds)
+                progress.finish(task.key, seconds)
+            for future, task in running.items():
                 if future.running():
-                    progress.begin(cell.key)
+                    progress.begin(task.key)
     except BrokenExecutor as error:
         raise RuntimeError(
             "the executor lost a process, and with it all that was running. What was done is kept: "
@@ -177,50 +177,50 @@ def _submit_all(
     return spent
 
 
-def plan_cells(progress: Progress, cells: Iterable[Cell]) -> None:
+def plan_tasks(progress: Progress, tasks: Iterable[Task]) -> None:
     """Tell a progress what there is to do.
 
     Args:
         progress: The progress.
-        cells: The cells; those that are done count, and take no time.
+        tasks: The tasks; those that are done count, and take no time.
 
     Example:
 
     >>> from keras_medaug.progress import Progress
-    >>> from keras_medaug.study.scheduling import plan_cells
+    >>> from keras_medaug.study.scheduling import plan_tasks
     >>> progress = Progress("study", verbose=False)
-    >>> plan_cells(progress, [])
+    >>> plan_tasks(progress, [])
     >>> progress.planned
     0
     """
-    tasks = tasks_of(cells)
-    progress.count_done(sum(done for _, done in tasks.values()))
-    for key, (cell, done) in tasks.items():
+    planned = with_needed(tasks)
+    progress.count_done(sum(done for _, done in planned.values()))
+    for key, (task, done) in planned.items():
         if not done:
-            progress.plan(key, _seconds(cell), _kind(cell), label=_label(cell))
+            progress.plan(key, _seconds(task), _kind(task), label=_label(task))
 
 
-def _seconds(cell: Cell) -> float:
-    """Return about how long a cell takes, before any has been measured."""
-    data = cell.config["data"]
-    if cell.kind == "audit":
+def _seconds(task: Task) -> float:
+    """Return about how long a task takes, before any has been measured."""
+    data = task.config["data"]
+    if task.kind == "audit":
         pairs = data["counts"]["test"] * data["counts"]["train"]
         return duplicates_seconds(pairs, data["image_shape"])
-    return expected_seconds(_name(cell), cell.steps, data["image_shape"])
+    return expected_seconds(_name(task), task.steps, data["image_shape"])
 
 
-def _name(cell: Cell) -> str:
-    return cell.config["method"] if cell.kind == "generator" else cell.kind
+def _name(task: Task) -> str:
+    return task.config["method"] if task.kind == "generator" else task.kind
 
 
-def _kind(cell: Cell) -> tuple[str, bool]:
-    """Return what cells of one speed have in common."""
-    return _name(cell), cell.config.get("policy") is not None
+def _kind(task: Task) -> tuple[str, bool]:
+    """Return what tasks of one speed have in common."""
+    return _name(task), task.config.get("policy") is not None
 
 
-def _label(cell: Cell) -> str:
-    if cell.kind == "audit":
+def _label(task: Task) -> str:
+    if task.kind == "audit":
         return "check of the data"
-    named = cell.config.get("arm") or cell.config.get("method") or ""
-    seed = cell.config.get("seed")
-    return f"{cell.kind} {named}".rstrip() + ("" if seed is None else f", seed {seed}")
+    named = task.config.get("arm") or task.config.get("method") or ""
+    seed = task.config.get("seed")
+    return f"{task.kind} {named}".rstrip() + ("" if seed is None else f", seed {seed}")

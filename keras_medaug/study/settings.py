@@ -1,4 +1,4 @@
-"""What a study does, in numbers: all that its cells' configurations are made from."""
+"""What a study does, in numbers: all that its tasks' configurations are made from."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -22,7 +22,7 @@ COMPILED = {}
 def new_model(num_classes=None):
     """Return a model that has yet to be trained; compiled once for all tests."""
     if num_classes in COMPILED:
-        COMPILED[num_classes].restart(0)
+        COMPILED[num_classes].reinitialize(0)
         return COMPILED[num_classes]
     model = COMPILED[num_classes] = kma.models.CVAE((8, 8, 1), num_classes=num_classes, **SMALL)
     model.compile()

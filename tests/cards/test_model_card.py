@@ -125,7 +125,7 @@ def test_numbers_are_those_of_the_functions(stored, model, data):
     )
     confidence = [kma.metrics.mean_confidence(judge, each) for each in (images, val[0])]
     assert [stored["labels"][name] for name in ("confidence", "held_out_confidence")] == confidence
-    guards = stored["guards"]
+    guards = stored["checks"]
     assert guards["diversity"] == kma.metrics.diversity(
         images, train[0], labels, train[1], seed("diversity"), data.class_names
     )
@@ -150,7 +150,7 @@ def test_a_sure_classifier_is_ranked_by_its_logits(data, tmp_path, untrained, mo
     card = made(untrained, data, tmp_path)
     images, labels = data.stored("val")
     expected = kma.metrics.collapsed_classifier(labels, sure(None, images), data.class_names)
-    assert card["guards"]["classifier"] == expected
+    assert card["checks"]["classifier"] == expected
 
 
 def test_the_training_is_that_of_the_last_fit(stored, model):
@@ -195,7 +195,7 @@ def test_what_any_guard_says_is_among_the_warnings(stored):
 
     counts = {"synthetic": 102, "training": 130, "held-out": 97}
     card = copy.deepcopy(stored)
-    guards = card["guards"]
+    guards = card["checks"]
     places = [
         guards["diversity"], guards["classifier"], card["labels"]["fidelity"],
         *guards["duplicates"].values(), *guards["prior_shift"].values(),
@@ -244,7 +244,7 @@ def test_where_there_is_little_to_measure_the_card_says_so(data, tmp_path, uncon
     card = made(unconditional, only, tmp_path, count=7)
     assert card["quality"] is None
     assert card["labels"] is None
-    assert card["guards"]["classifier"] is None
+    assert card["checks"]["classifier"] is None
     assert set(card["features"]) == {"pixels"}
     assert any("there are 7 synthetic, 0 held-out" in text for text in card["warnings"])
     assert any("no held-out images" in text for text in card["notes"])
@@ -281,7 +281,7 @@ def test_leaks_are_counted_in_the_split_where_they_are(plain, tmp_path, uncondit
         x[-count:] = splits["train"][0][:count]
         splits[split] = x, y
     card = made(unconditional, kma.datasets.Dataset("leaky", **splits), tmp_path)
-    found = {name: each["exact"] for name, each in card["guards"]["duplicates"].items()}
+    found = {name: each["exact"] for name, each in card["checks"]["duplicates"].items()}
     assert found == leaks
 
 
@@ -520,7 +520,7 @@ def test_the_table_of_distances_is_that_of_the_card(page, stored):
 
 
 def test_the_tables_of_classes_are_those_of_the_card(page, stored):
-    parsed, data, guards = Page(page), stored["data"], stored["guards"]
+    parsed, data, guards = Page(page), stored["data"], stored["checks"]
     names, fidelity = numbered(data["class_names"]), stored["labels"]["fidelity"]
     assert parsed.table("Classes") == [
         [

@@ -23,7 +23,7 @@ import keras
 import numpy as np
 import pytest
 import reproduce
-from reproduction import cells, data, executors, figures, measures, paper, report, results
+from reproduction import data, executors, figures, measures, paper, report, results, tasks
 from reproduction.budgets import PRESETS
 
 import keras_medaug as kma
@@ -186,19 +186,19 @@ def test_a_small_set_is_not_cut():
     assert cut.md5 == whole.md5
 
 
-# ---- cells ----------------------------------------------------------------------------------
+# ---- tasks ----------------------------------------------------------------------------------
 
 
 def hashes(folder, seed=0, md5="a", **changes):
-    """Return the names of the cells of a plan, by kind."""
+    """Return the names of the tasks of a plan, by kind."""
     phantom = kma.datasets.load("phantom", train=16, val=8, test=8)
     splits = [phantom.stored(split) for split in data.SPLITS]
     dataset = kma.datasets.Dataset("set", *splits, class_names=phantom.class_names, md5=md5)
     budget = dataclasses.replace(TINY, **changes)
-    return {k: c.folder.name for k, c in cells.plan(dataset, seed, budget, folder).items()}
+    return {k: c.folder.name for k, c in tasks.plan(dataset, seed, budget, folder).items()}
 
 
-def test_a_cell_is_named_after_all_that_its_result_depends_on(tmp_path):
+def test_a_task_is_named_after_all_that_its_result_depends_on(tmp_path):
     before = hashes(tmp_path)
     assert hashes(tmp_path) == before  # whatever was built in between
     kinds = set(before)
@@ -218,7 +218,7 @@ def test_a_cell_is_named_after_all_that_its_result_depends_on(tmp_path):
         assert {kind for kind in kinds if after[kind] != before[kind]} == expected, what
 
 
-def test_a_cell_is_named_after_the_device_and_the_threads_as_well(tmp_path, monkeypatch):
+def test_a_task_is_named_after_the_device_and_the_threads_as_well(tmp_path, monkeypatch):
     before = hashes(tmp_path)
     for patch in (
         lambda: monkeypatch.setenv("OMP_NUM_THREADS", "7"),
@@ -240,9 +240,9 @@ def test_the_device_is_named_without_its_number():
 
 def test_steps_become_whole_epochs(tmp_path):
     phantom = kma.datasets.load("phantom", train=33, val=8, test=8)
-    cell = cells.plan(phantom, 0, TINY, tmp_path)["cvae"]  # 6 steps, 3 an epoch
-    assert cell.config["training"] == {"epochs": 2, "batch_size": 16, "steps_per_epoch": 3}
-    assert cell.steps == 6
+    task = tasks.plan(phantom, 0, TINY, tmp_path)["cvae"]  # 6 steps, 3 an epoch
+    assert task.config["training"] == {"epochs": 2, "batch_size": 16, "steps_per_epoch": 3}
+    assert task.steps == 6
 
 
 def test_a_training_that_came_to_nothing_is_an_error(tmp_path, monkeypatch):
@@ -255,10 +255,10 @@ def test_a_training_that_came_to_nothing_is_an_error(tmp_path, monkeypatch):
     diverged = types.SimpleNamespace(history=history)
     monkeypatch.setattr(kma.callbacks, "ResumeTraining", lambda *_, **__: diverged)
     phantom = kma.datasets.load("phantom", train=16, val=8, test=8)
-    plan = cells.plan(phantom, 0, TINY, tmp_path)
-    context = cells.Context(plan, phantom, TINY)
+    plan = tasks.plan(phantom, 0, TINY, tmp_path)
+    context = tasks.Context(plan, phantom, TINY)
     with pytest.raises(ArithmeticError, match="loss is not a finite number from epoch 2 on"):
-        cells._fit(Model(), plan["cvae"], context)
+        tasks._fit(Model(), plan["cvae"], context)
 
 
 # ---- one whole run --------------------------------------------------------------------------
@@ -298,14 +298,14 @@ def test_the_report_says_what_it_is_of(finished):
 def test_finished_work_is_not_done_again(finished, monkeypatch):
     before = untimed(finished)
     kinds = ("classifier", "geometric", *paper.GENERATORS, "confidence")
-    monkeypatch.setattr(cells, "_WORK", dict.fromkeys(kinds))
+    monkeypatch.setattr(tasks, "_WORK", dict.fromkeys(kinds))
     assert reproduce.main(arguments(finished, "--datasets", "phantom")) == 0
     assert untimed(finished) == before
 
 
 def test_the_images_scaled_twice_are_the_geometric_ones(finished):
-    (trained,) = (finished / "phantom/cells").glob("classifier-*")
-    (altered,) = (finished / "phantom/cells").glob("geometric-*")
+    (trained,) = (finished / "phantom/tasks").glob("classifier-*")
+    (altered,) = (finished / "phantom/tasks").glob("geometric-*")
     found = json.loads((finished / "phantom/results.json").read_text())
     config = json.loads((trained / "config.json").read_text())["model"]
     classifier = kma.models.Classifier(config["image_shape"], config["num_classes"], filters=4)
@@ -318,7 +318,7 @@ def test_the_images_scaled_twice_are_the_geometric_ones(finished):
 
 
 def test_stored_images_are_what_the_data_say(finished):
-    (folder,) = (finished / "phantom/cells").glob("geometric-*")
+    (folder,) = (finished / "phantom/tasks").glob("geometric-*")
     with np.load(folder / "images.npz", allow_pickle=False) as arrays:
         first = kma.datasets.load("phantom").train[0]
         kept = data.stratified(kma.datasets.load("phantom").train[1], 32)[:5]
@@ -367,7 +367,7 @@ def test_figures_of_a_trial_run_say_that_it_is_too_short(finished, monkeypatch, 
     stored = json.loads((finished / "phantom/results.json").read_text())
     stored["config"]["preset"] = preset
     small = data.limited(kma.datasets.load("phantom"), TINY.limits)
-    plans = [cells.plan(small, 0, TINY, finished / "phantom/cells")]
+    plans = [tasks.plan(small, 0, TINY, finished / "phantom/tasks")]
     figures.write_figures(finished, small, TINY, stored, plans)
     assert len(titles) == len(FIGURES)
     assert all(("'smoke': far too short to judge\n" in title) == marked for title in titles)
@@ -632,7 +632,7 @@ class Elsewhere(Executor):
 
     def submit(self, function, /, *given):
         kind, context = pickle.loads(pickle.dumps(given))  # noqa: S301 -- our own
-        self.order.append((context.cells[kind].seed, kind))
+        self.order.append((context.tasks[kind].seed, kind))
         future = Future()
         if self.writes:
             function(kind, context)
@@ -642,17 +642,17 @@ class Elsewhere(Executor):
 
 def planned(folder, seeds):
     phantom = kma.datasets.load("phantom", train=33, val=8, test=8)
-    plans = [cells.plan(phantom, seed, TINY, folder) for seed in range(seeds)]
+    plans = [tasks.plan(phantom, seed, TINY, folder) for seed in range(seeds)]
     progress = Progress("reproduction", verbose=False)
     for plan in plans:
-        for cell in plan.values():
-            progress.plan(cell.folder, 1.0, cell.kind)
+        for task in plan.values():
+            progress.plan(task.folder, 1.0, task.kind)
     return phantom, plans, progress
 
 
-def test_an_executor_gets_each_cell_once_and_those_first_that_others_need(tmp_path, monkeypatch):
+def test_an_executor_gets_each_task_once_and_those_first_that_others_need(tmp_path, monkeypatch):
     def written(kind, context):
-        folder = context.cells[kind].folder
+        folder = context.tasks[kind].folder
         folder.mkdir(parents=True)
         (folder / "result.json").write_text("{}")
 
@@ -679,22 +679,22 @@ def test_workers_that_see_another_folder_are_found_out(tmp_path):
         executors.run_plans(plans, phantom, TINY, progress, Elsewhere(writes=False))
 
 
-def test_two_cells_in_one_process_are_refused(tmp_path):
+def test_two_tasks_in_one_process_are_refused(tmp_path):
     phantom, (plan,), _ = planned(tmp_path, 1)
     with alone_in_process(), ThreadPoolExecutor(1) as pool:
-        task = pool.submit(cells.run, "geometric", cells.Context(plan, phantom, TINY))
-        with pytest.raises(RuntimeError, match="two cells in one process"):
+        task = pool.submit(tasks.run, "geometric", tasks.Context(plan, phantom, TINY))
+        with pytest.raises(RuntimeError, match="two tasks in one process"):
             task.result()
 
 
-def test_a_worker_does_a_cell(tmp_path):
+def test_a_worker_does_a_task(tmp_path):
     phantom, (plan,), progress = planned(tmp_path, 1)
     with kma.study.Workers(1, threads=environment.environment()["threads"]) as pool:
         executors.run_plans([{"geometric": plan["geometric"]}], phantom, TINY, progress, pool)
     assert plan["geometric"].done
 
 
-def test_where_cells_run_is_chosen_once(capsys, tmp_path):
+def test_where_tasks_run_is_chosen_once(capsys, tmp_path):
     with pytest.raises(SystemExit):
         reproduce.main(arguments(tmp_path, "--workers", "2", "--scheduler", "tcp://localhost:1"))
     assert "expected one of them" in capsys.readouterr().err

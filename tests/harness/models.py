@@ -20,7 +20,7 @@ from harness.bad_input import (
     refused,
 )
 from harness.state import equal, numpy, same, state
-from keras_medaug.players import Gate
+from keras_medaug.networks import Gate
 
 SHAPE = (8, 8, 1)
 NOT_A_SIZE = [0, -2, 1.5, "4"]
@@ -241,7 +241,7 @@ def compiled(name, seed=0):
     """Return the one model of its class that is compiled for all tests, restarted with a seed."""
     if name not in _COMPILED:
         _COMPILED[name] = new(name)
-    _COMPILED[name].restart(seed)
+    _COMPILED[name].reinitialize(seed)
     return _COMPILED[name]
 
 

@@ -33,7 +33,7 @@ def train(*callbacks):
         (8, 8, 1),
         3,
         num_classes=2,
-        gate=kma.players.Gate(0.6, 0.05),
+        gate=kma.networks.Gate(0.6, 0.05),
         encoder_filters=2,
         decoder_filters=2,
         discriminator_filters=2,

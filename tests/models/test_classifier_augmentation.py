@@ -45,7 +45,7 @@ def test_the_draws_follow_the_seed_of_the_model(build, x, y):
     one, same, other = (augmented(build, seed) for seed in (1, 1, 2))
     np.testing.assert_allclose(losses(one, x, y), losses(same, x, y), rtol=1e-6)
     assert one.augmentation.seed != other.augmentation.seed
-    other.restart(1)
+    other.reinitialize(1)
     assert other.seed == 1
     np.testing.assert_allclose(losses(other, x, y), losses(augmented(build, 1), x, y), rtol=1e-6)
 

@@ -346,22 +346,22 @@ def test_dropout_is_off_outside_training(build, x, name):
 def test_one_argument_normalises_the_decoder_and_the_discriminator(build, name):
     for wanted in (True, False):
         model = build(name, compiled=False, batch_normalization=wanted)
-        for player in ("generator", "discriminator", "encoder"):
-            network = getattr(model, player, None)
+        for network in ("generator", "discriminator", "encoder"):
+            network = getattr(model, network, None)
             if network is not None:
                 found = any("moving_mean" in variable.path for variable in network.variables)
-                assert found == (wanted and player != "encoder"), player
+                assert found == (wanted and network != "encoder"), network
 
 
 @pytest.mark.parametrize("name", GENERATIVE)
 def test_each_kernel_size_is_its_own_networks(build, name):
-    sizes = {player: size for size, player in enumerate(MODELS[name].networks, start=5)}
-    arguments = {f"{player}_kernel_size": size for player, size in sizes.items()}
+    sizes = {network: size for size, network in enumerate(MODELS[name].networks, start=5)}
+    arguments = {f"{network}_kernel_size": size for network, size in sizes.items()}
     model = build(name, compiled=False, **arguments)
-    for player, size in sizes.items():
-        kernels = [v for v in getattr(model, player).trainable_variables if len(v.shape) == 4]
+    for network, size in sizes.items():
+        kernels = [v for v in getattr(model, network).trainable_variables if len(v.shape) == 4]
         assert kernels
-        assert {tuple(v.shape[:2]) for v in kernels} == {(size, size)}, player
+        assert {tuple(v.shape[:2]) for v in kernels} == {(size, size)}, network
 
 
 @pytest.mark.parametrize("name", GENERATIVE)

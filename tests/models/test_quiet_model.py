@@ -19,7 +19,7 @@ def test_nothing_that_a_model_does_warns_of_arrays(build, name, tmp_path, recwar
     model.train_on_batch(X, Y)
     outputs(model)
     model.save(tmp_path / "model.keras")
-    model.restart(1)
+    model.reinitialize(1)
     model.load_weights(tmp_path / "epoch-1.weights.h5")
     if name == "CVAE":
         model.reconstruct(X, Y)

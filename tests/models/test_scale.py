@@ -89,24 +89,24 @@ def test_several_steps_an_execution(build, backend, x, y, name):
 @pytest.mark.parametrize("name", MODELS)
 def test_learning_rate_schedules_reach_every_network(build, x, y, name):
     """Of three steps each network takes the first alone: its own schedule then says 0."""
-    names = list(build(name).players) if name in {"DCGAN", "VAEGAN"} else ["model"]
+    names = list(build(name).networks) if name in {"DCGAN", "VAEGAN"} else ["model"]
     for chosen in names:
         stops = keras.optimizers.schedules.PiecewiseConstantDecay([0], [1e-2, 0.0])
         rates = dict.fromkeys(names, 1e-2) | {chosen: stops}
-        given = {player: keras.optimizers.SGD(rate) for player, rate in rates.items()}
+        given = {network: keras.optimizers.SGD(rate) for network, rate in rates.items()}
         model = build(name, compiled=False)
         model.compile(given if len(names) > 1 else given["model"], run_eagerly=True)
-        networks = model.players if len(names) > 1 else {"model": model}
+        networks = model.networks if len(names) > 1 else {"model": model}
         held = []
         for _ in range(3):
             model.train_on_batch(x[:4], y[:4] if model.num_classes else None)
             held.append(
                 {n: [numpy(v) for v in net.trainable_variables] for n, net in networks.items()}
             )
-        for player in names:
-            pairs = zip(held[0][player], held[2][player], strict=True)
+        for network in names:
+            pairs = zip(held[0][network], held[2][network], strict=True)
             still = all(np.array_equal(a, b) for a, b in pairs)
-            assert still is (player == chosen), (chosen, player)
+            assert still is (network == chosen), (chosen, network)
 
 
 TWO_DEVICES = """

@@ -119,7 +119,7 @@ def test_they_are_saved_and_restarted(build, images, name, tmp_path):
     assert len(statistics) > 4
     others = [v for v in loaded.non_trainable_variables if "moving" in v.path]
     assert equal(state(statistics), state(others))
-    model.restart(seed=5)
+    model.reinitialize(seed=5)
     for variable in statistics:
         assert np.all(numpy(variable) == ("variance" in variable.path)), variable.path
 

@@ -22,16 +22,16 @@ def fit(model, x, y=None, **arguments):
 @pytest.mark.parametrize("name", ["DCGAN", "VAEGAN"])
 def test_every_network_takes_every_step(build, x, name):
     model = build(name)
-    before = {n: [numpy(v) for v in net.trainable_variables] for n, net in model.players.items()}
+    before = {n: [numpy(v) for v in net.trainable_variables] for n, net in model.networks.items()}
     fit(model, x, epochs=2)
-    for player, network in model.players.items():
-        optimizer = model.optimizer.by_network[player]
-        assert int(optimizer.iterations) == 4, player
+    for network, network in model.networks.items():
+        optimizer = model.optimizer.by_network[network]
+        assert int(optimizer.iterations) == 4, network
         moved = [
             not np.array_equal(old, numpy(v))
-            for old, v in zip(before[player], network.trainable_variables, strict=True)
+            for old, v in zip(before[network], network.trainable_variables, strict=True)
         ]
-        assert all(moved), player
+        assert all(moved), network
 
 
 def test_the_autoencoders_weights_all_move(build, x):
@@ -50,8 +50,8 @@ def test_one_optimizer_is_copied_for_each_network(build, name):
     given = keras.optimizers.RMSprop(3e-4)
     model.compile(given, run_eagerly=True)
     made = list(model.optimizer.by_network.values())
-    assert list(model.optimizer.by_network) == list(model.players)
-    assert len({id(each) for each in made}) == len(model.players)
+    assert list(model.optimizer.by_network) == list(model.networks)
+    assert len({id(each) for each in made}) == len(model.networks)
     assert given not in made
     assert all(each.get_config() == given.get_config() for each in made)
     model.compile("sgd")
@@ -66,7 +66,7 @@ def test_optimizers_by_name(build, x):
         "decoder": "rmsprop",
     }
     model.compile(given, run_eagerly=True)
-    before = {n: [numpy(v) for v in net.trainable_variables] for n, net in model.players.items()}
+    before = {n: [numpy(v) for v in net.trainable_variables] for n, net in model.networks.items()}
     fit(model, x)
     assert model.optimizer.by_network["encoder"] is given["encoder"]
     assert type(model.optimizer.by_network["decoder"]).__name__ == "RMSprop"
@@ -75,7 +75,7 @@ def test_optimizers_by_name(build, x):
             not np.array_equal(a, numpy(b))
             for a, b in zip(before[n], net.trainable_variables, strict=True)
         )
-        for n, net in model.players.items()
+        for n, net in model.networks.items()
     }
     assert moved == {"encoder": True, "decoder": True, "discriminator": False}
 
@@ -95,7 +95,7 @@ def test_labels_reach_every_network_in_training(build, x, name):
 @pytest.mark.parametrize("name", MODELS)
 def test_no_variable_that_tensorflow_keeps_off_the_gpu(build, backend, name):
     """TensorFlow has no int32 variables there, and a step compiled by XLA cannot reach them."""
-    gated = {"gate": kma.players.Gate()} if name == "VAEGAN" else {}
+    gated = {"gate": kma.networks.Gate()} if name == "VAEGAN" else {}
     model = build(name, dtype="mixed_float16", **gated)
     kinds = {keras.backend.standardize_dtype(v.dtype) for v in model.variables}
     kinds |= {keras.backend.standardize_dtype(v.dtype) for v in model.optimizer.variables}

@@ -9,9 +9,9 @@ from gradient_oracle.cases import CASES, COUNT, noise_for, objectives
 FEW = ["DCGAN", "VAEGAN", "VAEGAN, minimax, mean, accumulating"]
 
 
-def train_alone(case, model, player, rate):
+def train_alone(case, model, network, rate):
     """Train one network by plain gradient descent, the others at a rate of 0."""
-    rates = dict.fromkeys(model.players, 0.0) | {player: rate}
+    rates = dict.fromkeys(model.networks, 0.0) | {network: rate}
     model.compile(
         {name: keras.optimizers.SGD(each) for name, each in rates.items()}, run_eagerly=True
     )
@@ -21,7 +21,7 @@ def train_alone(case, model, player, rate):
 
 
 @pytest.mark.parametrize(
-    ("name", "player"),
+    ("name", "network"),
     [
         ("DCGAN", "generator"),
         ("DCGAN", "discriminator"),
@@ -32,16 +32,16 @@ def train_alone(case, model, player, rate):
         ("VAEGAN, minimax, mean, accumulating", "decoder"),
     ],
 )
-def test_a_network_that_trains_alone_gets_nearer_to_its_aim(name, player):
+def test_a_network_that_trains_alone_gets_nearer_to_its_aim(name, network):
     case = CASES[name]
     model = case.model()
     witness = objectives(case, model)
-    before, score = witness.value(player), witness.value("score")
-    train_alone(case, model, player, rate=1e-2)
-    assert witness.value(player) < before
-    if player in {"generator", "decoder"}:  # its images are taken for real more readily
+    before, score = witness.value(network), witness.value("score")
+    train_alone(case, model, network, rate=1e-2)
+    assert witness.value(network) < before
+    if network in {"generator", "decoder"}:  # its images are taken for real more readily
         assert witness.value("score") > score
-    elif player == "encoder":  # which the discriminator's score does not depend on
+    elif network == "encoder":  # which the discriminator's score does not depend on
         assert witness.value("score") == score
 
 
@@ -50,7 +50,7 @@ def test_the_logged_losses_are_the_objectives(name):
     case = CASES[name]
     model = case.model()
     witness = objectives(case, model)
-    expected = {f"{player}_loss": witness.value(player) for player in model.players}
+    expected = {f"{network}_loss": witness.value(network) for network in model.networks}
     model.compile(run_eagerly=True)
     x, y = case.batch()
     with noise_for(case, model).injected():

@@ -21,7 +21,7 @@ FEW = {"encoder_filters": 2, "decoder_filters": 2}
 MODELS = {
     "CVAE": FEW,
     "DCGAN": {"generator_filters": 2, "discriminator_filters": 2, "num_classes": 2},
-    "VAEGAN": FEW | {"discriminator_filters": 2, "gate": kma.players.Gate(0.68, 100.0)},
+    "VAEGAN": FEW | {"discriminator_filters": 2, "gate": kma.networks.Gate(0.68, 100.0)},
     "Classifier": {"filters": 2, "num_classes": 2},
 }
 EPOCHS = 2

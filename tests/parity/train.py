@@ -65,7 +65,10 @@ def images_of(case):
 
 def weights(model, case, when):
     """Return a model's weights, trained, followed and averaged ones, under names that sort."""
-    networks = getattr(model, "players", {}) or {"encoder": model.encoder, "decoder": model.decoder}
+    networks = getattr(model, "networks", {}) or {
+        "encoder": model.encoder,
+        "decoder": model.decoder,
+    }
     found = {f"{case}/{name}": net.trainable_variables for name, net in networks.items()}
     averaged = getattr(model, "averaged", None)
     of_average = {id(v) for v in averaged.weights} if averaged is not None else set()

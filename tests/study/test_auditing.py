@@ -7,8 +7,8 @@ import keras_medaug as kma
 from keras_medaug.metrics.duplicates import NEAR
 from keras_medaug.study.arm import resolve_arms
 from keras_medaug.study.auditing import run_audit
+from keras_medaug.study.checks import warn_of_data
 from keras_medaug.study.classifying import leaked_images
-from keras_medaug.study.guards import warn_of_data
 from keras_medaug.study.planning import plan
 from keras_medaug.study.settings import Settings
 
@@ -28,17 +28,17 @@ def tiles():
     return kma.datasets.from_arrays(*arrays)
 
 
-def audit_cell(data, folder, **options):
+def audit_task(data, folder, **options):
     arms = resolve_arms(["none", "oversample"])
     return plan(data, arms, 1, Settings(), {}, folder, **options)
 
 
 def test_flipped_and_turned_test_images_are_duplicates(tiles, tmp_path):
-    cell, _ = audit_cell(tiles, tmp_path)
-    found = run_audit(cell, tiles)
+    task, _ = audit_task(tiles, tmp_path)
+    found = run_audit(task, tiles)
     assert found["near_duplicates"] == [0, 1, 2, 3]
     assert (found["exact_duplicates"], found["turned"], found["uniform"]) == (3, 3, 2)
-    (warning,) = (each for each in warn_of_data(found, "ab") if each["guard"] == "duplicates")
+    (warning,) = (each for each in warn_of_data(found, "ab") if each["check"] == "duplicates")
     assert "3 test images are in the training split, and 4 are in it" in warning["message"]
     assert "3 of them flipped or turned by quarters" in warning["message"]
     assert "2 uniform test images were not compared" in warning["message"]
@@ -46,10 +46,10 @@ def test_flipped_and_turned_test_images_are_duplicates(tiles, tmp_path):
 
 def test_an_audit_of_before_is_not_taken_for_one_of_now(tiles, tmp_path):
     """An old address held what was found in place alone."""
-    cell, _ = audit_cell(tiles, tmp_path)
-    old, _ = audit_cell(tiles, tmp_path, version=1)
-    assert cell.config["near"] == NEAR
-    assert cell.folder != old.folder
+    task, _ = audit_task(tiles, tmp_path)
+    old, _ = audit_task(tiles, tmp_path, version=1)
+    assert task.config["near"] == NEAR
+    assert task.folder != old.folder
 
 
 def test_test_images_that_an_arm_trains_on_are_counted_in_any_form_and_background_is_not():

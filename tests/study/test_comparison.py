@@ -1,4 +1,4 @@
-"""What a comparison says: intervals, p values and verdicts, on cells whose truth is known."""
+"""What a comparison says: intervals, p values and verdicts, on tasks whose truth is known."""
 
 import sys
 from dataclasses import asdict, replace
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from keras_medaug.study.comparison import compare, correct
+from keras_medaug.study.comparison import compare, holm_correct
 from keras_medaug.study.influence import auc_influence
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
@@ -18,11 +18,11 @@ from study_statistics import WORLDS, TestSet, World, coverage, false_alarms, pow
 pytestmark = pytest.mark.backend_free
 
 
-def cells(gain, seeds=10, images=300, key=0, **parts):
+def tasks(gain, seeds=10, images=300, key=0, **parts):
     """Return labels, an arm with a gain, and the arm that it is compared with."""
     made_of = {"arm_image": 0.3, "noise": 0.5, "seed": 0.1} | parts
     test = TestSet(World(images, **made_of, gain=gain), 2, np.random.default_rng(key))
-    against, arm = test.cells(seeds)
+    against, arm = test.predictions(seeds)
     return test.labels, arm, against
 
 
@@ -30,18 +30,18 @@ def cells(gain, seeds=10, images=300, key=0, **parts):
     ("gain", "verdict"), [(1.5, "HELPS"), (-1.0, "HURTS"), (0.0, "INCONCLUSIVE")]
 )
 def test_a_clear_gain_a_clear_loss_and_none_get_their_verdicts(gain, verdict):
-    found = compare(*cells(gain))
+    found = compare(*tasks(gain))
     assert found.verdict == verdict
     assert np.sign(found.mean_difference) == np.sign(gain) or not gain
 
 
 def test_fewer_than_ten_seeds_never_suffice():
-    assert compare(*cells(1.5, seeds=10)).verdict == "HELPS"
-    assert compare(*cells(1.5, seeds=9)).verdict == "INCONCLUSIVE"
+    assert compare(*tasks(1.5, seeds=10)).verdict == "HELPS"
+    assert compare(*tasks(1.5, seeds=9)).verdict == "INCONCLUSIVE"
 
 
 def test_to_swap_the_arms_is_to_turn_all_around():
-    labels, arm, against = cells(0.4)
+    labels, arm, against = tasks(0.4)
     one, other = compare(labels, arm, against), compare(labels, against, arm)
     assert one.mean_difference == pytest.approx(-other.mean_difference)
     for name in ("ci95", "ci95_images"):
@@ -51,7 +51,7 @@ def test_to_swap_the_arms_is_to_turn_all_around():
 
 
 def test_over_seeds_it_is_the_paired_t_test_of_scipy():
-    labels, arm, against = cells(0.4)
+    labels, arm, against = tasks(0.4)
     ones = labels == 1
     areas = [[np.mean(s[ones, 1][:, None] > s[~ones, 1]) for s in each] for each in (arm, against)]
     expected = stats.ttest_rel(*areas)
@@ -61,21 +61,21 @@ def test_over_seeds_it_is_the_paired_t_test_of_scipy():
 
 
 def test_images_that_differ_between_arms_widen_only_the_interval_over_images():
-    mild, strong = compare(*cells(0.0)), compare(*cells(0.0, arm_image=1.5))
+    mild, strong = compare(*tasks(0.0)), compare(*tasks(0.0, arm_image=1.5))
     assert np.ptp(strong.ci95_images) > 2 * np.ptp(mild.ci95_images)
     assert np.ptp(strong.ci95) < 1.5 * np.ptp(mild.ci95)
 
 
 def test_a_test_set_alone_can_make_seeds_agree_on_what_is_not_so():
     """Seeds agree that the arm is better, on these images; over images it is nothing."""
-    found = compare(*cells(0.0, images=60, arm_image=1.0, noise=0.1, seed=0.0, key=1))
+    found = compare(*tasks(0.0, images=60, arm_image=1.0, noise=0.1, seed=0.0, key=1))
     assert found.p < 0.001
     assert found.p_images > 0.05
     assert found.verdict == "INCONCLUSIVE"
 
 
 def test_identical_arms_differ_by_nothing():
-    labels, arm, _ = cells(0.0)
+    labels, arm, _ = tasks(0.0)
     found = compare(labels, arm, arm)
     assert (found.mean_difference, found.p, found.p_images) == (0.0, 1.0, 1.0)
     assert found.verdict == "INCONCLUSIVE"
@@ -83,7 +83,7 @@ def test_identical_arms_differ_by_nothing():
 
 
 def test_equivalent_is_what_lies_within_the_margin_over_images():
-    labels, arm, against = cells(0.0)
+    labels, arm, against = tasks(0.0)
     low, high = compare(labels, arm, against).ci95_images
     reach = max(-low, high)
     assert compare(labels, arm, against, margin=reach * 1.01).equivalent
@@ -91,25 +91,27 @@ def test_equivalent_is_what_lies_within_the_margin_over_images():
 
 
 def test_holm_takes_the_smallest_times_all_and_never_falls():
-    each = compare(*cells(0.0))
+    each = compare(*tasks(0.0))
     given = [replace(each, p=p, p_images=0.0) for p in (0.04, 0.001, 0.03, 0.9)]
-    assert [found.p_holm for found in correct(given)] == pytest.approx([0.09, 0.004, 0.09, 0.9])
+    assert [found.p_holm for found in holm_correct(given)] == pytest.approx(
+        [0.09, 0.004, 0.09, 0.9]
+    )
 
 
 def test_the_larger_of_both_p_values_counts():
-    each = compare(*cells(1.5))
-    assert correct([replace(each, p=1e-6, p_images=0.2)])[0].verdict == "INCONCLUSIVE"
-    assert correct([replace(each, p=0.2, p_images=1e-6)])[0].verdict == "INCONCLUSIVE"
-    assert correct([replace(each, p=1e-6, p_images=1e-6)])[0].verdict == "HELPS"
+    each = compare(*tasks(1.5))
+    assert holm_correct([replace(each, p=1e-6, p_images=0.2)])[0].verdict == "INCONCLUSIVE"
+    assert holm_correct([replace(each, p=0.2, p_images=1e-6)])[0].verdict == "INCONCLUSIVE"
+    assert holm_correct([replace(each, p=1e-6, p_images=1e-6)])[0].verdict == "HELPS"
 
 
 def test_more_comparisons_find_less():
-    labels, arm, against = cells(0.3)
+    labels, arm, against = tasks(0.3)
     assert compare(labels, arm, against, 15).mde > 1.2 * compare(labels, arm, against, 1).mde
 
 
 def test_with_the_seeds_needed_the_margin_is_what_is_found():
-    labels, arm, against = cells(0.0, images=3000, arm_image=0.02, seed=0.2)
+    labels, arm, against = tasks(0.0, images=3000, arm_image=0.02, seed=0.2)
     found = compare(labels, arm, against, margin=0.006)
     assert found.mde > found.margin
     assert 10 < found.seeds_needed < 1000
@@ -117,12 +119,12 @@ def test_with_the_seeds_needed_the_margin_is_what_is_found():
 
 
 def test_no_number_of_seeds_makes_a_small_test_set_large():
-    assert compare(*cells(0.0, images=60, arm_image=1.0)).seeds_needed is None
+    assert compare(*tasks(0.0, images=60, arm_image=1.0)).seeds_needed is None
 
 
 def test_a_comparison_is_plain_numbers():
     plain = (int, float, str, bool, type(None))
-    for value in asdict(compare(*cells(0.5))).values():
+    for value in asdict(compare(*tasks(0.5))).values():
         parts = value if isinstance(value, tuple) else (value,)
         assert all(type(part) in plain for part in parts)
 
@@ -140,7 +142,7 @@ def test_a_comparison_is_plain_numbers():
     ],
 )
 def test_what_does_not_fit_is_named(name, change):
-    labels, arm, against = cells(0.0)
+    labels, arm, against = tasks(0.0)
     given = {"arm": arm, "against": against}
     given[name] = change(given[name])
     with pytest.raises(ValueError, match=rf"`{name}`: got (shape|values|dtype)"):
@@ -158,7 +160,7 @@ def test_labels_that_leave_nothing_to_compare():
 @pytest.mark.parametrize(("name", "value"), [("comparisons", 0), ("margin", 0.0)])
 def test_settings_have_to_be_above_nothing(name, value):
     with pytest.raises(ValueError, match=f"`{name}`: got {value}"):
-        compare(*cells(0.0), **{name: value})
+        compare(*tasks(0.0), **{name: value})
 
 
 # ---- promises, a smaller form of benchmarks/study_statistics.py ---------------------------------
@@ -166,7 +168,7 @@ def test_settings_have_to_be_above_nothing(name, value):
 
 def test_quick_areas_are_those_of_the_influences():
     test = TestSet(World(80, *WORLDS["mild"], gain=0.4), 3, np.random.default_rng(2))
-    drawn = test.cells(5)
+    drawn = test.predictions(5)
     expected, _ = auc_influence(test.labels, drawn)
     np.testing.assert_allclose(quick_areas(test.labels, drawn), expected, rtol=1e-12)
 
@@ -189,7 +191,7 @@ def test_the_minimum_detectable_effect_is_found_four_times_in_five():
 
 
 def test_logits_and_probabilities_of_the_same_order_compare_alike():
-    labels, arm, against = cells(0.4)
+    labels, arm, against = tasks(0.4)
     logits = [np.log(p) + 3 for p in (arm, against)]
     expected = asdict(compare(labels, arm, against))
     for mine, other in ((logits[0], logits[1]), (arm, logits[1]), (logits[0], against)):

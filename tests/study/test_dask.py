@@ -35,7 +35,7 @@ def test_a_study_outlives_a_worker(tmp_path, monkeypatch):
         )  # fmt: skip
     calls = (tmp_path / "calls").read_text().split()
     assert len(set(calls)) == 3
-    assert len(calls) == 4  # the cell that was lost, and no other, began again
+    assert len(calls) == 4  # the task that was lost, and no other, began again
     assert set(results["arms"]) == {"none", "oversample", "killed_once"}
     stored = json.loads((tmp_path / "dask" / "results.json").read_text(encoding="utf-8"))
     assert stored == results

@@ -39,8 +39,8 @@ def test_a_study_in_processes_ends_with_one_line_and_leaves_none(tmp_path):
         ) as process,
     ):
         try:
-            # A cell's folder is locked while it is worked on.
-            while process.poll() is None and not list(tmp_path.glob("cells/classifier-*.lock")):
+            # A task's folder is locked while it is worked on.
+            while process.poll() is None and not list(tmp_path.glob("tasks/classifier-*.lock")):
                 time.sleep(0.05)
             os.killpg(process.pid, signal.SIGINT)
             said = process.communicate(timeout=60)[1]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from keras_medaug.study.guards import warn_of_policy
+from keras_medaug.study.checks import warn_of_policy
 from keras_medaug.study.learning import warn_of_learning
 
 pytestmark = pytest.mark.backend_free

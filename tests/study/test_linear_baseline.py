@@ -9,11 +9,11 @@ from sklearn.metrics import roc_auc_score
 
 import keras_medaug as kma
 from keras_medaug.study.auditing import run_audit
-from keras_medaug.study.cell import Cell
 from keras_medaug.study.images import training_index
 from keras_medaug.study.linear_baseline import linear_against, linear_scores
 from keras_medaug.study.packing import unpacked
 from keras_medaug.study.scores import area
+from keras_medaug.study.task import Task
 
 pytestmark = pytest.mark.backend_free
 
@@ -59,7 +59,7 @@ def test_an_audit_scores_it_for_each_part_of_the_training_split():
     val_x[:3] = train_x[:3]
     data = kma.datasets.from_arrays(train_x, train_y, val_x, val_y, *bright(100, rng))
     config = {"near": 0.02, "train_fraction": 0.25, "seeds": 3}
-    found = run_audit(Cell("audit", config, Path("cells")), data)
+    found = run_audit(Task("audit", config, Path("tasks")), data)
     scores = unpacked(found["linear_baseline"])
     assert scores.shape == (3, 100, 2)
     assert min(area(data.test[1], one) for one in scores) > 0.75
@@ -67,5 +67,5 @@ def test_an_audit_scores_it_for_each_part_of_the_training_split():
     assert found["validation"]["near_duplicates"][:3] == [0, 1, 2]
     assert found["validation"]["exact_duplicates"] >= 3
     assert len(training_index({"seed": 0, "train_fraction": 0.25}, data)) == len(train_y) // 4
-    whole = run_audit(Cell("audit", config | {"train_fraction": 1.0}, Path("cells")), data)
+    whole = run_audit(Task("audit", config | {"train_fraction": 1.0}, Path("tasks")), data)
     assert unpacked(whole["linear_baseline"]).shape == (1, 100, 2)

@@ -96,7 +96,7 @@ def test_what_is_done_is_not_done_again(study, data, monkeypatch):
     again = kma.study.run(data, ["none", "oversample", "cvae"], seeds=3, out=out, **OPTIONS)
     assert {**again, "timing": 0} == {**results, "timing": 0}
     fewer = kma.study.run(
-        data, ["none", "cvae"], seeds=2, store=out / "cells", out=out / "b", **OPTIONS
+        data, ["none", "cvae"], seeds=2, store=out / "tasks", out=out / "b", **OPTIONS
     )
     assert (
         fewer["arms"]["cvae"]["test"]["auc"]["values"]
@@ -106,7 +106,7 @@ def test_what_is_done_is_not_done_again(study, data, monkeypatch):
 
 def test_tasks_are_announced_and_counted_alike(study, data, capfd):
     out, _ = study
-    options = {**OPTIONS, "verbose": True, "store": out / "cells", "out": out / "c"}
+    options = {**OPTIONS, "verbose": True, "store": out / "tasks", "out": out / "c"}
     kma.study.run(data, ["none", "cvae"], seeds=2, **options)
     printed, shown = capfd.readouterr()
     # The check of the data, two models, four classifiers, and the report.
@@ -130,7 +130,7 @@ def test_tasks_are_announced_and_counted_alike(study, data, capfd):
     ],
     ids=lambda change: next(iter(change)),
 )
-def test_a_changed_configuration_uses_no_stale_cell(data, tmp_path, change):
+def test_a_changed_configuration_uses_no_stale_task(data, tmp_path, change):
     names = ("train_fraction", "ratio", "steps", "generator_steps", "batch_size", "fidelity")
     given = {name: OPTIONS[name] for name in names if name in OPTIONS}
     given |= {"classifier": OPTIONS["classifier"], "generators": OPTIONS["generators"]}
@@ -138,22 +138,22 @@ def test_a_changed_configuration_uses_no_stale_cell(data, tmp_path, change):
     keys = []
     for settings in (Settings(**given), Settings(**given | change)):
         arms = resolve_arms(["none", "geometric-safe+cvae"])
-        _, cells = plan(data, arms, 1, settings, {}, tmp_path)
-        keys.append(cells["geometric-safe+cvae", 0].key)
+        _, tasks = plan(data, arms, 1, settings, {}, tmp_path)
+        keys.append(tasks["geometric-safe+cvae", 0].key)
     assert keys[0] != keys[1]
 
 
-def test_another_text_of_an_own_arm_uses_no_stale_cell(data, tmp_path, monkeypatch):
+def test_another_text_of_an_own_arm_uses_no_stale_task(data, tmp_path, monkeypatch):
     keys = []
     for text in ("return x, y", "return x[:9], y[:9]"):
         monkeypatch.setattr("inspect.getsource", lambda _, text=text: text)
         arms = resolve_arms(["none", own_arms.copied])
-        _, cells = plan(data, arms, 1, Settings(), {}, tmp_path)
-        keys.append(cells["copied", 0].key)
+        _, tasks = plan(data, arms, 1, Settings(), {}, tmp_path)
+        keys.append(tasks["copied", 0].key)
     assert keys[0] != keys[1]
 
 
-def test_other_data_or_another_machine_uses_no_stale_cell(data, tmp_path):
+def test_other_data_or_another_machine_uses_no_stale_task(data, tmp_path):
     arms = resolve_arms(["none", "oversample"])
     other = kma.datasets.load("phantom", size=8, train=80, val=40, test=40, seed=1)
     keys = {
@@ -227,9 +227,9 @@ def test_generators_see_the_training_split_alone(data, tmp_path, monkeypatch):
 
 
 def test_the_weights_with_the_best_validation_score_count(study, data):
-    """What the cell has kept is what was best, not what came last."""
+    """What the task has kept is what was best, not what came last."""
     out, _ = study
-    for path in sorted((out / "cells").glob("classifier-*/result.json")):
+    for path in sorted((out / "tasks").glob("classifier-*/result.json")):
         result = json.loads(path.read_text(encoding="utf-8"))
         kept = unpacked(result["logits"]["val"])
         found = area(data.val[1], kept)
@@ -237,7 +237,7 @@ def test_the_weights_with_the_best_validation_score_count(study, data):
 
 
 @pytest.mark.usefixtures("compiled_anew")
-def test_workers_give_the_same_file_and_a_lost_one_costs_one_cell(
+def test_workers_give_the_same_file_and_a_lost_one_costs_one_task(
     data, tmp_path, monkeypatch, has_gpu
 ):
     arms = ["none", "oversample", own_arms.killed_once]
@@ -287,7 +287,7 @@ def test_threads_are_refused(data, tmp_path):
 
     with (
         ThreadPoolExecutor(2) as pool,
-        pytest.raises(RuntimeError, match="two cells in one process"),
+        pytest.raises(RuntimeError, match="two tasks in one process"),
     ):
         kma.study.run(
             data, ["none", "oversample"], executor=Disguised(pool), out=tmp_path, **OPTIONS
@@ -311,41 +311,41 @@ def test_processes_that_see_another_folder_are_found_out(data, tmp_path):
         kma.study.run(data, ["none", "oversample"], executor=Elsewhere(), out=tmp_path, **OPTIONS)
 
 
-def test_cells_of_none_are_shared_by_studies_with_other_arms(data, tmp_path):
+def test_tasks_of_none_are_shared_by_studies_with_other_arms(data, tmp_path):
     keys = set()
     for arms in (["none", "oversample"], ["none", "geometric"], ["none", "geometric-safe"]):
         settings = Settings(policies=runner._policies(data.name))
-        _, cells = plan(data, resolve_arms(arms), 1, settings, {}, tmp_path)
-        keys.add(cells["none", 0].key)
+        _, tasks = plan(data, resolve_arms(arms), 1, settings, {}, tmp_path)
+        keys.add(tasks["none", 0].key)
     assert len(keys) == 1
 
 
 def test_lost_images_of_a_model_are_made_again_and_lost_results_too(study, data, tmp_path):
     out, results = study
-    shutil.copytree(out / "cells", tmp_path / "cells")
-    (lost,) = (tmp_path / "cells").glob("generator-cvae-1-*")
+    shutil.copytree(out / "tasks", tmp_path / "tasks")
+    (lost,) = (tmp_path / "tasks").glob("generator-cvae-1-*")
     shutil.rmtree(lost)
     options = {"seeds": 3, "out": tmp_path, **OPTIONS}
     again = kma.study.run(data, ["none", "oversample", "cvae"], **options)
     assert again["comparisons"] == results["comparisons"]
     assert (lost / "result.json").is_file()
     (lost / "images.npz").unlink()
-    for folder in (tmp_path / "cells").glob("classifier-cvae-1-*"):
+    for folder in (tmp_path / "tasks").glob("classifier-cvae-1-*"):
         shutil.rmtree(folder)
     again = kma.study.run(data, ["none", "oversample", "cvae"], **options)
-    assert not {"other_images"} & {each["guard"] for each in again["warnings"]}
+    assert not {"other_images"} & {each["check"] for each in again["warnings"]}
     assert (lost / "images.npz").is_file()
 
 
 def test_a_filter_that_leaves_few_images_is_told_of(data, tmp_path, monkeypatch):
     few = (lambda _, labels: labels == 0), {}
-    monkeypatch.setattr(generating, "fidelity_judge", lambda *_, **__: few)
+    monkeypatch.setattr(generating, "fit_label_filter", lambda *_, **__: few)
     options = OPTIONS | {"steps": 2}
     results = kma.study.run(data, ["none", "cvae"], seeds=1, fidelity=0.5, out=tmp_path, **options)
-    (warning,) = [each for each in results["warnings"] if each["guard"] == "too_few_images"]
+    (warning,) = [each for each in results["warnings"] if each["check"] == "too_few_images"]
     assert warning["least"] == 0.25
     nothing = (lambda _, labels: labels < 0), {}
-    monkeypatch.setattr(generating, "fidelity_judge", lambda *_, **__: nothing)
+    monkeypatch.setattr(generating, "fit_label_filter", lambda *_, **__: nothing)
     with pytest.raises(RuntimeError, match="fidelity: got cvae, seed 0, none of whose"):
         kma.study.run(data, ["none", "cvae"], seeds=1, fidelity=0.6, out=tmp_path, **options)
 
@@ -365,10 +365,10 @@ def test_a_model_that_was_interrupted_trains_as_a_new_one(data, tmp_path):
     model = kma.models.CVAE((8, 8, 1), num_classes=4, seed=0, **TINY)
     model.compile()
     fitted(model, 2, kma.callbacks.ResumeTraining(tmp_path))
-    model.restart(0)
+    model.reinitialize(0)
     with pytest.raises(KeyboardInterrupt):
         fitted(model, 4, kma.callbacks.ResumeTraining(tmp_path), Interrupt())
-    model.restart(7)
+    model.reinitialize(7)
     assert fitted(model, 3).epoch == [0, 1, 2]
     fresh = kma.models.CVAE((8, 8, 1), num_classes=4, seed=7, **TINY)
     fresh.compile()
@@ -395,7 +395,7 @@ def test_a_compiled_model_is_not_used_again_under_another_policy():
 @pytest.mark.one_backend
 def test_of_many_compiled_models_the_oldest_is_dropped(monkeypatch):
     class Model:
-        def restart(self, seed):
+        def reinitialize(self, seed):
             self.seed = seed
 
     def kept(name):
@@ -425,7 +425,7 @@ def test_a_leak_is_found(tmp_path):
     results = kma.study.run(
         leaking, ["none", own_arms.leaking], seeds=1, out=tmp_path, **OPTIONS | {"steps": 2}
     )
-    found = {(each["guard"], each.get("arm")): each for each in results["warnings"]}
+    found = {(each["check"], each.get("arm")): each for each in results["warnings"]}
     assert found["duplicates", None]["exact"] == 3
     assert ("leak", "none") not in found  # one warning for the set, not one for every arm
     assert found["leak", "leaking"]["images"] == 2  # of five, beyond the three of the set
@@ -435,7 +435,7 @@ def test_a_leak_is_found(tmp_path):
     clean_results = kma.study.run(
         clean, ["none", "oversample"], seeds=1, out=tmp_path / "b", **OPTIONS | {"steps": 2}
     )
-    assert not {"leak", "duplicates"} & {each["guard"] for each in clean_results["warnings"]}
+    assert not {"leak", "duplicates"} & {each["check"] for each in clean_results["warnings"]}
     assert "test_without_duplicates" not in clean_results["arms"]["none"]
 
 
@@ -487,12 +487,12 @@ def test_what_an_own_arm_does_wrong_is_said(data, tmp_path, arm, message):
     with pytest.raises((ValueError, ZeroDivisionError), match=message):
         kma.study.run(data, ["none", arm], seeds=1, out=tmp_path, **OPTIONS)
     # What was done before is kept.
-    assert list((tmp_path / "cells").glob("classifier-none-0-*/result.json"))
+    assert list((tmp_path / "tasks").glob("classifier-none-0-*/result.json"))
 
 
 def test_a_process_that_differs_is_refused(data, tmp_path):
     place = {**environment(), "threads": 99}
     audit, _ = plan(data, resolve_arms(["none", "cvae"]), 1, Settings(), place, tmp_path)
     with pytest.raises(RuntimeError, match="'threads': 99"):
-        running.run_cell(audit, data)
+        running.run_task(audit, data)
     assert not list(tmp_path.iterdir())

@@ -9,7 +9,7 @@ from gradient_oracle.noise import Noise
 from gradient_oracle.objectives import OF
 from gradient_oracle.recorder import Recorder, received
 from harness import MODELS
-from keras_medaug.players import Gate
+from keras_medaug.networks import Gate
 
 COUNT = 4
 

@@ -18,11 +18,11 @@ from typing import NamedTuple
 ROOT = Path(__file__).parents[3]
 # What the copy is made of, and what is run in it.
 PARTS = (
-    "keras_medaug", "tests/oracle", "tests/players", "tests/harness", "tests/conftest.py",
+    "keras_medaug", "tests/oracle", "tests/networks", "tests/harness", "tests/conftest.py",
     "tests/helpers", "tests/backend_free.py", "pyproject.toml",
 )  # fmt: skip
 ORACLE = ("gradients", "isolation", "direction")
-WITNESSES = (*(f"tests/oracle/test_{name}.py" for name in ORACLE), "tests/players/test_gate.py")
+WITNESSES = (*(f"tests/oracle/test_{name}.py" for name in ORACLE), "tests/networks/test_gate.py")
 
 
 class Mutant(NamedTuple):
@@ -34,7 +34,7 @@ class Mutant(NamedTuple):
 
 
 DCGAN, VAEGAN, CVAE = (f"models/{name}.py" for name in ("dcgan", "vaegan", "cvae"))
-GATE, OPTIMIZER = "players/gate.py", "players/player_optimizer.py"
+GATE, OPTIMIZER = "networks/gate.py", "networks/network_optimizer.py"
 LIVE_FAKE = ' + losses.fake_cross_entropy(\n            fake["logit"]\n        )'
 MUTANTS = {
     # ---- signs and weights of the terms
@@ -75,7 +75,7 @@ MUTANTS = {
     "gamma's mean is a sum": Mutant(VAEGAN, "return self.gamma / size", "return self.gamma"),
     # ---- frozen passes, thawed
     "frozen passes are live": Mutant(
-        "players/frozen.py", "ops.stop_gradient(variable.value)", "variable.value"
+        "networks/frozen.py", "ops.stop_gradient(variable.value)", "variable.value"
     ),
     "the DCGAN's judge learns": Mutant(
         DCGAN, "frozen(self.discriminator, self.generated_statistics)", "self.discriminator"

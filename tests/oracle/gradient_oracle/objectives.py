@@ -81,7 +81,7 @@ class Objectives:
     @property
     def networks(self):
         """The networks by the names of their objectives."""
-        return self.model.players
+        return self.model.networks
 
     def gradients(self, name):
         """Return the gradient of a network's objective with respect to its own weights."""

@@ -34,7 +34,7 @@ class Recorder(keras.optimizers.Optimizer):
 
 def received(model):
     """Return what each network's recorder was handed last."""
-    players = model.players
-    if not players:
+    networks = model.networks
+    if not networks:
         return {"both": model.optimizer.gradients()}
     return {name: each.gradients() for name, each in model.optimizer.by_network.items()}
