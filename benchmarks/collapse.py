@@ -27,7 +27,8 @@ from numpy.typing import NDArray
 
 import keras_medaug as kma
 from keras_medaug.files import write_json_atomic
-from keras_medaug.metrics.guards import FEW_APART, pair_distances
+from keras_medaug.images import pair_distances
+from keras_medaug.metrics.diversity import FEW_APART
 
 BATCH = 64
 SAMPLES = 200

@@ -39,8 +39,8 @@ from numpy.typing import NDArray
 
 import keras_medaug as kma
 from keras_medaug.files import write_json_atomic
+from keras_medaug.images import pair_distances
 from keras_medaug.layers import BatchNormalization, Conv2DTranspose, LabelEmbedding
-from keras_medaug.metrics.guards import pair_distances
 from keras_medaug.networks import builders
 from keras_medaug.seeds import derive_seed, resolve_seed
 from keras_medaug.study.scores import area

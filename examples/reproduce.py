@@ -177,7 +177,7 @@ def reproduce(options: argparse.Namespace) -> int:
     from reproduction.report import write_report
 
     from keras_medaug.progress import Progress
-    from keras_medaug.study.environment import environment
+    from keras_medaug.provenance import environment
 
     names = dataset_names(options)
     budget = PRESETS[options.preset]
@@ -302,7 +302,7 @@ def plan_progress(work: "Progress", jobs: Sequence[Job]) -> None:
             for task in plan.values():
                 seconds = OTHER_SECONDS
                 if task.kind in MODELS:
-                    seconds = expected_seconds(task.kind, task.steps, job.data.image_shape)
+                    seconds = expected_seconds(task.steps, job.data.image_shape)
                 if task.done:
                     work.count_done(1)
                 else:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -28,40 +27,26 @@ from keras_medaug.checks import (
     check_share,
     fail,
 )
-from keras_medaug.datasets.export import describe_model
 from keras_medaug.interrupts import between_steps
 from keras_medaug.labels import OutOfFoldClassifier, plan_labels
-from keras_medaug.labels.label_filter import LabelFilter
+from keras_medaug.labels.label_filter import CLASSIFIER_STEPS, LabelFilter, fit_label_filter
 from keras_medaug.labels.labelled_images import classified_images, conditional_images
 from keras_medaug.labels.plan import PerClass, warn_of_rare
 from keras_medaug.metrics import copy_audit
 from keras_medaug.metrics.expected_times import audit_seconds, quality_seconds
-from keras_medaug.models import CVAE, DCGAN, VAEGAN, Classifier
+from keras_medaug.models import Classifier
 from keras_medaug.models.fit_steps import fit_steps
 from keras_medaug.models.generative_model import GenerativeModel
-from keras_medaug.models.report_steps import ReportSteps
+from keras_medaug.models.registry import new_generator
 from keras_medaug.models.saving import check_model_path, save_model
 from keras_medaug.models.step_times import expected_seconds
-from keras_medaug.progress import Progress, Report, check_verbosity, ignore
+from keras_medaug.models.training import train_generator
+from keras_medaug.progress import Progress, Report, check_verbosity
+from keras_medaug.provenance import describe_model
 from keras_medaug.result import Result
 from keras_medaug.seeds import derive_seed, resolve_seed
 
-__all__ = [
-    "METHODS",
-    "augment",
-    "check_settings",
-    "classified_images",
-    "conditional_images",
-    "fit_label_filter",
-    "new_generator",
-    "train_generator",
-]
-
-METHODS: dict[str, type[GenerativeModel]] = {"cvae": CVAE, "dcgan": DCGAN, "vaegan": VAEGAN}
 LABELS = ("conditional", "classifier")
-CLASSIFIER_STEPS = 500
-# What is set for a model, not by the user.
-FIXED = {"self", "kwargs", "image_shape", "num_classes", "seed", "augmentation", "class_names"}
 
 
 @between_steps()
@@ -293,11 +278,11 @@ def _plan(
 ) -> None:
     """Tell the progress what `augment` is about to do, and say how long it may take."""
     shape = images.shape[1:]
-    classifier = expected_seconds("classifier", CLASSIFIER_STEPS, shape, batch_size)
+    classifier = expected_seconds(CLASSIFIER_STEPS, shape, batch_size)
     if fidelity is not None:
         folds = OutOfFoldClassifier().folds
         progress.plan("label filter", folds * classifier, label="fitting the label filter")
-    training = expected_seconds(method, steps, shape, batch_size)
+    training = expected_seconds(steps, shape, batch_size)
     progress.plan("training", training, label=f"training {method}")
     if not conditional:
         progress.plan("classifier", classifier, label="fitting the classifier")
@@ -306,7 +291,7 @@ def _plan(
     labels = 0.0
     if fidelity is None:
         label_steps = min(steps, LABEL_STEPS)
-        labels = LABEL_FOLDS * expected_seconds("classifier", label_steps, shape, batch_size) / 3
+        labels = LABEL_FOLDS * expected_seconds(label_steps, shape, batch_size) / 3
     progress.plan("labels", labels, label="asking classifiers for the labels")
     audit = audit_seconds(len(wanted), len(images), len(unseen), shape)
     progress.plan("copies", audit, label="looking for copies of training images")
@@ -315,161 +300,7 @@ def _plan(
     progress.announce()
 
 
-# ---- the model ------------------------------------------------------------------------------
-
-
-def new_generator(
-    method: str,
-    image_shape: Sequence[int],
-    num_classes: int | None,
-    seed: int,
-    settings: Mapping[str, Any],
-    argument: str = "settings",
-    class_names: Sequence[str] | None = None,
-) -> GenerativeModel:
-    """Return a compiled model that has yet to be trained.
-
-    Args:
-        method: One of `METHODS`.
-        image_shape: `(height, width, channels)`.
-        num_classes: Number of classes of a conditional model, or `None`.
-        seed: Integer seed.
-        settings: Further arguments of the model.
-        argument: Name under which these are reported.
-        class_names: Names of the classes of a conditional model, or `None`.
-
-    Returns:
-        The model.
-
-    Raises:
-        ValueError: If there is no such method, or the model refuses a setting.
-
-    Example:
-
-    >>> from keras_medaug.augmenting import new_generator
-    >>> new_generator("cvae", (8, 8, 1), 2, 0, {"latent_dim": 4}).latent_dim
-    4
-    """
-    if method not in METHODS:
-        raise fail("method", repr(method), f"one of {', '.join(METHODS)}")
-    check_settings(METHODS[method], settings, argument)
-    model = METHODS[method](
-        image_shape, num_classes=num_classes, seed=seed, class_names=class_names, **settings
-    )
-    model.compile()
-    return model
-
-
-def check_settings(kind: type[keras.Model], settings: Mapping[str, Any], argument: str) -> None:
-    """Check that a model takes these settings, beside what is set for it.
-
-    Args:
-        kind: The model's class.
-        settings: Arguments by name.
-        argument: Name under which they are reported.
-
-    Raises:
-        ValueError: If one is not an argument of the model, or not for the caller to set.
-
-    Example:
-
-    >>> import keras_medaug as kma
-    >>> from keras_medaug.augmenting import check_settings
-    >>> check_settings(kma.models.CVAE, {"latent_dim": 4}, "settings")
-    """
-    known = set(inspect.signature(kind.__init__).parameters) - FIXED
-    unknown = sorted(set(settings) - known)
-    if unknown:
-        raise fail(argument, repr(unknown), f"among {', '.join(sorted(known))}")
-
-
-def train_generator(
-    model: GenerativeModel,
-    x: NDArray,
-    y: NDArray,
-    steps: int,
-    batch_size: int,
-    callbacks: Sequence[keras.callbacks.Callback] = (),
-    verbose: int | str = 0,
-    report: Report = ignore,
-) -> keras.callbacks.History:
-    """Train a model, with labels where it takes them, for whole epochs of so many steps or more.
-
-    Args:
-        model: A compiled generative model.
-        x: Training images.
-        y: Their labels.
-        steps: Number of steps, at least.
-        batch_size: Images in a batch.
-        callbacks: As in Keras.
-        verbose: As in Keras.
-        report: Called with the steps so far and their number.
-
-    Returns:
-        What `fit` returns.
-
-    Example:
-
-    >>> import keras_medaug as kma
-    >>> from keras_medaug.augmenting import new_generator, train_generator
-    >>> x, y = kma.datasets.load("phantom", size=8).train
-    >>> model = new_generator("cvae", (8, 8, 1), 4, 0, {"latent_dim": 4})
-    >>> train_generator(model, x, y, steps=9, batch_size=64).epoch
-    [0, 1]
-    """
-    labels = None if model.num_classes is None else y
-    per_epoch = -(-len(x) // batch_size)
-    epochs = -(-steps // per_epoch)
-    callbacks = list(callbacks)
-    if report is not ignore:
-        callbacks.append(ReportSteps(report, epochs * per_epoch, per_epoch))
-    return model.fit(x, labels, batch_size, epochs, callbacks=callbacks, verbose=verbose)
-
-
 # ---- labels by classifiers -------------------------------------------------------------------
-
-
-def fit_label_filter(
-    x: NDArray,
-    y: NDArray,
-    least: float,
-    batch_size: int,
-    seed: int,
-    steps: int = CLASSIFIER_STEPS,
-    report: Report = ignore,
-) -> tuple[LabelFilter, dict[str, Any]]:
-    """Fit classifiers out of fold, and return the filter that they make, with its record.
-
-    Args:
-        x: Training images.
-        y: Their labels.
-        least: Least probability of its label that an image must have.
-        batch_size: Images in a batch.
-        seed: Of folds and classifiers.
-        steps: Training steps of each classifier.
-        report: Called with how far the training is.
-
-    Returns:
-        `(filter, record)`.
-
-    Example:
-
-    >>> import keras_medaug as kma
-    >>> from keras_medaug.augmenting import fit_label_filter
-    >>> x, y = kma.datasets.load("phantom", size=8).train
-    >>> judge, record = fit_label_filter(x, y, least=0.5, batch_size=64, seed=0, steps=4)
-    >>> judge(x[:2], y[:2]).shape, sorted(record)
-    ((2,), ['folds', 'least', 'real_agreement'])
-    """
-    fitted = OutOfFoldClassifier(
-        steps=steps, batch_size=batch_size, seed=derive_seed(seed, "fidelity")
-    ).fit(x, y, verbose=report)
-    record = {
-        "least": least,
-        "folds": fitted.folds,
-        "real_agreement": fitted.real_agreement,
-    }
-    return LabelFilter(fitted, least), record
 
 
 def _classifier(x: NDArray, y: NDArray, batch_size: int, seed: int, report: Report) -> Classifier:

@@ -201,7 +201,7 @@ EXCEPTIONS = {
     ("backend_check.py", dynamic_imports),
     ("layers/channels_first.py", backend_names),
     ("layers/conv2d_transpose.py", backend_names),
-    ("study/environment.py", backend_names),
+    ("provenance.py", backend_names),
 }
 
 

@@ -9,6 +9,7 @@ import pytest
 
 import keras_medaug as kma
 from keras_medaug import augmenting
+from keras_medaug.models import registry
 
 TINY = {
     "cvae": {"latent_dim": 4, "encoder_filters": 4, "decoder_filters": 4},
@@ -36,7 +37,7 @@ def test_every_method_gives_images_labels_and_a_record(data, method):
     assert 0 <= x_new.min() < x_new.max() <= 1
     assert y_new.tolist() == [0, 0, 0, 2, 2]
     assert card["counts"] == card["requested"] == [3, 0, 2, 0]
-    assert card["model"]["class"].endswith(kma.augmenting.METHODS[method].__name__)
+    assert card["model"]["class"].endswith(kma.kma.models.generators()[method].__name__)
     assert card["model"]["steps"] == 6  # two whole epochs of three batches
     assert card["model"]["config"]["num_classes"] == 4
     assert card["copy_audit"]["spaces"]["pixels"]["held_out"]["count"] == 40
@@ -159,7 +160,7 @@ def test_the_record_warns_as_the_card_does(data, tmp_path, monkeypatch):
         def generate(self, n, labels=None, seed=None, **_):
             return np.repeat(first, n, axis=0)
 
-    monkeypatch.setitem(augmenting.METHODS, "cvae", Stuck)
+    monkeypatch.setitem(registry._GENERATORS, "cvae", Stuck)
     x_new, y_new, record = kma.augment(
         x, y, "cvae", per_class=10, steps=2, held_out=data.val[0], seed=0, verbose=0,
         class_names=data.class_names, **TINY["cvae"],

@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 
 import keras_medaug as kma
 from keras_medaug.files import replacing, write_json_atomic, write_npz_atomic
-from keras_medaug.metrics.guards import pair_distances
+from keras_medaug.images import pair_distances
 from keras_medaug.models.report_steps import ReportSteps
 from keras_medaug.progress import Report, ignore
+from keras_medaug.provenance import check_place, digest, environment
 from keras_medaug.seeds import derive_seed
 from keras_medaug.study.alone import alone_in_process
-from keras_medaug.study.environment import check_place, digest, environment
 from reproduction import measures
 from reproduction.budgets import Budget
 from reproduction.data import some

@@ -24,7 +24,6 @@ from keras_medaug.datasets.export import (
     NOT_ANONYMOUS,
     SCOPE,
     audit_remarks,
-    describe_model,
 )
 from keras_medaug.features import ClassifierFeatures, PixelFeatures
 from keras_medaug.labels.plan import warn_of_rare
@@ -44,8 +43,8 @@ from keras_medaug.metrics.expected_times import (
 from keras_medaug.metrics.guards import as_floats, predicted
 from keras_medaug.models.step_times import expected_seconds
 from keras_medaug.progress import Progress, Report, portions
+from keras_medaug.provenance import describe_model, environment
 from keras_medaug.seeds import derive_seed
-from keras_medaug.study.environment import environment
 
 FORMAT = 1
 DUPLICATES = ("exact", "near", "with_another_label", "warning", "in_place", "uniform")
@@ -196,7 +195,7 @@ def seconds_of_stages(
     return {
         "images": 0.2 + 1e-3 * made * math.prod(image_shape) / 28**2,
         "duplicates": duplicates_seconds(pairs, image_shape),
-        "features": expected_seconds("classifier", steps, image_shape),
+        "features": expected_seconds(steps, image_shape),
         "quality": quality_seconds(made, train, held_out),
         "copies": audit_seconds(made, train, min(others, MOST), image_shape),
         "labels": 0.5 + 1e-4 * (made + held_out),

@@ -20,12 +20,12 @@ from keras_medaug.cards.page import render
 from keras_medaug.cards.subject import Subject
 from keras_medaug.checks import check_flag, check_images, check_labels, check_positive, fail
 from keras_medaug.datasets import Dataset
-from keras_medaug.datasets.export import describe_model
 from keras_medaug.files import check_text, write_json_atomic, write_text_atomic
 from keras_medaug.interrupts import between_steps
 from keras_medaug.labels import plan_labels
 from keras_medaug.metrics.space import compute_features
 from keras_medaug.progress import Progress
+from keras_medaug.provenance import describe_model
 from keras_medaug.result import returns_result
 from keras_medaug.seeds import resolve_seed
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from contextlib import ExitStack
 from pathlib import Path
@@ -20,6 +19,7 @@ from keras_medaug.files import check_text, replacing, write_json_atomic
 from keras_medaug.metrics import copy_audit
 from keras_medaug.metrics.checking import listed
 from keras_medaug.progress import Report, check_verbose
+from keras_medaug.provenance import describe_model
 from keras_medaug.result import returns_result
 
 ORIGINS = ("synthetic", "real")
@@ -233,24 +233,6 @@ def _counts(data: Dataset) -> dict[str, list[int]]:
 
 def _describe_source(source: Dataset) -> dict[str, Any]:
     return {"name": source.name, "md5": source.md5, "counts": _counts(source)}
-
-
-def describe_model(model: keras.Model) -> dict[str, Any]:
-    """Return a model's registered class, its configuration and the steps that it has taken."""
-    kind = keras.saving.get_registered_name(type(model))
-    try:
-        config = keras.saving.serialize_keras_object(model)["config"]
-        config = json.loads(json.dumps(config, allow_nan=False))
-    except Exception as error:  # a config of another's making may fail in any way
-        got = f"a {kind} without a config that JSON can hold ({error})"
-        raise fail("model", got, "a model with a `get_config` of plain values") from error
-    return {"class": kind, "config": config, "steps": _steps_of(model)}
-
-
-def _steps_of(model: keras.Model) -> int | None:
-    """Return the steps that a model's optimizer has taken, `None` where it has none."""
-    optimizer = getattr(model, "optimizer", None)
-    return None if optimizer is None else int(optimizer.iterations)
 
 
 def _rounded(value: Any) -> Any:

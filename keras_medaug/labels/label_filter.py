@@ -1,10 +1,16 @@
 """A filter of synthetic images by what classifiers of real ones see in them."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from keras_medaug.checks import check_labels
 from keras_medaug.labels.out_of_fold_classifier import OutOfFoldClassifier
+from keras_medaug.progress import Report, ignore
+from keras_medaug.seeds import derive_seed
+
+CLASSIFIER_STEPS = 500
 
 
 class LabelFilter:
@@ -57,3 +63,46 @@ class LabelFilter:
     def probabilities(self) -> NDArray[np.float32]:
         """What the classifiers said of these images."""
         return np.concatenate(self._probabilities)
+
+
+def fit_label_filter(
+    x: NDArray,
+    y: NDArray,
+    least: float,
+    batch_size: int,
+    seed: int,
+    steps: int = CLASSIFIER_STEPS,
+    report: Report = ignore,
+) -> tuple[LabelFilter, dict[str, Any]]:
+    """Fit classifiers out of fold, and return the filter that they make, with its record.
+
+    Args:
+        x: Training images.
+        y: Their labels.
+        least: Least probability of its label that an image must have.
+        batch_size: Images in a batch.
+        seed: Of folds and classifiers.
+        steps: Training steps of each classifier.
+        report: Called with how far the training is.
+
+    Returns:
+        `(filter, record)`.
+
+    Example:
+
+    >>> import keras_medaug as kma
+    >>> from keras_medaug.labels.label_filter import fit_label_filter
+    >>> x, y = kma.datasets.load("phantom", size=8).train
+    >>> keep, record = fit_label_filter(x, y, least=0.5, batch_size=64, seed=0, steps=4)
+    >>> keep(x[:2], y[:2]).shape, sorted(record)
+    ((2,), ['folds', 'least', 'real_agreement'])
+    """
+    fitted = OutOfFoldClassifier(
+        steps=steps, batch_size=batch_size, seed=derive_seed(seed, "fidelity")
+    ).fit(x, y, verbose=report)
+    record = {
+        "least": least,
+        "folds": fitted.folds,
+        "real_agreement": fitted.real_agreement,
+    }
+    return LabelFilter(fitted, least), record

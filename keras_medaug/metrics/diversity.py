@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from keras_medaug.checks import check_images
+from keras_medaug.images import pair_distances
 from keras_medaug.metrics.checking import check_label_pair, check_names, class_words
 from keras_medaug.result import returns_result
 from keras_medaug.seeds import resolve_seed
@@ -205,28 +206,3 @@ def _near_message(who: str, ratios: list[float]) -> str:
         f"{who} are only {times} times as far apart as real ones: they may be one image over and "
         "over, perhaps with noise. Look at them."
     )
-
-
-def pair_distances(images: NDArray) -> NDArray[np.float64]:
-    """Return the distances of all pairs of images: root mean squares over pixels and channels.
-
-    Args:
-        images: Two or more, shape `(n, h, w, c)`, floats in [0, 1] or `uint8`; NaN gives NaN.
-
-    Returns:
-        Distances in [0, 1], shape `(n * (n - 1) / 2,)`: of the first image to all later ones, of
-        the second, and so on.
-
-    Example:
-
-    >>> import numpy as np
-    >>> from keras_medaug.metrics.diversity import pair_distances
-    >>> pair_distances(np.zeros((3, 8, 8, 1)) + np.reshape([0, 1, 1], (3, 1, 1, 1))).tolist()
-    [1.0, 1.0, 0.0]
-    """
-    rows = images.reshape(len(images), -1).astype(np.float64)
-    if images.dtype == np.uint8:
-        rows /= 255
-    # Differences, not the expanded square: the distance of two equal images must be 0.
-    squares = [np.mean((rows[i + 1 :] - rows[i]) ** 2, axis=1) for i in range(len(rows) - 1)]
-    return np.sqrt(np.concatenate(squares))

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from keras_medaug.checks import as_array, check_images, check_labels, check_positive, fail
+from keras_medaug.images import pair_distances
 from keras_medaug.metrics.checking import (
     check_names,
     check_predictions,
@@ -20,7 +21,7 @@ from keras_medaug.metrics.checking import (
     statistics,
 )
 from keras_medaug.metrics.collapsed_classifier import collapsed_classifier
-from keras_medaug.metrics.diversity import FEW_APART, diversity, pair_distances
+from keras_medaug.metrics.diversity import FEW_APART, diversity
 from keras_medaug.metrics.duplicates import NEAR, near_duplicates
 from keras_medaug.metrics.space import as_floats
 from keras_medaug.result import returns_result

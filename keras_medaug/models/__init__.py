@@ -3,6 +3,16 @@
 from keras_medaug.models.classifier import Classifier
 from keras_medaug.models.cvae import CVAE
 from keras_medaug.models.dcgan import DCGAN
+from keras_medaug.models.generative_model import GenerativeModel
+from keras_medaug.models.registry import generators, register_generator
 from keras_medaug.models.vaegan import VAEGAN
 
-__all__ = ["CVAE", "DCGAN", "VAEGAN", "Classifier"]
+__all__ = [
+    "CVAE",
+    "DCGAN",
+    "VAEGAN",
+    "Classifier",
+    "GenerativeModel",
+    "generators",
+    "register_generator",
+]

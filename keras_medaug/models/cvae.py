@@ -13,9 +13,11 @@ from keras_medaug.checks import check_flag, check_positive, fail
 from keras_medaug.layers import Sampling
 from keras_medaug.models.autoencoding_model import AutoencodingModel
 from keras_medaug.models.generative_model import batch_count
+from keras_medaug.models.registry import register_generator
 from keras_medaug.networks import RunningStatistics, builders
 
 
+@register_generator("cvae")
 @keras.saving.register_keras_serializable(package="keras_medaug")
 class CVAE(AutoencodingModel):
     """Convolutional variational autoencoder; conditional when `num_classes` is given.

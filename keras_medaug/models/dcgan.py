@@ -11,12 +11,14 @@ from keras import ops
 from keras_medaug import losses
 from keras_medaug.checks import check_flag, check_positive, fail
 from keras_medaug.models.generative_model import GenerativeModel, batch_count
+from keras_medaug.models.registry import register_generator
 from keras_medaug.networks import RunningStatistics, builders, frozen, read_once
 from keras_medaug.networks.averaged_network import average_of
 
 ADVERSARIAL_FORMS = ("nonsaturating", "minimax")
 
 
+@register_generator("dcgan")
 @keras.saving.register_keras_serializable(package="keras_medaug")
 class DCGAN(GenerativeModel):
     """Deep convolutional GAN; conditional when `num_classes` is given.

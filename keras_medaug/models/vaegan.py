@@ -15,11 +15,13 @@ from keras_medaug.layers import Sampling
 from keras_medaug.models.autoencoding_model import AutoencodingModel
 from keras_medaug.models.dcgan import check_adversarial, check_rate
 from keras_medaug.models.generative_model import batch_count
+from keras_medaug.models.registry import register_generator
 from keras_medaug.networks import Gate, RunningStatistics, builders, frozen, read_once
 from keras_medaug.networks.averaged_network import average_of
 from keras_medaug.networks.gate import as_gate, gated
 
 
+@register_generator("vaegan")
 @keras.saving.register_keras_serializable(package="keras_medaug")
 class VAEGAN(AutoencodingModel):
     """VAE/GAN, the paper's CVAEDCGAN; conditional when `num_classes` is given.

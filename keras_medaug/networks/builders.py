@@ -10,7 +10,8 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
-from keras_medaug.checks import MIN_SIZE, check_image_shape, fail
+from keras_medaug.checks import fail
+from keras_medaug.images import MIN_SIZE, check_image_shape
 from keras_medaug.layers import (
     BatchNormalization,
     Conv2D,

@@ -8,9 +8,9 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_medaug.augmenting import check_settings
 from keras_medaug.checks import check_images, check_labels, fail
 from keras_medaug.datasets import Dataset
+from keras_medaug.images import images_md5
 from keras_medaug.labels import plan_labels
 from keras_medaug.layers import GeometricAugmentation
 from keras_medaug.metrics.equality import equal_in_any_form
@@ -19,10 +19,11 @@ from keras_medaug.metrics.space import as_floats
 from keras_medaug.metrics.uniformity import uniform_images, uniformity_limit
 from keras_medaug.models import Classifier
 from keras_medaug.models.fit_steps import fit_steps
+from keras_medaug.models.registry import check_settings
 from keras_medaug.progress import Report, ignore
 from keras_medaug.seeds import derive_seed
 from keras_medaug.study.compiled import compiled_model
-from keras_medaug.study.images import images_md5, training_images
+from keras_medaug.study.images import training_images
 from keras_medaug.study.packing import packed
 from keras_medaug.study.scores import area
 from keras_medaug.study.task import Task

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from keras_medaug.models.image_model import ImageModel
-from keras_medaug.study.environment import dtype_policy
+from keras_medaug.provenance import dtype_policy
 
 # By all but their seed: `reinitialize` makes them new without compiling.
 _MODELS: dict[str, ImageModel] = {}

@@ -5,23 +5,21 @@ from typing import Any
 
 import numpy as np
 
-from keras_medaug.augmenting import (
-    CLASSIFIER_STEPS,
-    conditional_images,
-    fit_label_filter,
-    new_generator,
-    train_generator,
-)
 from keras_medaug.callbacks import ResumeTraining
 from keras_medaug.datasets import Dataset
 from keras_medaug.files import write_npz_atomic
+from keras_medaug.images import images_md5
 from keras_medaug.labels import plan_labels
+from keras_medaug.labels.label_filter import CLASSIFIER_STEPS, fit_label_filter
+from keras_medaug.labels.labelled_images import conditional_images
 from keras_medaug.metrics.guards import diversity
+from keras_medaug.models.registry import new_generator
 from keras_medaug.models.step_times import expected_seconds
+from keras_medaug.models.training import train_generator
 from keras_medaug.progress import Report, ignore, portions
 from keras_medaug.seeds import derive_seed
 from keras_medaug.study.compiled import compiled_model
-from keras_medaug.study.images import images_md5, training_images
+from keras_medaug.study.images import training_images
 from keras_medaug.study.task import Task
 
 CHECKPOINT_SECONDS = 60.0
@@ -114,8 +112,8 @@ def _rounded(values: Sequence[float | None]) -> list[float | None]:
 def _reports(report: Report, config: dict[str, Any], data: Dataset) -> list[Report]:
     """Return the reports of the label filter, of the training and of the images."""
     steps, shape = config["training"]["steps"], data.image_shape
-    training = expected_seconds(config["method"], steps, shape)
+    training = expected_seconds(steps, shape)
     filtering = 0.0
     if config["fidelity"] is not None:
-        filtering = 3 * expected_seconds("classifier", CLASSIFIER_STEPS, shape)
+        filtering = 3 * expected_seconds(CLASSIFIER_STEPS, shape)
     return portions(report, filtering, training, 0.02 * training)

@@ -1,6 +1,5 @@
 """The images of a task."""
 
-import hashlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -64,22 +63,3 @@ def training_index(config: Mapping[str, Any], data: Dataset) -> NDArray[np.intp]
         count = max(round(config["train_fraction"] * len(members)), 1)
         chosen.append(members[:count])
     return np.sort(np.concatenate(chosen))
-
-
-def images_md5(images: NDArray) -> str:
-    """Return the MD5 of images as they are stored.
-
-    Args:
-        images: `uint8` images.
-
-    Returns:
-        Hexadecimal digits.
-
-    Example:
-
-    >>> import numpy as np
-    >>> from keras_medaug.study.images import images_md5
-    >>> images_md5(np.zeros((1, 2, 2, 1), np.uint8))
-    'f1d3ff8443297732862df21dc4e57262'
-    """
-    return hashlib.md5(np.ascontiguousarray(images).data, usedforsecurity=False).hexdigest()

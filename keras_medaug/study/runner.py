@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from keras_medaug.augmenting import METHODS, new_generator
 from keras_medaug.checks import check_flag, check_positive, check_share, fail
 from keras_medaug.datasets import Dataset
 from keras_medaug.datasets.dataset import SPLITS
@@ -23,11 +22,13 @@ from keras_medaug.interrupts import between_steps
 from keras_medaug.labels import OutOfFoldClassifier
 from keras_medaug.layers import GeometricAugmentation
 from keras_medaug.metrics.checking import class_word
+from keras_medaug.models.registry import generators as registered
+from keras_medaug.models.registry import new_generator
 from keras_medaug.progress import Progress
+from keras_medaug.provenance import dtype_policy, environment
 from keras_medaug.result import returns_result
 from keras_medaug.study.arm import ARMS, GENERATORS, SAFE, Arm, Function, resolve_arms
 from keras_medaug.study.classifying import new_classifier
-from keras_medaug.study.environment import dtype_policy, environment
 from keras_medaug.study.planning import plan, policy_config
 from keras_medaug.study.policies import policy_note
 from keras_medaug.study.policies import safe_policy as policy_of
@@ -264,7 +265,7 @@ def _check_fraction(value: float, argument: str = "train_fraction") -> float:
 def _check_generators(given: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     unknown = sorted(set(given) - set(GENERATORS))
     if unknown:
-        raise fail("generators", repr(unknown), f"arguments by {', '.join(METHODS)}")
+        raise fail("generators", repr(unknown), f"arguments by {', '.join(registered())}")
     return {
         method: _plain(settings, f"generators[{method!r}]") for method, settings in given.items()
     }

@@ -9,12 +9,12 @@ from keras_medaug.datasets import Dataset
 from keras_medaug.datasets.locking import locked
 from keras_medaug.files import write_json_atomic
 from keras_medaug.progress import Report, ignore
+from keras_medaug.provenance import check_place
 from keras_medaug.seeds import derive_seed
 from keras_medaug.study.alone import alone_in_process
 from keras_medaug.study.auditing import run_audit
 from keras_medaug.study.classifying import run_classifier
 from keras_medaug.study.compiled import forget_models
-from keras_medaug.study.environment import check_place
 from keras_medaug.study.generating import run_generator
 from keras_medaug.study.task import Task
 
@@ -50,7 +50,7 @@ def run_task(
     >>> import keras_medaug as kma
     >>> from keras_medaug.study.arm import resolve_arms
     >>> from keras_medaug.study.planning import plan
-    >>> from keras_medaug.study.environment import environment
+    >>> from keras_medaug.provenance import environment
     >>> from keras_medaug.study.running import run_task
     >>> from keras_medaug.study.settings import Settings
     >>> ds = kma.datasets.load("phantom", size=8)

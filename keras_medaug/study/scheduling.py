@@ -206,7 +206,7 @@ def _seconds(task: Task) -> float:
     if task.kind == "audit":
         pairs = data["counts"]["test"] * data["counts"]["train"]
         return duplicates_seconds(pairs, data["image_shape"])
-    return expected_seconds(_name(task), task.steps, data["image_shape"])
+    return expected_seconds(task.steps, data["image_shape"])
 
 
 def _name(task: Task) -> str:

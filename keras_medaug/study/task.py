@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_medaug.provenance import digest
 from keras_medaug.study.arm import Function
-from keras_medaug.study.environment import digest
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from helpers.halves import plain
-from keras_medaug.metrics.diversity import diversity, pair_distances
+from keras_medaug.images import pair_distances
+from keras_medaug.metrics.diversity import diversity
 
 pytestmark = pytest.mark.backend_free
 

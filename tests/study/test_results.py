@@ -8,9 +8,9 @@ import pytest
 
 import keras_medaug as kma
 from keras_medaug.files import write_json_atomic
+from keras_medaug.provenance import environment
 from keras_medaug.study import running
 from keras_medaug.study.arm import ARMS, DIAGNOSTICS, resolve_arms
-from keras_medaug.study.environment import environment
 from keras_medaug.study.packing import packed, unpacked
 from keras_medaug.study.planning import plan
 from keras_medaug.study.report import report, sentence

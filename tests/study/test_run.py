@@ -13,9 +13,9 @@ import keras_medaug as kma
 import own_arms
 from helpers.ctrl_c import stopped
 from keras_medaug.models import fit_steps as fit_steps_module
+from keras_medaug.provenance import environment
 from keras_medaug.study import classifying, compiled, generating, runner, running
 from keras_medaug.study.arm import resolve_arms
-from keras_medaug.study.environment import environment
 from keras_medaug.study.images import training_images
 from keras_medaug.study.packing import unpacked
 from keras_medaug.study.planning import plan

@@ -1,4 +1,4 @@
-"""What decides a task's numbers beside its own settings, and the hash of it all."""
+"""The record of what made something: versions, device, model, and the hash of a configuration."""
 
 import functools
 import hashlib
@@ -13,6 +13,7 @@ import keras
 import numpy as np
 
 from keras_medaug._version import __version__
+from keras_medaug.array_checks import fail
 
 # By these a user says how many threads a backend takes, and how exactly it multiplies.
 SETTINGS = (
@@ -30,7 +31,7 @@ def environment() -> dict[str, Any]:
 
     Example:
 
-    >>> from keras_medaug.study.environment import environment
+    >>> from keras_medaug.provenance import environment
     >>> environment()["threads"] >= 1
     True
     """
@@ -45,7 +46,7 @@ def dtype_policy() -> dict[str, str]:
 
     Example:
 
-    >>> from keras_medaug.study.environment import dtype_policy
+    >>> from keras_medaug.provenance import dtype_policy
     >>> dtype_policy()
     {}
     """
@@ -79,7 +80,7 @@ def check_place(expected: Mapping[str, Any]) -> None:
 
     Example:
 
-    >>> from keras_medaug.study.environment import check_place, environment
+    >>> from keras_medaug.provenance import check_place, environment
     >>> check_place(environment())
     """
     here = environment()
@@ -104,12 +105,47 @@ def digest(config: Mapping[str, Any]) -> str:
 
     Example:
 
-    >>> from keras_medaug.study.environment import digest
+    >>> from keras_medaug.provenance import digest
     >>> digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
     True
     """
     text = json.dumps(config, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def describe_model(model: keras.Model) -> dict[str, Any]:
+    """Return a model's registered class, its configuration and the steps that it has taken.
+
+    Args:
+        model: Any Keras model.
+
+    Returns:
+        `class`, `config` and `steps` (`None` where the model has no optimizer).
+
+    Raises:
+        ValueError: If JSON cannot hold the configuration.
+
+    Example:
+
+    >>> import keras_medaug as kma
+    >>> from keras_medaug.provenance import describe_model
+    >>> describe_model(kma.models.CVAE((8, 8, 1), latent_dim=2))["class"]
+    'keras_medaug>CVAE'
+    """
+    kind = keras.saving.get_registered_name(type(model))
+    try:
+        config = keras.saving.serialize_keras_object(model)["config"]
+        config = json.loads(json.dumps(config, allow_nan=False))
+    except Exception as error:  # a config of another's making may fail in any way
+        got = f"a {kind} without a config that JSON can hold ({error})"
+        raise fail("model", got, "a model with a `get_config` of plain values") from error
+    return {"class": kind, "config": config, "steps": _steps_of(model)}
+
+
+def _steps_of(model: keras.Model) -> int | None:
+    """Return the steps that a model's optimizer has taken, `None` where it has none."""
+    optimizer = getattr(model, "optimizer", None)
+    return None if optimizer is None else int(optimizer.iterations)
 
 
 def _device() -> str:
