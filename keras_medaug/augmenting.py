@@ -20,13 +20,13 @@ from keras_medaug.assessment.shown_labels import see_labels
 from keras_medaug.checks import (
     are_names,
     check_class_names,
-    check_images,
     check_labels,
     check_positive,
     check_several_classes,
     check_share,
     fail,
 )
+from keras_medaug.images import check_images
 from keras_medaug.interrupts import between_steps
 from keras_medaug.labels import OutOfFoldClassifier, plan_labels
 from keras_medaug.labels.label_filter import CLASSIFIER_STEPS, LabelFilter, fit_label_filter

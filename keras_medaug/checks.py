@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_medaug.array_checks import as_array, fail, flat
-from keras_medaug.images import check_image_shape, check_images
 from keras_medaug.label_checks import are_names, check_class_names, check_labels, labels_of_all
 
 __all__ = [
@@ -17,8 +16,6 @@ __all__ = [
     "as_array",
     "check_class_names",
     "check_flag",
-    "check_image_shape",
-    "check_images",
     "check_labels",
     "check_positive",
     "check_several_classes",

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from keras_medaug.checks import as_array, check_images, check_positive, fail, flat
+from keras_medaug.checks import as_array, check_positive, fail, flat
 from keras_medaug.files import replacing
+from keras_medaug.images import check_images
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

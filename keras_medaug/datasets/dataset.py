@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from keras_medaug.checks import check_class_names, check_images, check_labels, fail
+from keras_medaug.checks import check_class_names, check_labels, fail
 from keras_medaug.files import check_text
+from keras_medaug.images import check_images
 
 SPLITS = ("train", "val", "test")
 

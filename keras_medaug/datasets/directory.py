@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from keras_medaug.checks import check_image_shape, check_positive, fail
+from keras_medaug.checks import check_positive, fail
 from keras_medaug.datasets.class_folders import list_classes, shown
 from keras_medaug.datasets.dataset import Dataset, Split
 from keras_medaug.datasets.directory_warnings import (
@@ -28,6 +28,7 @@ from keras_medaug.datasets.picture import (
     without_size_warnings,
 )
 from keras_medaug.datasets.splitting import Member, copies_of, split_groups
+from keras_medaug.images import check_image_shape
 from keras_medaug.progress import Report, check_verbose, portions, reporting
 
 T = TypeVar("T")

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_medaug.checks import check_image_shape, check_positive, fail
+from keras_medaug.checks import check_positive, fail
 from keras_medaug.datasets.dataset import Dataset
 from keras_medaug.datasets.draws import Draws
+from keras_medaug.images import check_image_shape
 
 CLASS_NAMES = ("cyst", "spiculated mass", "vessel", "target lesion", "diffuse nodules")
 MIN_CLASSES = 3
