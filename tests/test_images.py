@@ -6,7 +6,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers.errors import raises
-from keras_medaug.images import check_image_shape, check_images
+from keras_medaug import datasets, metrics, plotting
+from keras_medaug.checked_images import CheckedImages
+from keras_medaug.images import (
+    check_image_shape,
+    check_images,
+    images_md5,
+    pair_distances,
+    to_float,
+    to_uint8,
+)
 
 pytestmark = pytest.mark.backend_free
 
@@ -171,3 +180,81 @@ def test_what_is_not_to_be_written_to_is_copied_unless_it_is_an_array():
     given.flags.writeable = False
     assert check_images(Foreign(given)).flags.writeable
     assert check_images(given) is given
+
+
+# ---- images that were checked ---------------------------------------------------------------
+
+
+def test_checked_images_are_not_looked_at_again():
+    wrong = images(value=2.0)
+    assert check_images(CheckedImages(wrong)) is wrong
+    with pytest.raises(ValueError, match="from 2 to 2"):
+        check_images(wrong)
+
+
+def test_checked_images_of_another_shape_are_refused():
+    with raises("pictures", r"\(8, 9, 1\)", r"\(9, 8, 1\)"):
+        check_images(CheckedImages(images()), "pictures", (9, 8, 1))
+
+
+def test_some_of_checked_images_are_checked_images():
+    all_images = CheckedImages(np.random.default_rng(0).random((5, 8, 9, 1), "float32"))
+    for rows in (slice(1, 3), [4, 0], np.arange(5) > 2):
+        some = all_images[rows]
+        assert isinstance(some, CheckedImages)
+        assert len(some) == 2
+        np.testing.assert_array_equal(some, all_images.array[rows])
+    assert np.shares_memory(all_images[1:3].array, all_images.array)
+    assert np.asarray(all_images) is all_images.array
+
+
+def test_users_are_never_given_checked_images():
+    data = datasets.load("phantom", size=8, train=12, val=12, test=12)
+    (training, y), (held_out, _), (made, _) = map(data.checked, ("train", "val", "test"))
+    audit = metrics.copy_audit(made, training, held_out, verbose=False)
+    results = [
+        data.train, data.stored("train"),
+        datasets.from_arrays(training, y).stored("train"),
+        audit,
+        metrics.near_duplicates(made, training, verbose=False),
+        metrics.diversity(made, training),
+        list(vars(plotting.nearest_pairs(made, training, audit)).values()),
+    ]  # fmt: skip
+    assert not [value for value in values(results) if isinstance(value, CheckedImages)]
+    assert [value for value in values([data.checked("val")]) if isinstance(value, CheckedImages)]
+
+
+def values(tree):
+    """Yield what nested containers hold."""
+    if isinstance(tree, dict):
+        tree = list(tree.values())
+    if isinstance(tree, list | tuple):
+        for branch in tree:
+            yield from values(branch)
+    yield tree
+
+
+# ---- conversions ----------------------------------------------------------------------------
+
+
+def test_8_bits_become_floats_and_come_back():
+    stored = np.arange(256, dtype="uint8").reshape(1, 16, 16, 1)
+    floats = to_float(stored)
+    assert floats.dtype == np.float32
+    np.testing.assert_array_equal(floats, stored / np.float32(255))
+    for dtype in ("float32", "float64"):
+        np.testing.assert_array_equal(to_uint8(floats.astype(dtype)), stored)
+    assert stored.max() == 255
+
+
+def test_a_conversion_that_is_none_copies_nothing():
+    floats, stored = images(), images(value=3, dtype="uint8")
+    assert to_float(floats) is floats
+    assert to_uint8(stored) is stored
+
+
+def test_distances_and_digests_tell_images_apart():
+    pair = np.stack([np.zeros((8, 8, 1), "uint8"), np.full((8, 8, 1), 51, "uint8")])
+    assert pair_distances(pair) == pytest.approx([0.2])
+    assert pair_distances(to_float(pair)) == pytest.approx([0.2])
+    assert images_md5(pair) == images_md5(np.asfortranarray(pair)) != images_md5(pair[::-1])
