@@ -20,13 +20,13 @@ from keras_medaug.assessment.shown_labels import see_labels
 from keras_medaug.checks import (
     are_names,
     check_class_names,
-    check_images,
+    check_fraction,
     check_labels,
     check_positive,
     check_several_classes,
-    check_share,
     fail,
 )
+from keras_medaug.images import check_images
 from keras_medaug.interrupts import between_steps
 from keras_medaug.labels import OutOfFoldClassifier, plan_labels
 from keras_medaug.labels.label_filter import CLASSIFIER_STEPS, LabelFilter, fit_label_filter
@@ -153,8 +153,8 @@ def augment(
     check_verbosity(verbose)
     steps = check_positive(steps, "steps", integer=True)
     batch_size = check_positive(batch_size, "batch_size", integer=True)
-    confidence = check_share(confidence, "confidence")
-    fidelity = None if fidelity is None else check_share(fidelity, "fidelity")
+    confidence = check_fraction(confidence, "confidence")
+    fidelity = None if fidelity is None else check_fraction(fidelity, "fidelity")
     if labels not in LABELS:
         raise fail("labels", repr(labels), "'conditional' or 'classifier'")
     path = None if save is None else check_model_path(save, "save")

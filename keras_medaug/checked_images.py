@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 
@@ -27,6 +28,10 @@ class CheckedImages:
     """
 
     array: NDArray[Any]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        """Return the images for NumPy."""
+        return np.array(self.array, dtype, copy=copy)
 
     def __len__(self) -> int:
         """Return the number of images."""

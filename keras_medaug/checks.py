@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_medaug.array_checks import as_array, fail, flat
-from keras_medaug.images import check_image_shape, check_images
 from keras_medaug.label_checks import are_names, check_class_names, check_labels, labels_of_all
 
 __all__ = [
@@ -17,12 +16,10 @@ __all__ = [
     "as_array",
     "check_class_names",
     "check_flag",
-    "check_image_shape",
-    "check_images",
+    "check_fraction",
     "check_labels",
     "check_positive",
     "check_several_classes",
-    "check_share",
     "fail",
     "flat",
     "labels_of_all",
@@ -78,7 +75,7 @@ def check_flag(value: bool, argument: str) -> bool:
     return value
 
 
-def check_share(value: float, argument: str) -> float:
+def check_fraction(value: float, argument: str) -> float:
     """Return `value` if it is a number in (0, 1).
 
     Args:
@@ -93,8 +90,8 @@ def check_share(value: float, argument: str) -> float:
 
     Example:
 
-    >>> from keras_medaug.checks import check_share
-    >>> check_share(0.99, "momentum")
+    >>> from keras_medaug.checks import check_fraction
+    >>> check_fraction(0.99, "momentum")
     0.99
     """
     numbers = (int, float, np.integer, np.floating)

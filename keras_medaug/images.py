@@ -190,8 +190,11 @@ def to_float(images: NDArray) -> NDArray[np.float32]:
     >>> float(to_float(np.full((1, 8, 8, 1), 255, "uint8")).max())
     1.0
     """
-    floats = images.astype(np.float32, copy=False)
-    return floats / np.float32(255) if images.dtype == np.uint8 else floats
+    if images.dtype != np.uint8:
+        return images.astype(np.float32, copy=False)
+    floats = images.astype(np.float32)
+    floats /= np.float32(255)  # in place: a large set has no room for two
+    return floats
 
 
 def to_uint8(images: NDArray) -> NDArray[np.uint8]:

@@ -12,10 +12,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from keras_medaug.checks import as_array, check_images, check_positive, fail, flat
+from keras_medaug.checks import as_array, check_positive, fail, flat
 from keras_medaug.files import replacing
+from keras_medaug.images import check_images
+from keras_medaug.mosaics import draw_mosaic, grid_size, with_difference
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,9 +38,7 @@ LINES = ("-", "--", "-.", ":")
 DPI = 150
 # Without the version of the program that drew it, a file depends on the figure alone.
 NO_VERSION = {"Software": None}
-CELL = 0.62  # inches of an image in a grid
 TITLE, TEXT, SMALL = 12, 10, 9  # points
-FITTED = ("aligned", "registered", "smoothed")  # spaces of which pairs are flipped and turned
 PAIR_KEYS = {"image", "training", "space", "distance", "relative"}
 
 
@@ -69,8 +69,8 @@ def image_grid(images: ArrayLike, columns: int = 10, title: str | None = None) -
     checked = check_images(images, "images")
     columns = min(check_positive(columns, "columns", integer=True), len(checked))
     rows = math.ceil(len(checked) / columns)
-    figure = new_figure(_grid_size(checked, rows, columns, title))
-    _draw_mosaic(figure.add_subplot(), checked, rows, columns)
+    figure = new_figure(grid_size(checked, rows, columns, title))
+    draw_mosaic(figure.add_subplot(), checked, rows, columns)
     set_title(figure, title)
     return figure
 
@@ -109,13 +109,13 @@ def before_after(
     below = check_images(after, "after", above.shape[1:])
     if len(above) != len(below):
         raise fail("after", f"{len(below)} images", f"{len(above)}, as in `before`")
-    width, height = _grid_size(above, 2, len(above), title)
+    width, height = grid_size(above, 2, len(above), title)
     margin = 0.3 + 0.09 * max(map(len, labels))  # inches of the labels
     figure = new_figure((max(width + margin, 4.0), height + 0.1))
     # The layout makes room for a label of the axis as if it were not turned: a little too little.
     figure.set_layout_engine("constrained", w_pad=0.15)
     for axes, images, label in zip(figure.subplots(2, 1), (above, below), labels, strict=True):
-        _draw_mosaic(axes, images, 1, len(images))
+        draw_mosaic(axes, images, 1, len(images))
         axes.set_ylabel(label, fontsize=TEXT, rotation=0, ha="right", va="center", labelpad=8)
     set_title(figure, title)
     return figure
@@ -265,7 +265,7 @@ def nearest_pairs(
     The suspects of a memorization check are drawn or, with fewer than its `pairs`, those.
     From left to right: the image, its nearest training image, and the difference of the two, gray
     where they are equal, brighter where the image is. A pair that was found in the space "aligned",
-    "registered" or "smoothed" is flipped or turned by quarters before the difference is taken, so
+    "registered" or "smoothed" is flipped or rotated by quarters before the difference is taken, so
     that it fits, and gets the brightness and contrast of the training image. Small shifts and
     rotations are not undone: they show as edges in the difference.
 
@@ -303,7 +303,7 @@ def nearest_pairs(
     figure = new_figure((columns * size[0], rows * size[1] + (0.4 if title is not None else 0.0)))
     all_axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes, pair in zip(all_axes, pairs, strict=False):
-        _draw_mosaic(axes, _triple(checked, known, pair), 1, 3)
+        draw_mosaic(axes, with_difference(checked, known, pair), 1, 3)
         text = (
             f"image {pair['image']}, training {pair['training']}, difference\n"
             f"{pair['space']}: distance {pair['distance']:.3f}, relative {pair['relative']:.2f}"
@@ -363,40 +363,6 @@ def new_figure(size: tuple[float, float]) -> Figure:
     return Figure(figsize=size, layout="constrained")
 
 
-def _grid_size(images: NDArray, rows: int, columns: int, title: str | None) -> tuple[float, float]:
-    """Return width and height in inches that show the images without distortion."""
-    height, width = images.shape[1:3]
-    pixel = max(CELL, 1.6 / columns) / max(height, width)
-    for_title = 0.0 if title is None else 0.2 + 0.2 * len(title.splitlines())
-    return max(pixel * width * columns, 3.0), pixel * height * rows + for_title
-
-
-def _draw_mosaic(axes: Axes, images: NDArray, rows: int, columns: int) -> None:
-    """Draw all images as one, with white gaps; what is missing in the last row stays white."""
-    axes.imshow(_mosaic(images, rows, columns), vmin=0, vmax=255, interpolation="antialiased")
-    axes.set_xticks([])
-    axes.set_yticks([])
-    for spine in axes.spines.values():
-        spine.set_visible(False)
-
-
-def _mosaic(images: NDArray, rows: int, columns: int) -> NDArray[np.uint8]:
-    """Return the images on a white RGB ground, enlarged so that a gap is thin beside a pixel."""
-    if images.dtype != np.uint8:
-        images = np.round(images * 255).astype(np.uint8)
-    factor = max(1, math.ceil(96 / max(images.shape[1:3])))
-    large = images.repeat(factor, axis=1).repeat(factor, axis=2)
-    count, height, width, _ = large.shape
-    gap = max(2, round(0.04 * max(height, width)))
-    ground = np.full(
-        (rows * (height + gap) - gap, columns * (width + gap) - gap, 3), 255, dtype=np.uint8
-    )
-    for index in range(count):
-        top, left = (index // columns) * (height + gap), (index % columns) * (width + gap)
-        ground[top : top + height, left : left + width] = large[index]
-    return ground
-
-
 def _check_audit(audit: Mapping[str, Any], count: int, known: int) -> list[Mapping[str, Any]]:
     """Return the pairs of an audit that are drawn."""
     expected = "what `metrics.copy_audit` returned for these images"
@@ -410,29 +376,6 @@ def _check_audit(audit: Mapping[str, Any], count: int, known: int) -> list[Mappi
         if audit.get(name) != size:
             raise fail("audit", f"{name} {audit.get(name)} with {size} images", expected)
     return list(pairs)
-
-
-def _triple(images: NDArray, training: NDArray, pair: Mapping[str, Any]) -> NDArray:
-    """Return an image, a training image and their difference, floats in [0, 1]."""
-    image, other = (
-        (array / 255 if array.dtype == np.uint8 else array).astype(np.float64)
-        for array in (images[pair["image"]], training[pair["training"]])
-    )
-    fitted = _fitted(image, other) if pair["space"] in FITTED else image
-    difference = 0.5 + (fitted - other) / 2
-    return np.clip([image, other, difference], 0, 1)
-
-
-def _fitted(image: NDArray, other: NDArray) -> NDArray:
-    """Return an image flipped, turned and inverted to fit another, in its brightness."""
-    contrast = (image - image.mean()) * (other.std() / max(image.std(), 1e-6))
-    levels = [other.mean() + sign * contrast for sign in (1, -1)]
-    flipped = [form for level in levels for form in (level, level[:, ::-1])]
-    forms = [np.rot90(form, turns) for form in flipped for turns in range(4)]
-    return min(
-        (form for form in forms if form.shape == other.shape),
-        key=lambda form: float(np.square(form - other).sum()),
-    )
 
 
 def _place(series: Mapping[str, Sequence[float | None]], group: int, name: str) -> float:

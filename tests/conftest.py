@@ -18,8 +18,9 @@ REPOSITORY = Path(__file__).parents[1]
 
 # The parts of the package whose helpers use NumPy alone: the examples in their docstrings run once.
 NUMPY_ALONE = {
-    "array_checks", "backend_check", "checks", "datasets", "files", "interrupts", "label_checks",
-    "metrics", "plotting", "progress", "seeds", "status_line", "time_left",
+    "array_checks", "backend_check", "checked_images", "checks", "datasets", "files", "images",
+    "interrupts", "label_checks", "metrics", "mosaics", "plotting", "progress", "seeds",
+    "status_line", "time_left",
 }  # fmt: skip
 
 

@@ -417,7 +417,7 @@ def test_a_dependency_the_wrong_way_is_caught(part, code):
         ("networks", "from keras_medaug.layers import Sampling"),
         ("models", "from keras_medaug import losses\nfrom keras_medaug.networks import frozen"),
         ("study", "from keras_medaug.models import CVAE"),
-        ("datasets", "from keras_medaug.checks import check_images"),
+        ("datasets", "from keras_medaug.images import check_images"),
         ("datasets", "from keras_medaug.metrics import copy_audit"),
     ],
 )

@@ -14,16 +14,9 @@ import keras
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from keras_medaug.checks import (
-    are_names,
-    as_array,
-    check_images,
-    check_labels,
-    check_positive,
-    fail,
-    flat,
-)
+from keras_medaug.checks import are_names, as_array, check_labels, check_positive, fail, flat
 from keras_medaug.files import replacing, write_text_atomic
+from keras_medaug.images import check_images
 from keras_medaug.metrics import frechet_distance, kernel_distance, manifold_scores
 from keras_medaug.metrics.samples import check_features
 from keras_medaug.metrics.spectral import band_powers, compare_powers

@@ -18,9 +18,10 @@ from keras_medaug.cards.drawing import draw
 from keras_medaug.cards.measuring import measure, plan_stages
 from keras_medaug.cards.page import render
 from keras_medaug.cards.subject import Subject
-from keras_medaug.checks import check_flag, check_images, check_labels, check_positive, fail
+from keras_medaug.checks import check_flag, check_labels, check_positive, fail
 from keras_medaug.datasets import Dataset
 from keras_medaug.files import check_text, write_json_atomic, write_text_atomic
+from keras_medaug.images import check_images
 from keras_medaug.interrupts import between_steps
 from keras_medaug.labels import plan_labels
 from keras_medaug.metrics.space import compute_features

@@ -1,7 +1,6 @@
 """Data sets: public ones by name, a procedural one, and the user's own."""
 
-from keras_medaug.datasets.arrays import from_arrays
-from keras_medaug.datasets.dataset import Dataset
+from keras_medaug.datasets.dataset import Dataset, from_arrays
 from keras_medaug.datasets.directory import from_directory
 from keras_medaug.datasets.export import save_npz
 from keras_medaug.datasets.loading import load

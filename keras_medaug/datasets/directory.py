@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from keras_medaug.checks import check_image_shape, check_positive, fail
+from keras_medaug.checks import check_positive, fail
 from keras_medaug.datasets.class_folders import list_classes, shown
 from keras_medaug.datasets.dataset import Dataset, Split
 from keras_medaug.datasets.directory_warnings import (
@@ -28,6 +28,7 @@ from keras_medaug.datasets.picture import (
     without_size_warnings,
 )
 from keras_medaug.datasets.splitting import Member, copies_of, split_groups
+from keras_medaug.images import check_image_shape
 from keras_medaug.progress import Report, check_verbose, portions, reporting
 
 T = TypeVar("T")
@@ -50,7 +51,7 @@ def from_directory(
     """Return the `Dataset` of a folder with one sub-folder of PNG or JPEG files per class.
 
     The classes are the sub-folders, sorted by name: the order is the same on every operating
-    system. Each class is split by itself, so that the splits have its share of it; where it has
+    system. Each class is split by itself, so that each split gets its fraction of it; where it has
     enough files, each split gets at least one, and train always does. Which file goes where is a
     function of `seed`, of the file names and of which files are copies of one another: files with
     equal pixels always go to the same split, as they would otherwise carry training images into
@@ -79,7 +80,7 @@ def from_directory(
     Args:
         path: The folder.
         size: Height and width of the images, or one number for both; from 8 to 256.
-        val: Share of each class for validation, from 0 (no such split) to below 1.
+        val: Fraction of each class for validation, from 0 (no such split) to below 1.
         test: The same for the test split; `val + test` must be below 1.
         seed: Which of the possible splits, an integer of 0 or more.
         channels: 1 for gray images, 3 for colour.
@@ -117,7 +118,7 @@ def from_directory(
     """
     path = Path(path).expanduser()
     shape = _check_shape(size, channels)
-    shares = _check_shares(val, test)
+    fractions = _check_fractions(val, test)
     check_positive(seed, "seed", integer=True, zero=True)
     check_verbose(verbose)
     if on_error not in ON_ERROR:
@@ -139,8 +140,8 @@ def from_directory(
         unusable |= broken
         _refuse(path, classes, unusable, on_error)
     groups = copies_of({member: picture.key for member, picture in pictures.items()})
-    splits = split_groups(groups, shares, seed)
-    _check_splits(path, classes, splits, shares)
+    splits = split_groups(groups, fractions, seed)
+    _check_splits(path, classes, splits, fractions)
     skipped = {file.relative_to(path).as_posix(): reason for file, reason in unusable.items()}
     _warn(
         *warn_of_skipped(skipped),
@@ -175,7 +176,7 @@ def _check_shape(size: int | tuple[int, int], channels: int) -> tuple[int, int, 
     return check_image_shape((height, width, channels), "channels")
 
 
-def _check_shares(val: float, test: float) -> dict[str, float]:
+def _check_fractions(val: float, test: float) -> dict[str, float]:
     check_positive(val, "val", zero=True)
     check_positive(test, "test", zero=True)
     if val + test >= 1:
@@ -242,18 +243,18 @@ def _check_splits(
     path: Path,
     classes: Mapping[str, list[Path]],
     splits: Mapping[str, list[Member]],
-    shares: Mapping[str, float],
+    fractions: Mapping[str, float],
 ) -> None:
-    wanted = [split for split, share in shares.items() if share]
+    wanted = [split for split, fraction in fractions.items() if fraction]
     for split in wanted:
         if not splits[split]:
-            got = f"{path}, with too few images for {split}={shares[split]}"
+            got = f"{path}, with too few images for {split}={fractions[split]}"
             number = {1: "two", 2: "three"}[len(wanted)]
             raise fail(
                 "path",
                 got,
                 f"at least {number} different images of some class, one for "
-                f"each split, or a share of 0",
+                f"each split, or a fraction of 0",
             )
     for label in classes:
         if all(label != other for other, _ in splits["train"]):

@@ -89,8 +89,8 @@ def warn_of_few(classes: Iterable[str], splits: Mapping[str, list[Member]]) -> I
     if few and len(used) > 1:
         yield (
             f"Fewer than {FEW} images of a class in a split: {shown(few, 5)}. What is measured on "
-            "so few says little of the class. Collect more images, give the split a larger share, "
-            "or leave it out with a share of 0."
+            "so few says little of the class. Collect more images, give the split a larger "
+            "fraction, or leave it out with a fraction of 0."
         )
 
 

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from keras_medaug.datasets.locking import locked
+from keras_medaug.files import locked
 from keras_medaug.progress import Progress
 
 BLOCK = 1 << 18  # bytes
@@ -168,7 +168,7 @@ def _connect_until_whole(url: str, path: Path, md5: str, file: BinaryIO, best: i
                 if failures >= ATTEMPTS or not (error.again or connected):
                     raise ConnectionError(
                         f"{url} cannot be downloaded: {error}. {instructions(url, path, md5)}"
-                    ) from error
+                    ) from None  # the message says what the chain would
             time.sleep(PAUSE * 2 ** (failures - 1) if failures else 0)
 
 

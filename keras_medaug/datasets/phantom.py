@@ -5,14 +5,18 @@ multiplicative speckle with Rayleigh-distributed amplitude, logarithmically comp
 version takes the same fields as the density of two stains (Beer-Lambert).
 """
 
+from __future__ import annotations
+
+import hashlib
 from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_medaug.checks import check_image_shape, check_positive, fail
+from keras_medaug.checked_images import CheckedImages
+from keras_medaug.checks import check_positive, fail
 from keras_medaug.datasets.dataset import Dataset
-from keras_medaug.datasets.draws import Draws
+from keras_medaug.images import check_image_shape, to_uint8
 
 CLASS_NAMES = ("cyst", "spiculated mass", "vessel", "target lesion", "diffuse nodules")
 MIN_CLASSES = 3
@@ -67,12 +71,12 @@ def make_phantom(
 
 def _make_split(height, width, channels, num_classes, seed, count):
     # A stream for each kind of number, so that the division into chunks does not matter.
-    streams = [Draws(*seed, kind) for kind in ("structure", "fields", "speckle")]
-    labels = _draw_labels(Draws(*seed, "labels"), num_classes, count)
+    streams = [_Draws(*seed, kind) for kind in ("structure", "fields", "speckle")]
+    labels = _draw_labels(_Draws(*seed, "labels"), num_classes, count)
     images = np.empty((count, height, width, channels), np.uint8)
     for chunk in _chunks(count, height * width):
         images[chunk] = _draw(streams, labels[chunk], height, width, channels)
-    return images, labels
+    return CheckedImages(images), labels
 
 
 def _chunks(count: int, pixels: int) -> Iterator[slice]:
@@ -80,7 +84,7 @@ def _chunks(count: int, pixels: int) -> Iterator[slice]:
     return (slice(start, min(start + step, count)) for start in range(0, count, step))
 
 
-def _draw_labels(draws: Draws, num_classes: int, count: int) -> NDArray[np.int32]:
+def _draw_labels(draws: _Draws, num_classes: int, count: int) -> NDArray[np.int32]:
     """Return balanced labels: one permutation of the classes after the other."""
     rounds = -(-count // num_classes)
     order = np.argsort(draws.uniform((rounds, num_classes)), axis=1, kind="stable")
@@ -110,8 +114,37 @@ def _draw(streams, labels, height, width, channels):
     speckle = _speckle(speckle_draws.normal((n, 2, height, width)))
     gray = _compress(scene, reflectivity, speckle)
     if channels == 1:
-        return np.rint(gray[..., None] * 255).astype(np.uint8)
-    return np.rint(_stain(scene, gray, reflectivity, cells) * 255).astype(np.uint8)
+        return to_uint8(gray[..., None])
+    return to_uint8(_stain(scene, gray, reflectivity, cells))
+
+
+class _Draws:
+    """A stream of random numbers that its key alone decides, the same on every machine.
+
+    NumPy promises the raw output of a bit generator, but not what `Generator` makes of it: so the
+    two distributions needed here are made from the raw output.
+
+    Args:
+        *key: Integers and strings; another key gives an independent stream.
+    """
+
+    def __init__(self, *key: int | str):
+        digest = hashlib.sha256("/".join(map(str, key)).encode()).digest()
+        self._bits = np.random.PCG64(np.random.SeedSequence(int.from_bytes(digest, "little")))
+
+    def uniform(self, shape: tuple[int, ...]) -> NDArray[np.float64]:
+        """Return numbers in [0, 1)."""
+        raw = self._bits.random_raw(int(np.prod(shape)))
+        return (raw >> np.uint64(11)).reshape(shape).astype(np.float64) * 2.0**-53
+
+    def normal(self, shape: tuple[int, ...]) -> NDArray[np.float64]:
+        """Return numbers of the standard normal distribution (Box-Muller)."""
+        count = int(np.prod(shape))
+        pairs = self.uniform(((count + 1) // 2, 2))
+        radius = np.sqrt(-2.0 * np.log1p(-pairs[:, 0]))
+        angle = 2.0 * np.pi * pairs[:, 1]
+        both = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
+        return both.reshape(-1)[:count].reshape(shape)
 
 
 PARAMETERS = 96

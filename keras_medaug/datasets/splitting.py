@@ -26,7 +26,7 @@ def copies_of(keys: Mapping[Member, bytes]) -> list[list[Member]]:
 
 
 def split_groups(
-    groups: Iterable[list[Member]], shares: Mapping[str, float], seed: int
+    groups: Iterable[list[Member]], fractions: Mapping[str, float], seed: int
 ) -> dict[str, list[Member]]:
     """Divide files among `train` and other splits, class by class and in mixed order.
 
@@ -34,7 +34,7 @@ def split_groups(
 
     Args:
         groups: What `copies_of` returns.
-        shares: The share of each class for each split but `train`.
+        fractions: The fraction of each class for each split but `train`.
         seed: Which of the possible splits.
 
     Returns:
@@ -58,24 +58,24 @@ def split_groups(
     by_class: dict[str, list[list[Member]]] = {}
     for group in groups:
         by_class.setdefault(group[0][0], []).append(group)
-    splits: dict[str, list[Member]] = {split: [] for split in ("train", *shares)}
+    splits: dict[str, list[Member]] = {split: [] for split in ("train", *fractions)}
     for of_class in by_class.values():
         of_class.sort(key=lambda group: order(group[0]))
-        for split, members in _split_class(of_class, shares).items():
+        for split, members in _split_class(of_class, fractions).items():
             splits[split] += members
     return {split: sorted(members, key=order) for split, members in splits.items()}
 
 
 def _split_class(
-    groups: list[list[Member]], shares: Mapping[str, float]
+    groups: list[list[Member]], fractions: Mapping[str, float]
 ) -> dict[str, list[Member]]:
     total = sum(map(len, groups))
     left = list(groups)
     splits: dict[str, list[Member]] = {}
-    for split, share in shares.items():
-        wanted = max(1, int(total * share + 0.5)) if share else 0
+    for split, fraction in fractions.items():
+        wanted = max(1, int(total * fraction + 0.5)) if fraction else 0
         splits[split] = []
-        # The last group is for train, whatever the shares are.
+        # The last group is for train, whatever the fractions are.
         while len(left) > 1 and (group := _next_group(left, wanted - len(splits[split]))):
             left.remove(group)
             splits[split] += group

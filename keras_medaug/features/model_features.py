@@ -9,7 +9,8 @@ import keras
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from keras_medaug.checks import check_images, check_positive, fail
+from keras_medaug.checks import check_positive, fail
+from keras_medaug.images import check_images
 from keras_medaug.models.quiet_model import quietly
 
 

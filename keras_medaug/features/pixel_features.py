@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from keras_medaug.checks import check_images, check_positive
+from keras_medaug.checks import check_positive
+from keras_medaug.images import check_images
 from keras_medaug.seeds import derive_seed, resolve_seed
 
 MOST_FITTED = 5000

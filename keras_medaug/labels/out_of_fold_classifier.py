@@ -8,13 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from keras_medaug.checks import (
-    check_images,
-    check_labels,
-    check_positive,
-    check_several_classes,
-    fail,
-)
+from keras_medaug.checks import check_labels, check_positive, check_several_classes, fail
+from keras_medaug.images import check_images
 from keras_medaug.models import Classifier
 from keras_medaug.models.fit_steps import fit_steps
 from keras_medaug.progress import Report, portion, reporting

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from numpy.typing import ArrayLike
 
-from keras_medaug.checks import check_images, check_positive
+from keras_medaug.checks import check_positive
+from keras_medaug.images import check_images
 from keras_medaug.metrics.checking import check_predictions
 from keras_medaug.metrics.space import as_floats
 

@@ -8,8 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from keras_medaug.checks import check_images
-from keras_medaug.images import pair_distances
+from keras_medaug.images import check_images, pair_distances
 from keras_medaug.metrics.checking import check_label_pair, check_names, class_words
 from keras_medaug.result import returns_result
 from keras_medaug.seeds import resolve_seed

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from keras_medaug.checks import check_images, check_positive, fail
+from keras_medaug.checks import check_positive, fail
+from keras_medaug.images import check_images
 from keras_medaug.metrics.checking import check_label_pair
 from keras_medaug.metrics.equality import digests_of_forms, first_of_equals
 from keras_medaug.metrics.forms import forms

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from keras_medaug.checks import check_images, check_labels, fail
+from keras_medaug.checks import check_labels, fail
+from keras_medaug.images import check_images
 from keras_medaug.metrics.checking import check_names, class_words
 from keras_medaug.metrics.guards import (
     LEVEL,

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from keras_medaug.checks import as_array, check_images, check_labels, check_positive, fail
-from keras_medaug.images import pair_distances
+from keras_medaug.checks import as_array, check_labels, check_positive, fail
+from keras_medaug.images import check_images, pair_distances
 from keras_medaug.metrics.checking import (
     check_names,
     check_predictions,

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from keras_medaug.checks import as_array, check_images, check_labels, check_positive, fail
+from keras_medaug.checks import as_array, check_labels, check_positive, fail
+from keras_medaug.images import check_images
 from keras_medaug.metrics.frechet import frechet_distance
 from keras_medaug.metrics.kernel import kernel_distance
 from keras_medaug.metrics.manifold import manifold_scores

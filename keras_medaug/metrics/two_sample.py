@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from keras_medaug.checks import check_images, check_positive, fail
+from keras_medaug.checks import check_positive, fail
+from keras_medaug.images import check_images
 from keras_medaug.metrics.image_statistics import image_statistics, statistic_names
 from keras_medaug.metrics.space import compute_features
 from keras_medaug.result import returns_result

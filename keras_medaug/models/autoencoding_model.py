@@ -3,7 +3,8 @@
 import keras
 import numpy as np
 
-from keras_medaug.checks import check_flag, check_images
+from keras_medaug.checks import check_flag
+from keras_medaug.images import check_images
 from keras_medaug.models.generative_model import DEFAULT_BATCH_SIZE, GenerativeModel
 from keras_medaug.models.image_model import to_unit
 from keras_medaug.networks import RunningStatistics

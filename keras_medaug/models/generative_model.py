@@ -8,14 +8,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_medaug.checks import (
-    as_array,
-    check_images,
-    check_labels,
-    check_positive,
-    fail,
-    labels_of_all,
-)
+from keras_medaug.checks import as_array, check_labels, check_positive, fail, labels_of_all
+from keras_medaug.images import check_images
 from keras_medaug.interrupts import between_steps, stop_if_interrupted
 from keras_medaug.models.fit_arguments import check_compile
 from keras_medaug.models.image_model import ImageModel, as_record

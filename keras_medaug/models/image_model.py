@@ -15,15 +15,8 @@ from keras import ops
 from numpy.typing import NDArray
 
 from keras_medaug.array_checks import copied
-from keras_medaug.checks import (
-    check_class_names,
-    check_flag,
-    check_image_shape,
-    check_images,
-    check_labels,
-    check_positive,
-    fail,
-)
+from keras_medaug.checks import check_class_names, check_flag, check_labels, check_positive, fail
+from keras_medaug.images import check_image_shape, check_images
 from keras_medaug.interrupts import between_steps
 from keras_medaug.layers.seed_generator import seeds_of_a_model
 from keras_medaug.models.array_batches import ArrayBatches

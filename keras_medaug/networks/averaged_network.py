@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from keras_medaug.array_checks import copied
-from keras_medaug.checks import check_share, fail
+from keras_medaug.checks import check_fraction, fail
 from keras_medaug.networks.running_statistics import RunningStatistics
 
 
@@ -60,7 +60,7 @@ class AveragedNetwork(keras.layers.Layer):
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
-        self.momentum = check_share(momentum, "momentum")
+        self.momentum = check_fraction(momentum, "momentum")
         if not isinstance(network, keras.Model) or not getattr(network, "inputs", None):
             raise fail("network", type(network).__name__, "a built functional model")
         self.network = keras.models.clone_model(network)
@@ -151,5 +151,5 @@ def average_of(
     """
     if ema_momentum is None:
         return None
-    momentum = check_share(ema_momentum, "ema_momentum")
+    momentum = check_fraction(ema_momentum, "ema_momentum")
     return AveragedNetwork(network, momentum, statistics, name="averaged")

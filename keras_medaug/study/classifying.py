@@ -8,9 +8,9 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_medaug.checks import check_images, check_labels, fail
+from keras_medaug.checks import check_labels, fail
 from keras_medaug.datasets import Dataset
-from keras_medaug.images import images_md5
+from keras_medaug.images import check_images, images_md5
 from keras_medaug.labels import plan_labels
 from keras_medaug.layers import GeometricAugmentation
 from keras_medaug.metrics.equality import equal_in_any_form

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_medaug.checks import check_flag, check_positive, check_share, fail
+from keras_medaug.checks import check_flag, check_fraction, check_positive, fail
 from keras_medaug.datasets import Dataset
 from keras_medaug.datasets.dataset import SPLITS
 from keras_medaug.files import plain, write_json_atomic
@@ -143,7 +143,7 @@ def run(
         steps=check_positive(steps, "steps", integer=True),
         generator_steps=check_positive(generator_steps, "generator_steps", integer=True),
         batch_size=check_positive(batch_size, "batch_size", integer=True),
-        fidelity=None if fidelity is None else check_share(fidelity, "fidelity"),
+        fidelity=None if fidelity is None else check_fraction(fidelity, "fidelity"),
         margin=check_positive(margin, "margin"),
         classifier=_plain(classifier or {}, "classifier"),
         generators=_check_generators(generators or {}),

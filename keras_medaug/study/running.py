@@ -6,8 +6,7 @@ import time
 import keras
 
 from keras_medaug.datasets import Dataset
-from keras_medaug.datasets.locking import locked
-from keras_medaug.files import write_json_atomic
+from keras_medaug.files import locked, write_json_atomic
 from keras_medaug.progress import Report, ignore
 from keras_medaug.provenance import check_place
 from keras_medaug.seeds import derive_seed

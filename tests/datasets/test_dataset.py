@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from keras_medaug import datasets
+from keras_medaug.checked_images import CheckedImages
+from keras_medaug.images import check_images
 
 pytestmark = pytest.mark.backend_free
 
@@ -86,6 +88,23 @@ def test_an_absent_split_is_named():
         _ = ds.test
     with pytest.raises(ValueError, match="'holdout'"):
         ds.stored("holdout")
+
+
+def test_the_package_is_given_a_split_that_is_not_checked_again(monkeypatch):
+    monkeypatch.setattr("keras_medaug.images._check_axes", None)
+    with pytest.raises(TypeError):
+        make()
+    monkeypatch.undo()
+    ds = make()
+    monkeypatch.setattr("keras_medaug.images._check_axes", None)
+    images, labels = ds.checked("train")
+    assert isinstance(images, CheckedImages)
+    assert check_images(images) is images.array
+    np.testing.assert_array_equal(images, ds.stored("train")[0])
+    np.testing.assert_array_equal(labels, ds.stored("train")[1])
+    assert not images.array.flags.writeable
+    with pytest.raises(ValueError, match="'test'"):
+        ds.checked("test")
 
 
 def test_md5_is_the_one_that_is_documented():

@@ -8,14 +8,15 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from keras_medaug import datasets
-from keras_medaug.datasets import MEDMNIST, MedMNISTInfo, download, locking
+from keras_medaug import datasets, files
+from keras_medaug.datasets import MEDMNIST, MedMNISTInfo, download
 from keras_medaug.progress import Progress
 
 pytestmark = pytest.mark.backend_free
@@ -131,6 +132,12 @@ def test_what_an_earlier_process_left_is_continued(server, path):
     assert path.read_bytes() == DATA
     assert server.ranges == ["bytes=450000-"]
     assert names(path) == ["file.npz"]
+
+
+def test_without_a_network_there_is_one_message_and_one_traceback(path):
+    with pytest.raises(ConnectionError, match=r"refused.*Download http.*MD5") as caught:
+        download.fetch("http://127.0.0.1:9/file.npz", path, MD5)
+    assert "another exception" not in "".join(traceback.format_exception(caught.value))
 
 
 def test_a_complete_part_needs_no_network(path):
@@ -296,7 +303,7 @@ def test_where_there_are_no_locks_nothing_is_shared(server, path, monkeypatch):
     def no_lock(*_, **__):
         raise OSError(errno.ENOLCK, "No locks available")
 
-    monkeypatch.setattr(locking, "_lock", no_lock)
+    monkeypatch.setattr(files, "_lock", no_lock)
     part_of(path).write_bytes(DATA[:1000])  # of a process that may be writing to it now
     server.plan = [404]
     with pytest.raises(ConnectionError):
@@ -321,7 +328,7 @@ def test_a_folder_that_cannot_be_written_to(server, tmp_path, monkeypatch):
     def refuse(*_, **__):
         raise PermissionError(errno.EACCES, "Permission denied", "x")
 
-    monkeypatch.setattr(locking.Path, "open", refuse)
+    monkeypatch.setattr(files.Path, "open", refuse)
     with pytest.raises(PermissionError, match="cannot be written") as caught:
         fetch(server, tmp_path / "file.npz")
     assert str(tmp_path / "file.npz") in str(caught.value)

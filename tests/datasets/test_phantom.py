@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from keras_medaug import datasets
 from keras_medaug.datasets import phantom
-from keras_medaug.datasets.draws import Draws
+from keras_medaug.datasets.phantom import _Draws
 
 pytestmark = pytest.mark.backend_free
 
@@ -158,12 +158,12 @@ def test_bad_arguments_are_named(argument, value):
 
 
 def test_draws_have_their_distributions_and_no_overlap():
-    normal = Draws(1, "a").normal((100_001,))
+    normal = _Draws(1, "a").normal((100_001,))
     assert abs(normal.mean()) < 0.015
     assert abs(normal.std() - 1) < 0.01
     assert abs((normal**4).mean() - 3) < 0.15
-    uniform = Draws(1, "b").uniform((100_000,))
+    uniform = _Draws(1, "b").uniform((100_000,))
     assert 0 <= uniform.min() < 1e-3
     assert 1 - 1e-3 < uniform.max() < 1
     assert abs(uniform.mean() - 0.5) < 0.005
-    assert abs(np.corrcoef(uniform, Draws(1, "c").uniform((100_000,)))[0, 1]) < 0.02
+    assert abs(np.corrcoef(uniform, _Draws(1, "c").uniform((100_000,)))[0, 1]) < 0.02
