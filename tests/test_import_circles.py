@@ -108,7 +108,10 @@ def test_the_package_has_no_import_circle():
         ),
         # loading `p.q.b` loads the package `p.q` first, which imports `p.q.c`
         (
-            {"p": "", "p.a": "import p.q.b", "p.q": "import p.q.c", "p.q.b": "", "p.q.c": "import p.a"},
+            {
+                "p": "", "p.q": "import p.q.c", "p.q.b": "", "p.q.c": "import p.a",
+                "p.a": "import p.q.b",
+            },
             [["p.a", "p.q", "p.q.c"]],
         ),
         ({"p": "from p.a import x", "p.a": "from p import y"}, [["p", "p.a"]]),
