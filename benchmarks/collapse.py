@@ -50,9 +50,9 @@ def relative(images: NDArray, reference: dict[str, float]) -> dict[str, float]:
     return {name: round(value / reference[name], 3) for name, value in spreads(images).items()}
 
 
-def has_collapsed(found: dict[str, float]) -> bool:
+def has_collapsed(run: dict[str, float]) -> bool:
     """Whether a run's samples differ by less than half of what training images do."""
-    return not found["spread"] >= FEW_APART  # NaN counts, too
+    return not run["spread"] >= FEW_APART  # NaN counts, too
 
 
 def main() -> None:
@@ -92,8 +92,8 @@ def main() -> None:
                 print(f"{name:7} {seed:3} {runs[name][str(seed)]} {seconds:.0f} s", flush=True)
         if options.pictures and drawn:
             draw(options.pictures / f"{name.lower()}.png", drawn)
-        found = list(runs[name].values())
-        print(f"{name}: {sum(map(has_collapsed, found))} of {len(found)} collapsed", flush=True)
+        results = list(runs[name].values())
+        print(f"{name}: {sum(map(has_collapsed, results))} of {len(results)} collapsed", flush=True)
 
 
 def stored_runs(out: Path, config: dict[str, Any]) -> dict[str, Any]:

@@ -324,7 +324,9 @@ class Judge:
 
     def __init__(self, data: kma.datasets.Dataset, steps: int) -> None:
         self.train, self.val, self.test = data.train, data.val, data.test
-        self.unseen = tuple(np.concatenate(each) for each in zip(self.val, self.test, strict=True))
+        self.unseen = tuple(
+            np.concatenate(arrays) for arrays in zip(self.val, self.test, strict=True)
+        )
         self.shape, self.num_classes = data.image_shape, data.num_classes
         self.epochs = epochs_for(steps, len(self.train[0]))
         self.reference = mean_distance(*self.train)
@@ -439,13 +441,13 @@ def table(rows: Sequence[Row]) -> str:
     lines = ["| set | method | variant | seeds | " + " | ".join(MEASURES) + " |"]
     lines.append("|---|---|---|---:|" + "---:|" * len(MEASURES))
     for key in sorted({identity(row)[:-1] for row in rows}):
-        found = [row for row in rows if identity(row)[:-1] == key]
+        runs = [row for row in rows if identity(row)[:-1] == key]
         cells = []
         for measure in MEASURES:
-            values = [row[measure] for row in found]
+            values = [row[measure] for row in runs]
             spread = f" ± {np.std(values, ddof=1):.3f}" if len(values) > 1 else ""
             cells.append(f"{np.mean(values):.3f}{spread}")
-        lines.append("| " + " | ".join([*key, str(len(found)), *cells]) + " |")
+        lines.append("| " + " | ".join([*key, str(len(runs)), *cells]) + " |")
     return "\n".join(lines)
 
 

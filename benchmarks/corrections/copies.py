@@ -131,12 +131,12 @@ def histology_figures() -> list[dict[str, Any]]:
         test[number] = form[:, ::-1] if number % 8 > 3 else form
     training = np.concatenate([training, background(60, 3)])
     test = np.concatenate([test, background(30, 3), background(30, 4)])
-    found = kma.metrics.near_duplicates(test, training)
-    right = sum(index < 40 for index in found["indices"])
+    duplicates = kma.metrics.near_duplicates(test, training)
+    right = sum(index < 40 for index in duplicates["indices"])
     audit = kma.metrics.copy_audit(background(60, 4), training)
     rows = [
         ("of 40 duplicates between splits, 35 flipped or turned, found", right, 40),
-        ("of 60 background tiles, called duplicates", found["near"] - right, 0),
+        ("of 60 background tiles, called duplicates", duplicates["near"] - right, 0),
         ("of 60 background tiles, suspected copies", audit["suspect_count"], 0),
     ]
     return [
@@ -152,9 +152,9 @@ def duplicate_figures(data: kma.datasets.Dataset) -> list[dict[str, Any]]:
         images = data.stored(split)[0]
         others = None if split == "train" else training
         start = time.process_time()
-        found = kma.metrics.near_duplicates(images, others)
+        duplicates = kma.metrics.near_duplicates(images, others)
         seconds = round(time.process_time() - start, 2)
-        values = {key: found.get(key) for key in ("exact", "near", "in_place", "uniform")}
+        values = {key: duplicates.get(key) for key in ("exact", "near", "in_place", "uniform")}
         figures += [
             {"name": f"{data.name}: {key}, {split} among training images", "value": value}
             | {"target": None}
@@ -175,7 +175,9 @@ def time_figures(old: Path, root: str, names: list[str]) -> list[dict[str, Any]]
     """Return the times of both packages, best of three, taken in turn."""
     new, figures = Path(__file__).resolve().parents[2], []
     for name in names:
-        pairs = [[seconds_of(each, root, name) for each in (old, new)] for _ in range(REPEATS)]
+        pairs = [
+            [seconds_of(package, root, name) for package in (old, new)] for _ in range(REPEATS)
+        ]
         before, after = np.min(pairs, axis=0).tolist()
         for what, value, target in (
             ("CPU seconds of the check before", before, None),

@@ -27,10 +27,10 @@ def fooling(scores, form):
     return real_answer(scores) if form == "nonsaturating" else -fake_answer(scores)
 
 
-def half_square(one, other):
+def half_square(first, second):
     """Return half the squared distance, summed over an image, averaged over images."""
-    axes = tuple(range(1, len(one.shape)))
-    return 0.5 * ops.mean(ops.sum(ops.square(one - other), axis=axes))
+    axes = tuple(range(1, len(first.shape)))
+    return 0.5 * ops.mean(ops.sum(ops.square(first - second), axis=axes))
 
 
 def divergence(mean, log_var):
