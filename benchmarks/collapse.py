@@ -33,7 +33,7 @@ from keras_medaug.metrics.diversity import FEW_APART
 BATCH = 64
 SAMPLES = 200
 DRAWN = 12
-MODELS = ("CVAE", "DCGAN", "VAEGAN")
+MODELS = {kind.__name__: kind for kind in kma.models.generators().values()}
 
 
 def spreads(images: NDArray) -> dict[str, float]:
@@ -60,7 +60,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--steps", type=int, default=300, help="at least (default: %(default)s)")
     parser.add_argument("--seeds", type=int, default=20, metavar="N", help="(default: %(default)s)")
-    parser.add_argument("--models", nargs="+", choices=MODELS, default=MODELS, metavar="NAME")
+    parser.add_argument(
+        "--models", nargs="+", choices=MODELS, default=list(MODELS), metavar="NAME"
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="FILE")
     parser.add_argument("--pictures", type=Path, metavar="FOLDER")
     options = parser.parse_args()
@@ -110,7 +112,7 @@ def stored_runs(out: Path, config: dict[str, Any]) -> dict[str, Any]:
 def train(name: str, seed: int, x: NDArray, epochs: int) -> NDArray:
     """Return samples of a model trained as shipped."""
     keras.utils.clear_session()
-    model = getattr(kma.models, name)(x.shape[1:], seed=seed)
+    model = MODELS[name](x.shape[1:], seed=seed)
     model.compile()
     model.fit(x, batch_size=BATCH, epochs=epochs, verbose=0)
     samples: NDArray = model.generate(SAMPLES, seed=1)

@@ -14,7 +14,7 @@ images), and measures, in units of the training images' value:
 
 Run once for each backend and each version of the package:
 
-    KERAS_BACKEND=tensorflow python benchmarks/corrections/contrast.py --root DIR --out FILE
+    KERAS_BACKEND=tensorflow python benchmarks/contrast.py --root DIR --out FILE
 """
 
 import argparse
@@ -43,7 +43,7 @@ def main() -> None:
         for seed in range(arguments.seeds):
             figures += measure(name, seed, data)
     record = {
-        "command": "python benchmarks/corrections/contrast.py --root DIR --out FILE"
+        "command": "python benchmarks/contrast.py --root DIR --out FILE"
         + (f" --seeds {arguments.seeds}" if arguments.seeds > 1 else ""),
         "backend": keras.backend.backend(),
         "machine": "two AMD EPYC cores",
