@@ -60,9 +60,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--steps", type=int, default=300, help="at least (default: %(default)s)")
     parser.add_argument("--seeds", type=int, default=20, metavar="N", help="(default: %(default)s)")
-    parser.add_argument(
-        "--models", nargs="+", choices=MODELS, default=list(MODELS), metavar="NAME"
-    )
+    parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS), metavar="NAME")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE")
     parser.add_argument("--pictures", type=Path, metavar="FOLDER")
     options = parser.parse_args()

@@ -166,7 +166,7 @@ def medians(label: str, cases: list[tuple], repeats: int) -> list[Results]:
 
 
 def augmentation_share(quick: bool) -> Results:
-    """Return what the default augmentation adds to a classifier's training, as a share."""
+    """Return what the default augmentation adds to a classifier's training, as a fraction."""
     x, _ = data(STEPS["Classifier"] * BATCH)
     layer = kma.layers.GeometricAugmentation()
     actions = {

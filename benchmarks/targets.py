@@ -60,7 +60,7 @@ def of_races(speed: dict[str, Any]) -> Iterator[Row]:
 
 
 def of_arithmetic(speed: dict[str, Any], costs: Costs) -> Iterator[Row]:
-    """Yield the share that the products of a step have of the rate of a matrix product."""
+    """Yield the fraction that the products of a step have of the rate of a matrix product."""
     times = {(r["backend"], r["model"]): r for r in speed["milliseconds"] if r["who"] == "ours"}
     for backend, measurements in costs.items():
         for model, grown in measurements.get("growth", {}).get("models", {}).items():

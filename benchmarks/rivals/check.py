@@ -98,7 +98,7 @@ def step_differences(
 
 
 def _apart(before: list, after: list, of_loop: list) -> float:
-    """Return the share of a weight's entries that moved elsewhere, the worst weight's."""
+    """Return the fraction of a weight's entries that moved elsewhere, the worst weight's."""
     worst = 0.0
     for old, new, other in zip(before, after, of_loop, strict=True):
         allowed = 0.05 * np.abs(new - old).max() + 1e-6

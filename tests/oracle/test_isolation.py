@@ -26,7 +26,7 @@ def head(model):
 
 
 def test_the_adversarial_term_does_not_reach_the_encoder():
-    """With another answer from the discriminator, but the same features, all else changes."""
+    """With another output of the discriminator, but the same features, all else changes."""
     model = CASE.model(dropout=0.0)
     before = received(model)
     rewind(model)

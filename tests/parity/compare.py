@@ -19,7 +19,7 @@ from digest import package_digest
 from gradient_oracle.agreement import relative_error
 
 BACKENDS = ("jax", "torch", "tensorflow")
-# Largest error, and the largest as a share of the way that the weights have gone.
+# Largest error, and the largest as a fraction of the way that the weights have gone.
 BOUNDS = 1e-5, 1 / 50
 BOUNDS_AS_SHIPPED = 4e-5, 1 / 25
 
@@ -77,8 +77,8 @@ def moved(before, after):
 
 def allowed(case, gone):
     """Return how far two backends may be apart in a case whose weights have gone so far."""
-    largest, share = BOUNDS_AS_SHIPPED if case.endswith("as shipped") else BOUNDS
-    return min(largest, share * gone)
+    largest, fraction = BOUNDS_AS_SHIPPED if case.endswith("as shipped") else BOUNDS
+    return min(largest, fraction * gone)
 
 
 def main():
