@@ -190,11 +190,11 @@ def tests_python(session: nox.Session, backend: str) -> str:
 def session_python(session: nox.Session, name: str) -> str:
     """Return the Python of another session's environment."""
     folder = ROOT / ".nox" / name
-    found = shutil.which("python", path=f"{folder / 'bin'}{os.pathsep}{folder / 'Scripts'}")
-    if found is None:
+    path = shutil.which("python", path=f"{folder / 'bin'}{os.pathsep}{folder / 'Scripts'}")
+    if path is None:
         known = {f"tests-{backend}": f"tests({backend})" for backend in BACKENDS}
         session.error(f'there is no {folder}; run `nox -s "{known.get(name, name)}"` first')
-    return str(found)
+    return str(path)
 
 
 @nox.session
@@ -317,8 +317,8 @@ def docs(session: nox.Session) -> None:
 
 def example_files() -> set[Path]:
     """Return the files below `examples`, where the scripts of the gallery run."""
-    found = (ROOT / "examples").rglob("*")
-    return {path for path in found if path.is_file() and "__pycache__" not in path.parts}
+    paths = (ROOT / "examples").rglob("*")
+    return {path for path in paths if path.is_file() and "__pycache__" not in path.parts}
 
 
 def pictures_of(script: Path) -> list[Path]:

@@ -75,8 +75,8 @@ def measures(train: NDArray) -> Callable[[NDArray], dict[str, float]]:
     def measure(images: NDArray) -> dict[str, float]:
         distance = kma.metrics.frechet_distance(real, components(images), resamples=1)["value"]
         apart = np.abs(log_spectrum(images) - spectrum).mean()
-        found = {"frechet": distance, "grid": grid(images), "spectrum": apart}
-        return {name: round(float(value), 3) for name, value in found.items()}
+        measures_of_images = {"frechet": distance, "grid": grid(images), "spectrum": apart}
+        return {name: round(float(value), 3) for name, value in measures_of_images.items()}
 
     return measure
 
@@ -116,24 +116,24 @@ def main() -> None:
         "threads": len(os.sched_getaffinity(0)),
         "keras": keras.__version__,
     }
-    found: dict[str, Any] = {}
+    results: dict[str, Any] = {}
     if options.out.exists():
         stored = json.loads(options.out.read_text(encoding="utf-8"))
         if stored["config"] != config:
             raise SystemExit(f"{options.out} holds results of another configuration: move it away")
-        found = stored["results"]
-    found["held-out images"] = measure(np.concatenate([images["val"], images["test"]]))
+        results = stored["results"]
+    results["held-out images"] = measure(np.concatenate([images["val"], images["test"]]))
     for variant in VARIANTS:
-        if variant not in found:
+        if variant not in results:
             keras.utils.clear_session()
             model = new_model(variant, data.image_shape)
             times = epochs * (3 if variant == LONGER else 1)
             logs = model.fit(images["train"], batch_size=BATCH, epochs=times, verbose=0).history
             late_loss = round(float(np.mean(logs["discriminator_loss"][times // 2 :])), 3)
-            found[variant] = measure(model.generate(SAMPLES, seed=1))
-            found[variant]["discriminator_loss"] = late_loss
-            write_json_atomic(options.out, {"config": config, "results": found})
-        print(f"{variant:32} {found[variant]}", flush=True)
+            results[variant] = measure(model.generate(SAMPLES, seed=1))
+            results[variant]["discriminator_loss"] = late_loss
+            write_json_atomic(options.out, {"config": config, "results": results})
+        print(f"{variant:32} {results[variant]}", flush=True)
 
 
 if __name__ == "__main__":

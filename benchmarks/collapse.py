@@ -33,7 +33,7 @@ from keras_medaug.metrics.diversity import FEW_APART
 BATCH = 64
 SAMPLES = 200
 DRAWN = 12
-MODELS = ("CVAE", "DCGAN", "VAEGAN")
+MODELS = {kind.__name__: kind for kind in kma.models.generators().values()}
 
 
 def spreads(images: NDArray) -> dict[str, float]:
@@ -50,9 +50,9 @@ def relative(images: NDArray, reference: dict[str, float]) -> dict[str, float]:
     return {name: round(value / reference[name], 3) for name, value in spreads(images).items()}
 
 
-def has_collapsed(found: dict[str, float]) -> bool:
+def has_collapsed(run: dict[str, float]) -> bool:
     """Whether a run's samples differ by less than half of what training images do."""
-    return not found["spread"] >= FEW_APART  # NaN counts, too
+    return not run["spread"] >= FEW_APART  # NaN counts, too
 
 
 def main() -> None:
@@ -60,7 +60,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--steps", type=int, default=300, help="at least (default: %(default)s)")
     parser.add_argument("--seeds", type=int, default=20, metavar="N", help="(default: %(default)s)")
-    parser.add_argument("--models", nargs="+", choices=MODELS, default=MODELS, metavar="NAME")
+    parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS), metavar="NAME")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE")
     parser.add_argument("--pictures", type=Path, metavar="FOLDER")
     options = parser.parse_args()
@@ -92,8 +92,8 @@ def main() -> None:
                 print(f"{name:7} {seed:3} {runs[name][str(seed)]} {seconds:.0f} s", flush=True)
         if options.pictures and drawn:
             draw(options.pictures / f"{name.lower()}.png", drawn)
-        found = list(runs[name].values())
-        print(f"{name}: {sum(map(has_collapsed, found))} of {len(found)} collapsed", flush=True)
+        results = list(runs[name].values())
+        print(f"{name}: {sum(map(has_collapsed, results))} of {len(results)} collapsed", flush=True)
 
 
 def stored_runs(out: Path, config: dict[str, Any]) -> dict[str, Any]:
@@ -110,7 +110,7 @@ def stored_runs(out: Path, config: dict[str, Any]) -> dict[str, Any]:
 def train(name: str, seed: int, x: NDArray, epochs: int) -> NDArray:
     """Return samples of a model trained as shipped."""
     keras.utils.clear_session()
-    model = getattr(kma.models, name)(x.shape[1:], seed=seed)
+    model = MODELS[name](x.shape[1:], seed=seed)
     model.compile()
     model.fit(x, batch_size=BATCH, epochs=epochs, verbose=0)
     samples: NDArray = model.generate(SAMPLES, seed=1)

@@ -33,7 +33,7 @@ from speed_worker import BATCH, NETWORKS, SHAPE, data, model_named
 import keras_medaug as kma
 
 Action = Callable[[], object]
-Found = dict[str, Any]
+Results = dict[str, Any]
 
 GENERATORS = ("CVAE", "DCGAN", "VAEGAN")
 AUGMENTED = 1280
@@ -97,14 +97,14 @@ def in_turn(label: str, actions: dict[str, Action], repeats: int) -> dict[str, l
     return timings
 
 
-def spread(ratios: list[float], name: str = "ratio") -> Found:
+def spread(ratios: list[float], name: str = "ratio") -> Results:
     """Return the median of ratios, and their interval."""
     return {name: statistics.median(ratios), "interval": interval(ratios)}
 
 
-def divided(one: list[float], other: list[float]) -> list[float]:
+def divided(numerators: list[float], denominators: list[float]) -> list[float]:
     """Return the ratios, pair by pair."""
-    return [a / b for a, b in zip(one, other, strict=True)]
+    return [a / b for a, b in zip(numerators, denominators, strict=True)]
 
 
 def compiled(name: str, shape: tuple[int, int, int], **options: Any) -> Any:
@@ -144,7 +144,7 @@ def peak(action: Action) -> int:
     return status("VmHWM")
 
 
-def child(*arguments: object) -> Found:
+def child(*arguments: object) -> Results:
     """Return what this script prints as a process of its own."""
     command = [sys.executable, __file__, "--child", *map(str, arguments)]
     environment = {**os.environ, **ALLOCATOR}
@@ -152,21 +152,21 @@ def child(*arguments: object) -> Found:
     return json.loads(run.stdout.splitlines()[-1])
 
 
-def medians(label: str, cases: list[tuple], repeats: int) -> list[Found]:
+def medians(label: str, cases: list[tuple], repeats: int) -> list[Results]:
     """Run a child per case and round; return each case's medians, the lower of two."""
-    answers: list[list[Found]] = [[] for _ in cases]
+    answers: list[list[Results]] = [[] for _ in cases]
     for turn in turns(label, repeats * len(cases)):
         index = turn % len(cases)
         answers[index].append(child(*cases[index]))
     middle = statistics.median_low  # never a mean of two: some answers are flags
-    return [{key: middle([a[key] for a in each]) for key in each[0]} for each in answers]
+    return [{key: middle([a[key] for a in rounds]) for key in rounds[0]} for rounds in answers]
 
 
 # ---- augmentation -------------------------------------------------------------------------------
 
 
-def augmentation_share(quick: bool) -> Found:
-    """Return what the default augmentation adds to a classifier's training, as a share."""
+def augmentation_share(quick: bool) -> Results:
+    """Return what the default augmentation adds to a classifier's training, as a fraction."""
     x, _ = data(STEPS["Classifier"] * BATCH)
     layer = kma.layers.GeometricAugmentation()
     actions = {
@@ -186,7 +186,7 @@ def as_in_fit(layer: Any) -> Callable[[np.ndarray], Any]:
         import jax
 
         stateless = jax.jit(lambda state, x: layer.stateless_call([], state, x, training=True))
-        state = [each.value for each in layer.non_trainable_variables]
+        state = [variable.value for variable in layer.non_trainable_variables]
 
         def run(x: np.ndarray) -> Any:
             outputs, state[:] = stateless(state, x)
@@ -217,7 +217,7 @@ def keras_flow(x: np.ndarray, layer: Any) -> Any:
     return generator.flow(x, batch_size=BATCH, shuffle=False)
 
 
-def augmentation_rate(quick: bool) -> Found:
+def augmentation_rate(quick: bool) -> Results:
     """Return images a second of the layer and of Keras's own way, NumPy to NumPy both."""
     x, _ = data(AUGMENTED)
     layer = kma.layers.GeometricAugmentation(seed=0)
@@ -245,7 +245,7 @@ def augmentation_rate(quick: bool) -> Found:
 # ---- generation ---------------------------------------------------------------------------------
 
 
-def generation_of(name: str, repeats: int) -> Found:
+def generation_of(name: str, repeats: int) -> Results:
     """Return images a second generated and trained on, for a model."""
     model, count = model_named(name), STEPS[name] // 2 * BATCH
     actions: dict[str, Action] = {
@@ -259,13 +259,13 @@ def generation_of(name: str, repeats: int) -> Found:
     return {**spread(divided(generated, trained)), "images_per_second": rates}
 
 
-def generation(quick: bool) -> Found:
+def generation(quick: bool) -> Results:
     """Return how many times faster images are generated than trained on."""
-    found = {name: generation_of(name, 2 if quick else REPEATS) for name in GENERATORS}
-    return {"target": "at least 10", "models": found}
+    ratios = {name: generation_of(name, 2 if quick else REPEATS) for name in GENERATORS}
+    return {"target": "at least 10", "models": ratios}
 
 
-def child_generation(count: str) -> Found:
+def child_generation(count: str) -> Results:
     """Return the peak memory of generating so many images, and the bytes of the result."""
     model = model_named("DCGAN")
     model.generate(1024, seed=0)
@@ -274,7 +274,7 @@ def child_generation(count: str) -> Found:
     return {"peak": most, "result": images[0].nbytes}
 
 
-def generation_memory(quick: bool) -> Found:
+def generation_memory(quick: bool) -> Results:
     """Return the bytes that more images need at the peak beyond themselves."""
     cases: list[tuple] = [("generation", GENERATED), ("generation", GENERATED_MORE)]
     few, many = medians("generation_memory", cases, 1 if quick else CHILD_REPEATS)
@@ -307,14 +307,16 @@ def _positions(tensors: Any) -> int:
     return math.prod(keras.tree.flatten(tensors)[0].shape[1:3])
 
 
-def work(name: str, model: Any, pixels: int) -> Found:
+def work(name: str, model: Any, pixels: int) -> Results:
     """Return the multiply-adds a pixel: of each network's forward pass, and of a step."""
-    forward = {each: multiply_adds(getattr(model, each)) / pixels for each in NETWORKS[name]}
-    step = sum(times * forward[each] for each, times in STEP_PASSES[name].items())
+    forward = {
+        network: multiply_adds(getattr(model, network)) / pixels for network in NETWORKS[name]
+    }
+    step = sum(times * forward[network] for network, times in STEP_PASSES[name].items())
     return {"multiply_adds_per_pixel": {"forward": forward, "step": step}}
 
 
-def at_sizes(name: str) -> tuple[dict[int, Any], Found]:
+def at_sizes(name: str) -> tuple[dict[int, Any], Results]:
     """Return a model for every size, and the reasons of those that it rejects."""
     models, rejected = {}, {}
     for size in SIZES:
@@ -325,7 +327,7 @@ def at_sizes(name: str) -> tuple[dict[int, Any], Found]:
     return models, rejected
 
 
-def growth_of(name: str, repeats: int) -> Found:
+def growth_of(name: str, repeats: int) -> Results:
     """Return a model's time per pixel at every size, and its ratio to that at the smallest."""
     models, rejected = at_sizes(name)
     actions = {}
@@ -353,21 +355,21 @@ def growth_of(name: str, repeats: int) -> Found:
     return {"sizes": sizes, "rejected": rejected}
 
 
-def growth(quick: bool) -> Found:
+def growth(quick: bool) -> Results:
     """Return how the time per pixel of a training step grows with the size of the images."""
-    found = {}
+    growths = {}
     for name in MODELS:
-        found[name] = growth_of(name, 1 if quick else GROWTH_REPEATS)
+        growths[name] = growth_of(name, 1 if quick else GROWTH_REPEATS)
         # Four models of the largest size do not fit into memory at once.
         keras.utils.clear_session()
         gc.collect()
-    return {"target": "at most 1.5", "batch": GROWTH_BATCH, "models": found}
+    return {"target": "at most 1.5", "batch": GROWTH_BATCH, "models": growths}
 
 
 # ---- memory -------------------------------------------------------------------------------------
 
 
-def child_batch(batch: str) -> Found:
+def child_batch(batch: str) -> Results:
     """Return the peak memory of training steps with a batch size, on the same images for all."""
     model, x = model_named("DCGAN"), data(2 * BATCHES[-1])[0]
 
@@ -378,11 +380,11 @@ def child_batch(batch: str) -> Found:
     return {"peak": peak(lambda: train(2))}
 
 
-def memory_in_batch(quick: bool) -> Found:
+def memory_in_batch(quick: bool) -> Results:
     """Return the peak memory at batch sizes, and how evenly it grows with them."""
     cases: list[tuple] = [("batch", batch) for batch in BATCHES]
     answers = medians("memory_in_batch", cases, 1 if quick else CHILD_REPEATS)
-    peaks = [each["peak"] for each in answers]
+    peaks = [answer["peak"] for answer in answers]
     slopes = [
         (peaks[i + 1] - peaks[i]) / (BATCHES[i + 1] - BATCHES[i]) for i in range(len(BATCHES) - 1)
     ]
@@ -428,7 +430,7 @@ def is_mapped(array: np.ndarray) -> bool:
     return isinstance(base, np.memmap)
 
 
-def child_uint8(path: str) -> Found:
+def child_uint8(path: str) -> Results:
     """Return the peak of anonymous memory of loading a file and training on it for some steps."""
     with Watch() as watch:
         x, y = kma.datasets.from_npz(path).stored("train")
@@ -447,7 +449,7 @@ def save_uint8(path: Path, count: int) -> None:
     np.savez(path, allow_pickle=False, **arrays)
 
 
-def uint8_on_disk(quick: bool) -> Found:
+def uint8_on_disk(quick: bool) -> Results:
     """Return the memory that many mapped images take beyond few; a float copy would be 314 MB."""
     with tempfile.TemporaryDirectory() as folder:
         paths = [Path(folder) / f"{count}.npz" for count in (ON_DISK_FEW, ON_DISK)]
@@ -467,7 +469,7 @@ def uint8_on_disk(quick: bool) -> Found:
 # ---- many seeds ---------------------------------------------------------------------------------
 
 
-def inner_loop(quick: bool) -> Found:
+def inner_loop(quick: bool) -> Results:
     """Return what a seed costs by `reinitialize`, to the fit alone and to a new model per seed."""
     x, _ = data(INNER_IMAGES)
     model = model_named("Classifier")
@@ -493,7 +495,7 @@ def inner_loop(quick: bool) -> Found:
 # ---- the run ------------------------------------------------------------------------------------
 
 # Each with the seconds that it takes on two cores, roughly: what the time left is told by.
-MEASUREMENTS: dict[str, tuple[Callable[[bool], Found], int]] = {
+MEASUREMENTS: dict[str, tuple[Callable[[bool], Results], int]] = {
     "augmentation_share": (augmentation_share, 20),
     "augmentation_rate": (augmentation_rate, 10),
     "generation": (generation, 80),
@@ -503,21 +505,21 @@ MEASUREMENTS: dict[str, tuple[Callable[[bool], Found], int]] = {
     "uint8_on_disk": (uint8_on_disk, 50),
     "inner_loop": (inner_loop, 40),
 }
-CHILDREN: dict[str, Callable[[str], Found]] = {
+CHILDREN: dict[str, Callable[[str], Results]] = {
     "generation": child_generation,
     "batch": child_batch,
     "uint8": child_uint8,
 }
 
 
-def former(path: Path, backend: str) -> Found:
+def former(path: Path, backend: str) -> Results:
     """Return the measurements that a file has, if there is one."""
     if not path.exists():
         return {}
-    found = json.loads(path.read_text(encoding="utf-8"))
-    if found["backend"] != backend:
-        sys.exit(f"{path} is of the backend {found['backend']}, not {backend}")
-    return found["measurements"]
+    stored = json.loads(path.read_text(encoding="utf-8"))
+    if stored["backend"] != backend:
+        sys.exit(f"{path} is of the backend {stored['backend']}, not {backend}")
+    return stored["measurements"]
 
 
 def measure(names: list[str], quick: bool, out: Path) -> None:
@@ -530,13 +532,13 @@ def measure(names: list[str], quick: bool, out: Path) -> None:
     for index, name in enumerate(names):
         print(f"{backend} {name}", flush=True)
         start = time.monotonic()
-        found = MEASUREMENTS[name][0](quick)
+        result = MEASUREMENTS[name][0](quick)
         taken = time.monotonic() - start
-        measurements[name] = {**found, "quick": quick, "seconds_taken": taken}
+        measurements[name] = {**result, "quick": quick, "seconds_taken": taken}
         write(out, {**machine, "measurements": measurements})
         done = sum(costs[: index + 1])
         left = (time.monotonic() - begun) / done * (sum(costs) - done)
-        print(f"{name}: {json.dumps(found)}", flush=True)
+        print(f"{name}: {json.dumps(result)}", flush=True)
         print(f"{index + 1} of {len(names)} in {taken:.0f} s, {left:.0f} s left", flush=True)
 
 

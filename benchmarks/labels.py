@@ -7,9 +7,9 @@ Each model is trained on a set's training images, and makes as many of its own, 
 labels. From these alone a classifier learns, and is tested on real images. A row holds:
 
 - `auc_val`, `auc_test`: macro one-vs-rest area under the curve of that classifier;
-- `agreement`: the share of images that a classifier of real images takes for what was asked for;
+- `agreement`: the fraction of images that a classifier of real images takes for what was asked for;
 - `diversity`: the mean distance between two images of one class, over that of training images;
-- `nearer`: the share of images that are nearer to a training image than the quantile 0.05 of the
+- `nearer`: the fraction of images that are nearer to a training image than the quantile 0.05 of the
   validation and test images (`kma.metrics.nearest_images`): 0.05 where images are as new as those;
 - `copies`: how many equal a training image.
 
@@ -314,7 +314,7 @@ def mean_distance(images: NDArray, labels: NDArray) -> float:
     )
 
 
-class Judge:
+class Evaluator:
     """A set, and the classifiers that say what images of it are worth.
 
     Args:
@@ -324,7 +324,9 @@ class Judge:
 
     def __init__(self, data: kma.datasets.Dataset, steps: int) -> None:
         self.train, self.val, self.test = data.train, data.val, data.test
-        self.unseen = tuple(np.concatenate(each) for each in zip(self.val, self.test, strict=True))
+        self.unseen = tuple(
+            np.concatenate(arrays) for arrays in zip(self.val, self.test, strict=True)
+        )
         self.shape, self.num_classes = data.image_shape, data.num_classes
         self.epochs = epochs_for(steps, len(self.train[0]))
         self.reference = mean_distance(*self.train)
@@ -370,28 +372,34 @@ class Judge:
 
 
 def trained(
-    method: str, variant: str, judge: Judge, seeds: Sequence[int], options: argparse.Namespace
+    method: str,
+    variant: str,
+    evaluator: Evaluator,
+    seeds: Sequence[int],
+    options: argparse.Namespace,
 ) -> Iterator[tuple[int, NDArray]]:
     """Train one model with each seed, compiled once.
 
     Args:
         method: One of `METHODS`.
         variant: One of `VARIANTS`.
-        judge: Has the training images.
+        evaluator: Has the training images.
         seeds: Seeds of the model.
         options: `steps` and `filters`.
 
     Yields:
         Seed, and as many images as there are training images, made for their labels.
     """
-    x, y = judge.train
+    x, y = evaluator.train
     kind, sizes = METHODS[method]
     arguments = {} if options.filters is None else dict.fromkeys(sizes, options.filters)
     model = None
     for seed in seeds:
         with VARIANTS[variant]():
             if model is None:
-                model = kind(judge.shape, num_classes=judge.num_classes, seed=seed, **arguments)
+                model = kind(
+                    evaluator.shape, num_classes=evaluator.num_classes, seed=seed, **arguments
+                )
                 model.compile()
             else:
                 model.reinitialize(seed)
@@ -439,13 +447,13 @@ def table(rows: Sequence[Row]) -> str:
     lines = ["| set | method | variant | seeds | " + " | ".join(MEASURES) + " |"]
     lines.append("|---|---|---|---:|" + "---:|" * len(MEASURES))
     for key in sorted({identity(row)[:-1] for row in rows}):
-        found = [row for row in rows if identity(row)[:-1] == key]
+        runs = [row for row in rows if identity(row)[:-1] == key]
         cells = []
         for measure in MEASURES:
-            values = [row[measure] for row in found]
+            values = [row[measure] for row in runs]
             spread = f" ± {np.std(values, ddof=1):.3f}" if len(values) > 1 else ""
             cells.append(f"{np.mean(values):.3f}{spread}")
-        lines.append("| " + " | ".join([*key, str(len(found)), *cells]) + " |")
+        lines.append("| " + " | ".join([*key, str(len(runs)), *cells]) + " |")
     return "\n".join(lines)
 
 
@@ -484,14 +492,14 @@ def main() -> None:
         if not any(missing.values()):
             continue
         keras.utils.clear_session()
-        judge = Judge(load(name, options), options.classifier_steps)
+        evaluator = Evaluator(load(name, options), options.classifier_steps)
         for seed in missing.pop((REAL, "-")):
             began = time.monotonic()
-            keep((name, REAL, "-", seed), judge.of_real(seed), began)
+            keep((name, REAL, "-", seed), evaluator.of_real(seed), began)
         for (method, variant), seeds in missing.items():
             began = time.monotonic()
-            for seed, images in trained(method, variant, judge, seeds, options):
-                measures = judge.of(images, judge.train[1], seed)
+            for seed, images in trained(method, variant, evaluator, seeds, options):
+                measures = evaluator.of(images, evaluator.train[1], seed)
                 keep((name, method, variant, seed), measures, began)
                 began = time.monotonic()
     if rows:

@@ -74,9 +74,11 @@ def seen_by_torch(action: Callable[[], object]) -> Times:
     """Return the time of every PyTorch operation, without that of those that it calls."""
     from torch.profiler import ProfilerActivity, profile
 
-    with profile(activities=[ProfilerActivity.CPU]) as found:
+    with profile(activities=[ProfilerActivity.CPU]) as profiler:
         action()
-    return {each.key: each.self_cpu_time_total / 1e6 for each in found.key_averages()}
+    return {
+        operation.key: operation.self_cpu_time_total / 1e6 for operation in profiler.key_averages()
+    }
 
 
 def seen_by_jax(action: Callable[[], object]) -> Times:
@@ -104,7 +106,7 @@ def what_is_fused(folder: Path) -> dict[tuple[int, str], str]:
 
     Programs by number: every model's step is a module of the same name.
     """
-    found = {}
+    heaviest = {}
     for path in folder.glob("*after_optimizations.txt"):
         module = int(path.name.split(".")[0].removeprefix("module_"))
         text = path.read_text(encoding="utf-8")
@@ -113,9 +115,9 @@ def what_is_fused(folder: Path) -> dict[tuple[int, str], str]:
             body = bodies.get(called, "")
             for operation in ("convolution", "dot", "reduce"):
                 if f" {operation}(" in body:
-                    found[module, name] = f"{operation} ({name})"
+                    heaviest[module, name] = f"{operation} ({name})"
                     break
-    return found
+    return heaviest
 
 
 def seen_by_tensorflow(action: Callable[[], object]) -> Times:
@@ -163,8 +165,8 @@ def profiled(action: Callable[[], object], unit: str, per: float) -> dict[str, A
         if not re.match(HOLDERS, name, re.IGNORECASE)
     }
     kinds: Times = collections.defaultdict(float)
-    for name, each in names.items():
-        kinds[kind_of(name)] += each
+    for name, seconds_a_step in names.items():
+        kinds[kind_of(name)] += seconds_a_step
     return {
         unit: per * clock,
         "kinds": ranked(kinds),
@@ -174,7 +176,7 @@ def profiled(action: Callable[[], object], unit: str, per: float) -> dict[str, A
 
 def ranked(times: Times) -> Times:
     """Return the same, longest first."""
-    return dict(sorted(times.items(), key=lambda each: -each[1]))
+    return dict(sorted(times.items(), key=lambda item: -item[1]))
 
 
 def step_of(model: str, who: str) -> dict[str, Any]:
@@ -226,11 +228,11 @@ def profiles() -> dict[str, Any]:
 
 def shown(title: str, profile: Callable[..., dict[str, Any]], *arguments: Any) -> dict[str, Any]:
     """Return a profile, printed."""
-    found = profile(*arguments)
+    measured = profile(*arguments)
     print(title, flush=True)
-    for kind, time_of_it in found["kinds"].items():
+    for kind, time_of_it in measured["kinds"].items():
         print(f"  {time_of_it:10.1f}  {kind}", flush=True)
-    return found
+    return measured
 
 
 def main() -> None:
@@ -241,8 +243,8 @@ def main() -> None:
     sys.path.insert(0, str(Path(__file__).parent / "rivals"))
     # Before anything is compiled: XLA reads its flags once.
     os.environ["XLA_FLAGS"] = f"--xla_dump_to={DUMP.name} --xla_dump_hlo_as_text"
-    found = profiles()
-    write(arguments.out, {"backend": keras.config.backend(), "steps": STEPS, **found})
+    measured = profiles()
+    write(arguments.out, {"backend": keras.config.backend(), "steps": STEPS, **measured})
 
 
 if __name__ == "__main__":

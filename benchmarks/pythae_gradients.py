@@ -108,7 +108,7 @@ def step(model: VAEGAN, images: np.ndarray) -> tuple[dict[str, list], dict[str, 
         )  # fmt: skip
         trainer.train()
         hook.remove()
-        found = {name: getattr(trainer, f"{name}_optimizer").received for name in NETWORKS}
+        received = {name: getattr(trainer, f"{name}_optimizer").received for name in NETWORKS}
         intended = {}
         for name in NETWORKS:
             weights = [Weight(p, tuple(p.shape)) for p in getattr(model, name).parameters()]
@@ -118,7 +118,7 @@ def step(model: VAEGAN, images: np.ndarray) -> tuple[dict[str, list], dict[str, 
                 return getattr(model(tape.batch), f"{name}_loss")
 
             intended[name] = gradients(loss, weights)
-    return found, intended
+    return received, intended
 
 
 def of_pythae(images: np.ndarray, seed: int, convolutional: bool) -> dict[str, float]:
@@ -132,16 +132,16 @@ def of_pythae(images: np.ndarray, seed: int, convolutional: bool) -> dict[str, f
             "decoder": mnist.Decoder_Conv_AE_MNIST(config),
             "discriminator": mnist.Discriminator_Conv_MNIST(config),
         }
-    found, intended = step(VAEGAN(config, **parts), images)
-    return {name: cosine(found[name], intended[name]) for name in NETWORKS}
+    received, intended = step(VAEGAN(config, **parts), images)
+    return {name: cosine(received[name], intended[name]) for name in NETWORKS}
 
 
 def of_ours(images: np.ndarray, seed: int) -> tuple[dict[str, float], float]:
     """Return the cosine of each network of the VAE/GAN here as shipped, and the largest error."""
     case = Case("VAEGAN", {"seed": seed}, as_shipped=True, images=images)
-    found, intended = gradients_in_fit(case), intended_gradients(case)
-    errors = [relative_error(found[name], intended[name]) for name in NETWORKS]
-    return {name: cosine(found[name], intended[name]) for name in NETWORKS}, max(errors)
+    received, intended = gradients_in_fit(case), intended_gradients(case)
+    errors = [relative_error(received[name], intended[name]) for name in NETWORKS]
+    return {name: cosine(received[name], intended[name]) for name in NETWORKS}, max(errors)
 
 
 def main() -> None:
@@ -161,8 +161,11 @@ def main() -> None:
         }
     ours = [of_ours(x[:BATCH], seed) for seed in range(options.seeds)]
     cosines["keras-medaug"] = {name: [round(run[name], 4) for run, _ in ours] for name in NETWORKS}
-    for kind, found in cosines.items():
-        said = [f"{name} {min(each):+.3f} to {max(each):+.3f}" for name, each in found.items()]
+    for kind, by_network in cosines.items():
+        said = [
+            f"{name} {min(values):+.3f} to {max(values):+.3f}"
+            for name, values in by_network.items()
+        ]
         print(f"{kind}: {', '.join(said)}")
     print(f"largest relative error here: {max(error for _, error in ours):.1e}")
     versions = {

@@ -83,16 +83,16 @@ class Worker:
 
 def rivals(backend: str, model: str, workers: Container[str], gpu: bool) -> list[Row]:
     """Return what a model is raced against on a backend."""
-    found = [(backend, model, "native")]
+    rows = [(backend, model, "native")]
     if gpu and backend == "torch":
-        found.append((backend, model, "native+compiled"))
+        rows.append((backend, model, "native+compiled"))
     if not gpu and (backend, model) == ("tensorflow", "DCGAN"):
-        found.append((backend, model, "keras"))
+        rows.append((backend, model, "keras"))
     if not gpu and backend == "tensorflow":
-        found.append((backend, model, "untuned"))
+        rows.append((backend, model, "untuned"))
     if "pythae" in workers and model == "VAEGAN":
-        found.append(("pythae", model, "pythae"))
-    return found
+        rows.append(("pythae", model, "pythae"))
+    return rows
 
 
 def plan(models: list[str], backends: list[str], workers: Container[str], gpu: bool) -> list[Row]:
@@ -133,9 +133,9 @@ def interval(ratios: list[float]) -> list[float]:
     return [ranked[1], ranked[-2]] if len(ranked) > 8 else [ranked[0], ranked[-1]]
 
 
-def compared(timings: Timings, one: tuple, other: tuple) -> dict[str, Any]:
+def compared(timings: Timings, row: tuple, other: tuple) -> dict[str, Any]:
     """Return the ratio of one row's time to another's."""
-    ratios = [a / b for a, b in zip(timings[one], timings[other], strict=True)]
+    ratios = [a / b for a, b in zip(timings[row], timings[other], strict=True)]
     return {"ratio": statistics.median(ratios), "interval": interval(ratios)}
 
 
@@ -144,45 +144,45 @@ def summary(
 ) -> dict[str, Any]:
     """Return all ratios: ours to the rivals', and each backend to the fastest."""
     medians = {row: statistics.median(values) for row, values in timings.items()}
-    found: dict[str, Any] = {"to_rivals": [], "to_fastest_backend": []}
+    results: dict[str, Any] = {"to_rivals": [], "to_fastest_backend": []}
     for model in models:
         for backend in backends:
             ways = [row for row in timings if row[:2] == (backend, model) and "ours" in row[2]]
             for way in ways:
                 for other in rivals(backend, model, workers, gpu):
                     named = {"model": model, "backend": backend, "who": way[2], "rival": other[2]}
-                    found["to_rivals"].append({**named, **compared(timings, way, other)})
-        fastest = min(backends, key=lambda each: medians[each, model, "ours"])
+                    results["to_rivals"].append({**named, **compared(timings, way, other)})
+        fastest = min(backends, key=lambda backend: medians[backend, model, "ours"])
         for backend in backends:
             row = compared(timings, (backend, model, "ours"), (fastest, model, "ours"))
-            found["to_fastest_backend"].append(
+            results["to_fastest_backend"].append(
                 {"model": model, "backend": backend, "fastest": fastest, **row}
             )
     rates = {b: 2 * MATRIX**3 / medians[b, "matmul", "ours"] / 1e9 for b in backends}
-    found["matrix_product_gflops"] = rates
-    found["milliseconds"] = [
+    results["matrix_product_gflops"] = rates
+    results["milliseconds"] = [
         {"backend": b, "model": m, "who": w, "median": 1e3 * t} for (b, m, w), t in medians.items()
     ]
-    return found
+    return results
 
 
-def show(found: dict[str, Any]) -> None:
+def show(results: dict[str, Any]) -> None:
     """Print the ratios."""
-    for row in found["to_rivals"]:
+    for row in results["to_rivals"]:
         low, high = row["interval"]
         print(
             f"{row['model']:<11}{row['backend']:<11}{row['who']} / {row['rival']:<9} "
             f"{row['ratio']:.2f} [{low:.2f}, {high:.2f}]"
         )
-    for row in found["to_fastest_backend"]:
+    for row in results["to_fastest_backend"]:
         print(f"{row['model']:<11}{row['backend']:<11} / {row['fastest']:<11}{row['ratio']:.2f}")
-    print(found["matrix_product_gflops"])
+    print(results["matrix_product_gflops"])
 
 
-def write(path: Path, found: dict[str, Any]) -> None:
+def write(path: Path, results: dict[str, Any]) -> None:
     """Write the file at once; no import of the package, which would load a backend here too."""
     whole = path.with_suffix(".tmp")
-    whole.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    whole.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
     whole.replace(path)
 
 
@@ -206,20 +206,20 @@ def main() -> int:
     gpu, half, keep = arguments.gpu, arguments.half, arguments.keep_memory
     backends = arguments.backends or (GPU_BACKENDS if gpu else BACKENDS)
     pythons = dict.fromkeys(backends, sys.executable)
-    pythons |= dict(each.split("=", 1) for each in arguments.python)
+    pythons |= dict(pair.split("=", 1) for pair in arguments.python)
     processes = [name for name in pythons if name in backends or (name == "pythae" and not gpu)]
     kinds = {"pythae": "torch"}
     workers = {n: Worker(kinds.get(n, n), pythons[n], gpu, half, keep) for n in processes}
     rows = plan(arguments.models, backends, workers, gpu)
     timings, firsts = race(workers, rows, arguments.repeats)
-    found = summary(timings, arguments.models, backends, workers, gpu)
-    show(found)
+    results = summary(timings, arguments.models, backends, workers, gpu)
+    show(results)
     for worker in workers.values():
         worker.end()
     if arguments.out:
         machine = {"machine": platform.machine(), "cores": os.cpu_count()}
         machine |= {"gpu": gpu, "half": half, "keep_memory": keep}
-        whole = {**machine, "repeats": arguments.repeats, "first_steps": firsts, **found}
+        whole = {**machine, "repeats": arguments.repeats, "first_steps": firsts, **results}
         write(arguments.out, whole)
     return 0
 

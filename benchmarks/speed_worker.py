@@ -93,7 +93,7 @@ def untuned(name: str) -> Callable[[int], None]:
 def rival(name: str, module: str, options: dict[str, Any]) -> Callable[[int], None]:
     """Return what takes steps by a loop written by hand, from the same weights."""
     model = model_named(name)
-    weights = {each: getattr(model, each).get_weights() for each in NETWORKS[name]}
+    weights = {network: getattr(model, network).get_weights() for network in NETWORKS[name]}
     loop = importlib.import_module(module).make(name, weights, **options)
 
     def run(steps: int) -> None:

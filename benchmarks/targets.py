@@ -60,10 +60,10 @@ def of_races(speed: dict[str, Any]) -> Iterator[Row]:
 
 
 def of_arithmetic(speed: dict[str, Any], costs: Costs) -> Iterator[Row]:
-    """Yield the share that the products of a step have of the rate of a matrix product."""
+    """Yield the fraction that the products of a step have of the rate of a matrix product."""
     times = {(r["backend"], r["model"]): r for r in speed["milliseconds"] if r["who"] == "ours"}
-    for backend, found in costs.items():
-        for model, grown in found.get("growth", {}).get("models", {}).items():
+    for backend, measurements in costs.items():
+        for model, grown in measurements.get("growth", {}).get("models", {}).items():
             step = grown["sizes"]["28"]["multiply_adds_per_pixel"]["step"]
             products = 2e-9 * step * PIXELS * BATCH
             rate = products / (1e-3 * times[backend, model]["median"])
@@ -72,61 +72,61 @@ def of_arithmetic(speed: dict[str, Any], costs: Costs) -> Iterator[Row]:
             yield Row(what, backend, "at least", 0.6, share)
 
 
-def of_augmentation(backend: str, found: dict[str, Any]) -> Iterator[Row]:
+def of_augmentation(backend: str, measurements: dict[str, Any]) -> Iterator[Row]:
     """Yield the rows of the geometric augmentation."""
-    if "augmentation_share" in found:
-        share = found["augmentation_share"]["share"]
+    if "augmentation_share" in measurements:
+        share = measurements["augmentation_share"]["share"]
         yield Row("Augmentation: share of a classifier's step", backend, "at most", 0.1, share)
-    if "augmentation_rate" in found:
-        ratio = found["augmentation_rate"]["ratio"]
+    if "augmentation_rate" in measurements:
+        ratio = measurements["augmentation_rate"]["ratio"]
         what = "Augmentation: images a second, to ImageDataGenerator's"
         yield Row(what, backend, "at least", 20.0, ratio)
 
 
-def of_generation(backend: str, found: dict[str, Any]) -> Iterator[Row]:
+def of_generation(backend: str, measurements: dict[str, Any]) -> Iterator[Row]:
     """Yield the rows of `generate`."""
-    for model, each in found.get("generation", {}).get("models", {}).items():
+    for model, generation in measurements.get("generation", {}).get("models", {}).items():
         what = f"{model}: images a second generated, to those trained on"
-        yield Row(what, backend, "at least", 10.0, each["ratio"])
-    if "generation_memory" in found:
-        extra = found["generation_memory"]["extra_bytes"] / 1e6
+        yield Row(what, backend, "at least", 10.0, generation["ratio"])
+    if "generation_memory" in measurements:
+        extra = measurements["generation_memory"]["extra_bytes"] / 1e6
         what = "Memory (MB) of generating 40,000 beyond that of 10,000"
         yield Row(what, backend, "at most", 20.0, extra)
 
 
-def of_growth(backend: str, found: dict[str, Any]) -> Iterator[Row]:
+def of_growth(backend: str, measurements: dict[str, Any]) -> Iterator[Row]:
     """Yield the rows of larger images, larger batches and larger sets."""
-    for model, grown in found.get("growth", {}).get("models", {}).items():
-        for size, each in grown["sizes"].items():
+    for model, grown in measurements.get("growth", {}).get("models", {}).items():
+        for size, of_size in grown["sizes"].items():
             if size != "28":
                 what = f"{model}: time a pixel at {size}, to that at 28"
-                yield Row(what, backend, "at most", 1.5, each["ratio"])
+                yield Row(what, backend, "at most", 1.5, of_size["ratio"])
         for size in grown["rejected"]:
             yield Row(f"{model}: images of {size}", backend, "at most", 1.5, None)
-    if "memory_in_batch" in found:
-        steepness = found["memory_in_batch"]["largest_to_smallest"]
+    if "memory_in_batch" in measurements:
+        steepness = measurements["memory_in_batch"]["largest_to_smallest"]
         what = "Memory an image of the batch, steepest to flattest of 64 to 512"
         yield Row(what, backend, "at most", 1.25, steepness)
-    if "uint8_on_disk" in found:
-        extra = found["uint8_on_disk"]["extra_bytes"] / 1e6
+    if "uint8_on_disk" in measurements:
+        extra = measurements["uint8_on_disk"]["extra_bytes"] / 1e6
         yield Row("Memory (MB) of 98,000 more mapped images", backend, "at most", 100.0, extra)
 
 
-def of_seeds(backend: str, found: dict[str, Any]) -> Iterator[Row]:
+def of_seeds(backend: str, measurements: dict[str, Any]) -> Iterator[Row]:
     """Yield the row of many seeds in one process."""
-    if "inner_loop" in found:
-        ratio = found["inner_loop"]["to_fit"]["ratio"]
+    if "inner_loop" in measurements:
+        ratio = measurements["inner_loop"]["to_fit"]["ratio"]
         what = "A further seed by `reinitialize`, to the training alone"
         yield Row(what, backend, "at most", 1.05, ratio)
 
 
 def rows(speed: dict[str, Any], costs: Costs) -> list[Row]:
     """Return all rows."""
-    found = [*of_races(speed), *of_arithmetic(speed, costs)]
+    all_rows = [*of_races(speed), *of_arithmetic(speed, costs)]
     for part in (of_augmentation, of_growth, of_generation, of_seeds):
         for backend, measured in costs.items():
-            found += part(backend, measured)
-    return found
+            all_rows += part(backend, measured)
+    return all_rows
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -137,7 +137,7 @@ def read(path: Path) -> dict[str, Any]:
 def read_costs(path: Path) -> dict[str, Any]:
     """Return the measurements of a backend; ends the process where they were quick ones."""
     measurements = read(path)["measurements"]
-    quick = [name for name, each in measurements.items() if each["quick"]]
+    quick = [name for name, measurement in measurements.items() if measurement["quick"]]
     if quick:
         sys.exit(f"{path} has quick measurements, which decide nothing: {', '.join(quick)}")
     return measurements
@@ -149,13 +149,15 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=RESULTS, metavar="FOLDER")
     folder = parser.parse_args().results
     costs = {backend: read_costs(folder / f"costs_{backend}.json") for backend in BACKENDS}
-    found = rows(read(folder / "speed.json"), costs)
-    for row in found:
+    all_rows = rows(read(folder / "speed.json"), costs)
+    for row in all_rows:
         measured = "nothing" if row.measured is None else f"{row.measured:.2f}"
         said = f"{row.bound} {row.target:g}, measured {measured}"
         print(f"{'met   ' if row.met else 'MISSED'} {row.where:<11}{row.what}: {said}")
-    print(f"{sum(row.met for row in found)} of {len(found)} targets are met")
-    write(folder / "targets.json", {"rows": [{**row._asdict(), "met": row.met} for row in found]})
+    print(f"{sum(row.met for row in all_rows)} of {len(all_rows)} targets are met")
+    write(
+        folder / "targets.json", {"rows": [{**row._asdict(), "met": row.met} for row in all_rows]}
+    )
 
 
 if __name__ == "__main__":

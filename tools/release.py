@@ -60,14 +60,17 @@ def problems(root: Path = ROOT) -> list[str]:
         RefusedError: If git cannot be asked.
     """
     version = read_version(root)
-    found = []
+    reasons = []
     if changed := git(root, "status", "--porcelain"):
-        found.append(f"the work tree is not clean:\n{changed}")
+        reasons.append(f"the work tree is not clean:\n{changed}")
     if not re.fullmatch(r"\d+\.\d+\.\d+", version):
-        return [*found, f"the version is {version}; a release has X.Y.Z (keras_medaug/_version.py)"]
+        return [
+            *reasons,
+            f"the version is {version}; a release has X.Y.Z (keras_medaug/_version.py)",
+        ]
     if git(root, "tag", "--list", tag_of(version)):
-        found.append(f"there is a tag {tag_of(version)} already")
-    return found + changelog_problems(root, version)
+        reasons.append(f"there is a tag {tag_of(version)} already")
+    return reasons + changelog_problems(root, version)
 
 
 def changelog_problems(root: Path, version: str) -> list[str]:
@@ -95,8 +98,8 @@ def check(root: Path = ROOT) -> str:
     Raises:
         RefusedError: If there is to be no release, with all that stands in its way.
     """
-    if found := problems(root):
-        raise RefusedError("\n".join(f"- {problem}" for problem in found))
+    if reasons := problems(root):
+        raise RefusedError("\n".join(f"- {problem}" for problem in reasons))
     return read_version(root)
 
 

@@ -58,7 +58,7 @@ def handing_over(name: str, noise: dict[str, np.ndarray]) -> Any:
 
 def weights_of(model: Any, name: str) -> dict[str, list[np.ndarray]]:
     """Return the weights of a model's networks."""
-    return {each: getattr(model, each).get_weights() for each in NETWORKS[name]}
+    return {network: getattr(model, network).get_weights() for network in NETWORKS[name]}
 
 
 def model_losses(
@@ -89,18 +89,18 @@ def step_differences(
             model.train_on_batch(*arguments)
     for _ in range(STEPS):
         loop.step(images, labels if name == "Classifier" else None, noise)
-    after, found = weights_of(model, name), loop.weights()
-    if "averaged" in found:
+    after, of_loop = weights_of(model, name), loop.weights()
+    if "averaged" in of_loop:
         followed = "generator" if name == "DCGAN" else "decoder"
         before["averaged"] = before[followed]
         after["averaged"] = model.averaged.network.get_weights()
-    return {net: _apart(before[net], after[net], found[net]) for net in found}
+    return {net: _apart(before[net], after[net], of_loop[net]) for net in of_loop}
 
 
-def _apart(before: list, after: list, found: list) -> float:
-    """Return the share of a weight's entries that moved elsewhere, the worst weight's."""
+def _apart(before: list, after: list, of_loop: list) -> float:
+    """Return the fraction of a weight's entries that moved elsewhere, the worst weight's."""
     worst = 0.0
-    for old, new, other in zip(before, after, found, strict=True):
+    for old, new, other in zip(before, after, of_loop, strict=True):
         allowed = 0.05 * np.abs(new - old).max() + 1e-6
         worst = max(worst, float(np.mean(np.abs(new - other) > allowed)))
     return worst
@@ -118,12 +118,12 @@ def check(module: Any, name: str, options: dict[str, Any]) -> bool:
     model = new_model(name)
     loop = module.make(name, weights_of(model, name), seed=0, dropout=0.0, **options)
     expected = model_losses(model, name, images, labels, noise)
-    found = loop.losses(images, labels if name == "Classifier" else None, noise)
-    agrees = set(expected) == set(found)
+    of_loop = loop.losses(images, labels if name == "Classifier" else None, noise)
+    agrees = set(expected) == set(of_loop)
     for key, value in expected.items():
-        error = abs(found[key] - value) / max(abs(value), 1e-12)
+        error = abs(of_loop[key] - value) / max(abs(value), 1e-12)
         agrees &= error <= (HALF_TOLERANCE if half else LOSS_TOLERANCE)
-        print(f"{name:10} {key:18} {value:12.6f} {found[key]:12.6f}  relative {error:.1e}")
+        print(f"{name:10} {key:18} {value:12.6f} {of_loop[key]:12.6f}  relative {error:.1e}")
     counts = sum(int(np.prod(w.shape)) for w in model.trainable_weights), loop.trainable_count()
     agrees &= counts[0] == counts[1]
     print(f"{name:10} trainable parameters {counts[0]} {counts[1]}")

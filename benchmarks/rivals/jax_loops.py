@@ -283,8 +283,8 @@ def _kl(mean: jax.Array, log_var: jax.Array) -> jax.Array:
 def _move(statistics: Tree, *moments: Tree) -> Tree:
     """Return the moving statistics after passes with these statistics of their batches."""
     moved = dict(statistics)
-    for each in moments:
-        for index, pair in each.items():
+    for of_pass in moments:
+        for index, pair in of_pass.items():
             for name, value in zip(("moving_mean", "moving_variance"), pair, strict=True):
                 old = moved[f"{name}_{index}"]
                 moved[f"{name}_{index}"] = BN_MOMENTUM * old + (1 - BN_MOMENTUM) * value
@@ -436,7 +436,7 @@ def _draw(model: str, key: jax.Array, count: int, dropout: float) -> Tree:
     first, second, third = jax.random.split(key, 3)
     if model == "Classifier":
         keys = enumerate((first, second, third), start=1)
-        return {f"dropout_{step}": _dropout(each, dropout) for step, each in keys if dropout}
+        return {f"dropout_{step}": _dropout(key, dropout) for step, key in keys if dropout}
     return {
         "epsilon": jax.random.normal(first, (count, LATENT)),
         "prior": jax.random.normal(second, (count, LATENT)),
@@ -474,9 +474,9 @@ class Loop:
         self.model = model
         self.dropout = dropout
         self.last: list[dict[str, float]] = []
-        named = {net: dict(zip(NAMES[net], each, strict=True)) for net, each in weights.items()}
-        w = {net: _part(each, moving=False) for net, each in named.items()}
-        statistics = {net: _part(each, moving=True) for net, each in named.items()}
+        named = {net: dict(zip(NAMES[net], arrays, strict=True)) for net, arrays in weights.items()}
+        w = {net: _part(arrays, moving=False) for net, arrays in named.items()}
+        statistics = {net: _part(arrays, moving=True) for net, arrays in named.items()}
         followed = SETTINGS[model][2]
         self._state = {
             "weights": w,
@@ -573,13 +573,13 @@ class Loop:
         """Return the weights of each network as `get_weights` would, and those averaged."""
         state = self._state
         named = {net: {**w, **state["statistics"][net]} for net, w in state["weights"].items()}
-        found = {
-            net: [np.asarray(each[name]) for name in NAMES[net]] for net, each in named.items()
+        lists = {
+            net: [np.asarray(arrays[name]) for name in NAMES[net]] for net, arrays in named.items()
         }
         if state["average"]:
             names = NAMES[SETTINGS[self.model][2] or ""]
-            found["averaged"] = [np.asarray(state["average"][name]) for name in names]
-        return found
+            lists["averaged"] = [np.asarray(state["average"][name]) for name in names]
+        return lists
 
     def trainable_count(self) -> int:
         """Return the number of trainable parameters."""

@@ -161,14 +161,14 @@ class Loop:
         """
         # Batch normalisation moves its statistics, so that they have to be put back.
         networks = [self.model.generator, self.model.discriminator]
-        kept = [each.get_weights() for each in networks]
-        found = {
+        kept = [network.get_weights() for network in networks]
+        losses = {
             "discriminator_loss": float(self.model.discriminator_loss(tf.constant(images))),
             "generator_loss": float(self.model.generator_loss(len(images))),
         }
         for network, weights in zip(networks, kept, strict=True):
             network.set_weights(weights)
-        return found
+        return losses
 
     def run(self, batches: Sequence[tuple]) -> None:
         """Take one step for each batch of images.
@@ -182,7 +182,7 @@ class Loop:
 
     def trainable_count(self) -> int:
         """Return the number of trainable parameters."""
-        return sum(int(np.prod(each.shape)) for each in self.model.trainable_weights)
+        return sum(int(np.prod(weight.shape)) for weight in self.model.trainable_weights)
 
 
 def _trainable_count(weights: dict[str, list[np.ndarray]]) -> int:

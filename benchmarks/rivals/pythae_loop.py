@@ -178,7 +178,9 @@ class Loop:
 
     def trainable_count(self) -> int:
         """Return the number of trainable parameters."""
-        return sum(each.numel() for each in self.model.parameters() if each.requires_grad)
+        return sum(
+            parameter.numel() for parameter in self.model.parameters() if parameter.requires_grad
+        )
 
 
 def _adam(network: nn.Module) -> torch.optim.Optimizer:
@@ -200,11 +202,11 @@ def _images(images: np.ndarray) -> Tensor:
 def _load(network: nn.Module, name: str, values: list[np.ndarray]) -> None:
     """Set the weights of a network from those of its Keras twin."""
     state = network.state_dict()
-    targets = [each for key, each in state.items() if not key.endswith("num_batches_tracked")]
+    targets = [tensor for key, tensor in state.items() if not key.endswith("num_batches_tracked")]
     for target, value in zip(targets, values, strict=True):
-        found = _from_keras(value, FLAT_AXIS[name])
-        assert found.shape == target.shape, f"{name}: {found.shape}, not {target.shape}"
-        target.copy_(found)
+        converted = _from_keras(value, FLAT_AXIS[name])
+        assert converted.shape == target.shape, f"{name}: {converted.shape}, not {target.shape}"
+        target.copy_(converted)
 
 
 def _from_keras(value: np.ndarray, flat_axis: int) -> Tensor:

@@ -133,8 +133,8 @@ def _fake_loss(logit: tf.Tensor) -> tf.Tensor:
 def _move(statistics: Tree, *moments: Tree) -> Tree:
     """Return the moving statistics after passes with these statistics of their batches."""
     moved = dict(statistics)
-    for each in moments:
-        for index, pair in each.items():
+    for of_pass in moments:
+        for index, pair in of_pass.items():
             for name, value in zip(("moving_mean", "moving_variance"), pair, strict=True):
                 old = moved[f"{name}_{index}"]
                 moved[f"{name}_{index}"] = BN_MOMENTUM * old + (1 - BN_MOMENTUM) * value
@@ -142,8 +142,8 @@ def _move(statistics: Tree, *moments: Tree) -> Tree:
 
 
 def _gradients(targets: Any, w: dict[Any, Any], given: Any = None) -> dict[Any, Any]:
-    found = tf.gradients(targets, list(w.values()), given)
-    return dict(zip(w, found, strict=True))
+    gradients = tf.gradients(targets, list(w.values()), given)
+    return dict(zip(w, gradients, strict=True))
 
 
 def _cvae(w: Tree, s: Tree, images: tf.Tensor, _labels: Any, noise: Tree) -> tuple:
@@ -152,7 +152,7 @@ def _cvae(w: Tree, s: Tree, images: tf.Tensor, _labels: Any, noise: Tree) -> tup
     per_pixel = tf.nn.sigmoid_cross_entropy_with_logits(images, logits)
     reconstruction = tf.reduce_sum(per_pixel) / _batch(images)
     kl = _kl(mean, log_var)
-    both = {(net, name): each for net, named in w.items() for name, each in named.items()}
+    both = {(net, name): weight for net, named in w.items() for name, weight in named.items()}
     gradients: Tree = {net: {} for net in w}
     for (net, name), gradient in _gradients(reconstruction + kl, both).items():
         gradients[net][name] = gradient
@@ -202,10 +202,10 @@ def _vaegan(w: Tree, s: Tree, images: tf.Tensor, _labels: Any, noise: Tree) -> t
     (by_features,) = tf.gradients(similarity, [decoded])
     (by_judgement,) = tf.gradients(first, [decoded])
     by_both = by_judgement + GAMMA * by_features
-    one = tf.ones_like(kl)
+    ones = tf.ones_like(kl)
     gradients = {
-        "encoder": _gradients([decoded, kl], encoder, [by_features, one]),
-        "decoder": _gradients([decoded, second], decoder, [by_both, one]),
+        "encoder": _gradients([decoded, kl], encoder, [by_features, ones]),
+        "decoder": _gradients([decoded, second], decoder, [by_both, ones]),
         "discriminator": _gradients(discriminator_loss, critic),
     }
     losses = {
@@ -281,9 +281,9 @@ class Loop:
         self.dropout = dropout
         self.seed = seed
         self.last: list[dict[str, float]] = []
-        named = {net: dict(zip(NAMES[net], each, strict=True)) for net, each in weights.items()}
-        self._weights = {net: _part(each, moving=False) for net, each in named.items()}
-        self._moving = {net: _part(each, moving=True) for net, each in named.items()}
+        named = {net: dict(zip(NAMES[net], arrays, strict=True)) for net, arrays in weights.items()}
+        self._weights = {net: _part(arrays, moving=False) for net, arrays in named.items()}
+        self._moving = {net: _part(arrays, moving=True) for net, arrays in named.items()}
         self._m, self._v = ({net: _zeros(w) for net, w in self._weights.items()} for _ in range(2))
         followed = SETTINGS[model][2]
         self._average = {k: tf.Variable(v) for k, v in named[followed].items()} if followed else {}
@@ -385,20 +385,23 @@ class Loop:
         for batch in batches:
             labels = _labels(batch[1]) if self.model == "Classifier" else None
             kept.append(self._step(tf.constant(batch[0]), labels))
-        self.last = [{name: float(value) for name, value in each.items()} for each in kept]
+        self.last = [{name: float(value) for name, value in losses.items()} for losses in kept]
 
     def weights(self) -> dict[str, list[np.ndarray]]:
         """Return the weights of each network as `get_weights` would, and those averaged."""
         named = {net: {**self._weights[net], **self._moving[net]} for net in self._weights}
-        found = {net: [each[name].numpy() for name in NAMES[net]] for net, each in named.items()}
+        lists = {
+            net: [variables[name].numpy() for name in NAMES[net]]
+            for net, variables in named.items()
+        }
         if self._average:
-            found["averaged"] = [each.numpy() for each in self._average.values()]
-        return found
+            lists["averaged"] = [average.numpy() for average in self._average.values()]
+        return lists
 
     def trainable_count(self) -> int:
         """Return the number of trainable parameters."""
-        leaves = [each for named in self._weights.values() for each in named.values()]
-        return sum(int(np.prod(each.shape)) for each in leaves)
+        leaves = [weight for named in self._weights.values() for weight in named.values()]
+        return sum(int(np.prod(weight.shape)) for weight in leaves)
 
 
 def _part(named: dict[str, np.ndarray], moving: bool) -> Tree:
@@ -411,11 +414,13 @@ def _part(named: dict[str, np.ndarray], moving: bool) -> Tree:
 
 
 def _zeros(named: Tree) -> Tree:
-    return {name: tf.Variable(tf.zeros(each.shape)) for name, each in named.items()}
+    return {name: tf.Variable(tf.zeros(weight.shape)) for name, weight in named.items()}
 
 
 def _read(variables: Tree) -> Tree:
-    return {net: {k: v.read_value() for k, v in each.items()} for net, each in variables.items()}
+    return {
+        net: {k: v.read_value() for k, v in weights.items()} for net, weights in variables.items()
+    }
 
 
 def _labels(labels: np.ndarray | None) -> tf.Tensor | None:

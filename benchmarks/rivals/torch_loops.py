@@ -154,10 +154,10 @@ def _cvae(w: Tree, s: Tree, images: Tensor, _labels: Any, noise: Tree) -> tuple[
 
     def gradients() -> Tree:
         encoder, decoder = _list(w["encoder"]), _list(w["decoder"])
-        found = grad(reconstruction + kl, encoder + decoder)
+        flat = grad(reconstruction + kl, encoder + decoder)
         return {
-            "encoder": _named(w["encoder"], found[: len(encoder)]),
-            "decoder": _named(w["decoder"], found[len(encoder) :]),
+            "encoder": _named(w["encoder"], flat[: len(encoder)]),
+            "decoder": _named(w["decoder"], flat[len(encoder) :]),
         }
 
     return {"reconstruction": reconstruction, "kl": kl}, gradients
@@ -205,10 +205,10 @@ def _vaegan(w: Tree, s: Tree, images: Tensor, _labels: Any, noise: Tree) -> tupl
         down = grad(discriminator_loss, _list(critic), retain_graph=True)
         (by_features,) = grad(similarity, decoded, retain_graph=True)
         (by_judgement,) = grad(first, decoded, retain_graph=True)
-        one = torch.ones_like(kl)
-        up = grad((decoded, kl), _list(encoder), (by_features, one), retain_graph=True)
+        ones = torch.ones_like(kl)
+        up = grad((decoded, kl), _list(encoder), (by_features, ones), retain_graph=True)
         by_both = torch.add(by_judgement, by_features, alpha=GAMMA)
-        made = grad((decoded, second), _list(decoder), (by_both, one))
+        made = grad((decoded, second), _list(decoder), (by_both, ones))
         return {
             "encoder": _named(encoder, up),
             "decoder": _named(decoder, made),
@@ -309,7 +309,7 @@ class Loop:
                 k: v.requires_grad_() for k, v in tensors.items() if k not in self._moving[net]
             }
         rate, beta_1, followed = SETTINGS[model]
-        self._parameters = [each for net in self._weights.values() for each in net.values()]
+        self._parameters = [weight for net in self._weights.values() for weight in net.values()]
         self._optimizer = torch.optim.Adam(
             self._parameters, lr=rate, betas=(beta_1, BETA_2), eps=EPSILON, fused=True
         )
@@ -317,7 +317,7 @@ class Loop:
         if followed:
             live = {**self._weights[followed], **self._moving[followed]}
             self._live = [live[name].detach() for name in NAMES[followed]]
-        self._average = [each.clone() for each in self._live]
+        self._average = [tensor.clone() for tensor in self._live]
         self._count = 0
         self._work = self._differentiate
         if compiled:
@@ -329,8 +329,8 @@ class Loop:
             losses, gradients = OBJECTIVES[self.model](
                 self._weights, self._moving, images, labels, noise
             )
-        found = gradients()
-        flat = [found[net][name] for net, named in self._weights.items() for name in named]
+        by_network = gradients()
+        flat = [by_network[net][name] for net, named in self._weights.items() for name in named]
         return {name: value.detach() for name, value in losses.items()}, flat
 
     def _precision(self) -> torch.autocast:
@@ -402,7 +402,7 @@ class Loop:
         for batch in batches:
             given = self._given(batch[0], batch[1] if self.model == "Classifier" else None)
             kept.append(self._take(*given, self._noise(len(batch[0]))))
-        self.last = [{name: float(value) for name, value in each.items()} for each in kept]
+        self.last = [{name: float(value) for name, value in losses.items()} for losses in kept]
 
     def _given(self, images: np.ndarray, labels: np.ndarray | None) -> tuple[Tensor, Any]:
         """Return a batch on the device, in PyTorch's layout."""
@@ -415,18 +415,19 @@ class Loop:
     def weights(self) -> dict[str, list[np.ndarray]]:
         """Return the weights of each network as `get_weights` would, and those averaged."""
         named = {net: {**self._weights[net], **self._moving[net]} for net in self._weights}
-        found = {
-            net: [_to_keras(name, each[name]) for name in NAMES[net]] for net, each in named.items()
+        lists = {
+            net: [_to_keras(name, tensors[name]) for name in NAMES[net]]
+            for net, tensors in named.items()
         }
         followed = SETTINGS[self.model][2]
         if followed:
             pairs = zip(NAMES[followed], self._average, strict=True)
-            found["averaged"] = [_to_keras(name, value) for name, value in pairs]
-        return found
+            lists["averaged"] = [_to_keras(name, value) for name, value in pairs]
+        return lists
 
     def trainable_count(self) -> int:
         """Return the number of trainable parameters."""
-        return sum(each.numel() for each in self._parameters)
+        return sum(parameter.numel() for parameter in self._parameters)
 
 
 def _compile(function: Callable, mode: str | None) -> Callable:

@@ -42,8 +42,8 @@ def labels_table(rows: Sequence[Row]) -> str:
         for method, model in METHODS.items():
             ways = OF_THE_CVAE if method == "cvae" else VARIANTS
             for variant, words in ways.items():
-                found = _rows(rows, name, method, variant)
-                lines.append(f"| {title} | {model} | {words} | {_measures(found)} |")
+                runs = _rows(rows, name, method, variant)
+                lines.append(f"| {title} | {model} | {words} | {_measures(runs)} |")
         lines.append(f"| {title} | real images | | {_measures(_rows(rows, name, 'real', '-'))} |")
     return "\n".join([*lines, ""])
 
@@ -58,8 +58,8 @@ def scale_shift_table(gpu: Sequence[Row], cpu: Sequence[Row]) -> str:
                 if not all(ways.values()):
                     continue
                 lines += [
-                    f"| {title} | {model} | {machine} | {SHIPPED[variant]} | {_measures(found)} |"
-                    for variant, found in ways.items()
+                    f"| {title} | {model} | {machine} | {SHIPPED[variant]} | {_measures(runs)} |"
+                    for variant, runs in ways.items()
                 ]
     return "\n".join([*lines, ""])
 

@@ -24,18 +24,18 @@ def copies_table(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> s
     lines = [f"| copies found of 100, before → after | {' | '.join(SETS)} |"]
     lines.append("|---|" + "---:|" * len(SETS))
     for name in values[1][SETS[0]]:
-        cells = [f"{values[0][each][name]} → {values[1][each][name]}" for each in SETS]
+        cells = [f"{values[0][dataset][name]} → {values[1][dataset][name]}" for dataset in SETS]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join([*lines, ""])
 
 
 def _by_set(figures: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """Return the values by set and by what they are of."""
-    found: dict[str, dict[str, Any]] = {name: {} for name in SETS}
+    values: dict[str, dict[str, Any]] = {name: {} for name in SETS}
     for figure in figures:
         name, _, what = figure["name"].partition(": ")
         if what.startswith(COPIES):
-            found[name][what.removeprefix(COPIES)] = figure["value"]
+            values[name][what.removeprefix(COPIES)] = figure["value"]
         elif what.endswith(SUSPECTED):
-            found[name][SUSPECTED] = f"{figure['value']}%"
-    return found
+            values[name][SUSPECTED] = f"{figure['value']}%"
+    return values

@@ -59,7 +59,7 @@ def _flat(network: keras.Model) -> Iterator[Part]:
     """Yield what a network is made of, blocks and networks inside it taken apart."""
     for layer in network.layers:
         if isinstance(layer, keras.Model):
-            yield from (one for one in _flat(layer) if not _is_input(one[0]))
+            yield from (node for node in _flat(layer) if not _is_input(node[0]))
         elif hasattr(layer, "convolution"):
             yield from _parts(layer)
         else:
@@ -80,7 +80,7 @@ def _is_input(layer: keras.layers.Layer) -> bool:
 
 
 def _is_second_head(layer: keras.layers.Layer, network: keras.Model) -> bool:
-    heads = [one for one in network.layers if isinstance(one, keras.layers.Dense)]
+    heads = [layer for layer in network.layers if isinstance(layer, keras.layers.Dense)]
     others = heads[: heads.index(layer)] if layer in heads else []
     return any(other.input is layer.input for other in others)
 

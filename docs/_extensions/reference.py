@@ -94,7 +94,9 @@ def _show_public_base(_app: Sphinx, _name: str, _class: Any, _options: Any, base
     """Name the base that users know, where a class has bases that are not public."""
     first = bases[0]
     if inspect.isclass(first) and first.__module__.partition(".")[0] == PACKAGE:
-        bases[:] = [next(one for one in first.mro() if one.__module__.partition(".")[0] != PACKAGE)]
+        bases[:] = [
+            next(base for base in first.mro() if base.__module__.partition(".")[0] != PACKAGE)
+        ]
 
 
 def _show_arguments(
@@ -128,10 +130,10 @@ def _shorten_types(_app: Sphinx, value: Any, _bound: bool) -> None:
 def _shortened(annotation: Any) -> Any:
     """Return an annotation with that union, at whatever depth, under its name."""
     if isinstance(annotation, list):  # the arguments of a Callable
-        return [_shortened(each) for each in annotation]
+        return [_shortened(part) for part in annotation]
     whole, members = typing.get_args(npt.ArrayLike), typing.get_args(annotation)
-    if all(one in members for one in whole):
-        others = [one for one in members if one not in whole]
+    if all(member in members for member in whole):
+        others = [member for member in members if member not in whole]
         return functools.reduce(operator.or_, others, ArrayLike)
     if not members:
         return annotation

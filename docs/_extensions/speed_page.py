@@ -11,7 +11,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-Found = dict[str, Any]
+Results = dict[str, Any]
 
 BACKENDS = {"jax": "JAX", "torch": "PyTorch", "tensorflow": "TensorFlow"}
 COLOURS = {"jax": "#0072B2", "torch": "#D55E00", "tensorflow": "#009E73"}
@@ -54,20 +54,20 @@ def write_speed(results: Path, out: Path) -> Figure:
 # ---- tables ---------------------------------------------------------------------------------
 
 
-def rivals_table(speed: Found) -> str:
+def rivals_table(speed: Results) -> str:
     """Return how long a step takes to those of others, with intervals."""
-    found = {(row["model"], row["backend"], row["rival"]): row for row in speed["to_rivals"]}
+    ratios = {(row["model"], row["backend"], row["rival"]): row for row in speed["to_rivals"]}
     models = dict.fromkeys(row["model"] for row in speed["to_rivals"])
     lines = []
     for model in models:
         for rival, title in RIVALS.items():
-            cells = [_ratio(found.get((model, backend, rival))) for backend in BACKENDS]
+            cells = [_ratio(ratios.get((model, backend, rival))) for backend in BACKENDS]
             if any(cells):
                 lines.append([model, title, *cells])
     return _table(["model", "to", *BACKENDS.values()], lines, words=2)
 
 
-def kept_table(speed: Found, kept: Found) -> str:
+def kept_table(speed: Results, kept: Results) -> str:
     """Return ours to the loop written by hand, as it is and where freed memory is kept."""
     as_it_is, keeping = (
         {
@@ -80,25 +80,25 @@ def kept_table(speed: Found, kept: Found) -> str:
     lines = []
     for model in dict.fromkeys(model for model, _ in as_it_is):
         pairs = [(as_it_is[model, backend], keeping[model, backend]) for backend in BACKENDS]
-        lines.append([model, *(f"{one:.2f}, {other:.2f}" for one, other in pairs)])
+        lines.append([model, *(f"{usual:.2f}, {kept:.2f}" for usual, kept in pairs)])
     return _table(["model", *BACKENDS.values()], lines, words=1)
 
 
-def growth_table(costs: Mapping[str, Found]) -> str:
+def growth_table(costs: Mapping[str, Results]) -> str:
     """Return a pixel's time at each size to that at the smallest, and its arithmetic's growth."""
-    growth = {backend: found["growth"]["models"] for backend, found in costs.items()}
+    growth = {backend: measurements["growth"]["models"] for backend, measurements in costs.items()}
     lines = []
     for model, grown in next(iter(growth.values())).items():
         smallest, *sizes = grown["sizes"]
         for size in sizes:
-            each = {name: found[model]["sizes"][size] for name, found in growth.items()}
-            work = f"{each['jax']['multiply_adds_ratio']:.2f}"
-            times = (f"{each[name]['ratio']:.2f}" for name in BACKENDS)
+            by_backend = {name: models[model]["sizes"][size] for name, models in growth.items()}
+            work = f"{by_backend['jax']['multiply_adds_ratio']:.2f}"
+            times = (f"{by_backend[name]['ratio']:.2f}" for name in BACKENDS)
             lines.append([model, f"{size} to {smallest}", work, *times])
     return _table(["model", "pixels", "arithmetic", *BACKENDS.values()], lines, words=2)
 
 
-def generation_table(costs: Mapping[str, Found]) -> str:
+def generation_table(costs: Mapping[str, Results]) -> str:
     """Return images generated to images trained on in a time, of what arithmetic leaves."""
     lines = []
     for name in next(iter(costs.values()))["generation"]["models"]:
@@ -110,14 +110,14 @@ def generation_table(costs: Mapping[str, Found]) -> str:
     return _table(["model", *BACKENDS.values()], lines, words=1)
 
 
-def _work_of_generating(costs: Found, name: str) -> float:
+def _work_of_generating(costs: Results, name: str) -> float:
     """Return the arithmetic of a step to that of the pass that makes an image."""
     sizes = costs["growth"]["models"][name]["sizes"]
     work = next(iter(sizes.values()))["multiply_adds_per_pixel"]
     return work["step"] / work["forward"]["generator" if name == "DCGAN" else "decoder"]
 
 
-def backends_table(speed: Found) -> str:
+def backends_table(speed: Results) -> str:
     """Return how long a step takes to that of the fastest backend, and the first step's time."""
     ratios = {(row["model"], row["backend"]): row for row in speed["to_fastest_backend"]}
     firsts = {
@@ -133,9 +133,9 @@ def backends_table(speed: Found) -> str:
     return _table(head, lines, words=1)
 
 
-def targets_table(rows: Iterable[Found]) -> str:
+def targets_table(rows: Iterable[Results]) -> str:
     """Return every target, a line each, with what was measured on each backend."""
-    lines: dict[str, list[Found]] = {}
+    lines: dict[str, list[Results]] = {}
     for row in rows:
         lines.setdefault(row["what"], []).append(row)
     table = []
@@ -146,7 +146,7 @@ def targets_table(rows: Iterable[Found]) -> str:
     return _table(["", "target", *BACKENDS.values()], table, words=2)
 
 
-def summary(rows: Sequence[Found]) -> str:
+def summary(rows: Sequence[Results]) -> str:
     """Say how many of the targets are met, and where."""
     parts = []
     for backend, title in BACKENDS.items():
@@ -156,34 +156,34 @@ def summary(rows: Sequence[Found]) -> str:
     return f"**{met} of {len(rows)} targets are met**: {', '.join(parts)}."
 
 
-def profile_table(profiles: Mapping[str, Found], name: str) -> str:
+def profile_table(profiles: Mapping[str, Results], name: str) -> str:
     """Return where a model's step goes, by kind, in percent of the loop written by hand."""
     columns = {}
-    for backend, found in profiles.items():
-        model = found["models"][name]
+    for backend, profile in profiles.items():
+        model = profile["models"][name]
         for who, title in (("ours", "ours"), ("native", "by hand")):
             columns[f"{BACKENDS[backend]}, {title}"] = _percent(model[who], model["native"])
     return _kinds_table(columns)
 
 
-def sizes_table(profiles: Mapping[str, Found], model: str) -> str:
+def sizes_table(profiles: Mapping[str, Results], model: str) -> str:
     """Return where a pixel's time goes at two sizes, by kind, in percent of that at the smaller."""
     columns = {}
-    for backend, found in profiles.items():
-        sizes = found["sizes"][model]
+    for backend, profile in profiles.items():
+        sizes = profile["sizes"][model]
         smallest = next(iter(sizes.values()))
         for size, profile in sizes.items():
             columns[f"{BACKENDS[backend]}, {size}"] = _percent(profile, smallest)
     return _kinds_table(columns)
 
 
-def augmentation_table(profiles: Mapping[str, Found]) -> str:
+def augmentation_table(profiles: Mapping[str, Results]) -> str:
     """Return where geometric augmentation goes, by kind, in percent of what it takes on JAX."""
     whole = profiles["jax"]["augmentation"]
     return _kinds_table(
         {
-            BACKENDS[backend]: _percent(found["augmentation"], whole)
-            for backend, found in profiles.items()
+            BACKENDS[backend]: _percent(profile["augmentation"], whole)
+            for backend, profile in profiles.items()
         }
     )
 
@@ -191,7 +191,7 @@ def augmentation_table(profiles: Mapping[str, Found]) -> str:
 # ---- the plot -------------------------------------------------------------------------------
 
 
-def draw_speed(speed: Found, targets: Sequence[Found]) -> Figure:
+def draw_speed(speed: Results, targets: Sequence[Results]) -> Figure:
     """Draw our step to that of the loop written by hand, and each backend to the fastest."""
     figure = Figure(figsize=(9, 3.8), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
@@ -208,7 +208,7 @@ def draw_speed(speed: Found, targets: Sequence[Found]) -> Figure:
     return figure
 
 
-def _draw_ratios(axes: Axes, rows: Sequence[Found], label: str) -> None:
+def _draw_ratios(axes: Axes, rows: Sequence[Results], label: str) -> None:
     """Draw a point with its interval for every model and backend; the dashed line is the target."""
     models = list(dict.fromkeys(row["model"] for row in rows))
     for number, (backend, title) in enumerate(BACKENDS.items()):
@@ -239,7 +239,7 @@ def _draw_ratios(axes: Axes, rows: Sequence[Found], label: str) -> None:
 # ---- parts ----------------------------------------------------------------------------------
 
 
-def _percent(profile: Found, whole: Found) -> dict[str, float]:
+def _percent(profile: Results, whole: Results) -> dict[str, float]:
     """Return the times of a profile by kind, in percent of all that another adds up to."""
     all_of_it = sum(whole["kinds"].values())
     return {kind: 100 * time / all_of_it for kind, time in profile["kinds"].items()}
@@ -258,18 +258,18 @@ def _kinds_table(columns: Mapping[str, Mapping[str, float]]) -> str:
     return _table(["", *columns], lines, words=1)
 
 
-def _read(path: Path) -> Found:
+def _read(path: Path) -> Results:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def _ratio(row: Found | None) -> str:
+def _ratio(row: Results | None) -> str:
     if row is None:
         return ""
     low, high = row["interval"]
     return f"{row['ratio']:.2f} [{low:.2f}, {high:.2f}]"
 
 
-def _verdict(row: Found | None) -> str:
+def _verdict(row: Results | None) -> str:
     if row is None:
         return ""
     if row["measured"] is None:

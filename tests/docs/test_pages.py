@@ -130,13 +130,13 @@ def test_the_figures_of_the_training_page_are_those_of_the_results():
         spread = f"{min(spreads):.2f} to {max(spreads):.2f}"
         assert rows[f"`{name}`"] == [f"{collapsed} of {len(spreads)}", spread]
         assert len(spreads) == 20
-    found = json.loads((results / "pythae_gradients.json").read_text(encoding="utf-8"))["cosines"]
+    cosines = json.loads((results / "pythae_gradients.json").read_text(encoding="utf-8"))["cosines"]
     for said, kind in (
         ("pythae 0.1.2, its default networks", "pythae, multilayer perceptrons"),
         ("pythae 0.1.2, its convolutional networks for MNIST", "pythae, convolutional"),
         ("keras-medaug", "keras-medaug"),
     ):
-        ends = [{f"{min(each):.3f}", f"{max(each):.3f}"} for each in found[kind].values()]
+        ends = [{f"{min(values):.3f}", f"{max(values):.3f}"} for values in cosines[kind].values()]
         assert [{cell} for cell in rows[said]] == ends, said
 
 
@@ -148,11 +148,11 @@ def cells_of(line):
 @pytest.mark.backend_free
 def test_the_accuracies_of_the_readme_are_those_of_the_results():
     readme = " ".join((REPOSITORY / "README.md").read_text(encoding="utf-8").split())
-    found = [
+    runs = [
         json.loads((REPOSITORY / "docs/results/paper" / name / "results.json").read_text("utf-8"))
         for name in ("breastmnist", "pneumoniamnist")
     ]
-    ours = [f"{100 * each['classifier']['test_accuracy']['mean']:.2f}" for each in found]
+    ours = [f"{100 * run['classifier']['test_accuracy']['mean']:.2f}" for run in runs]
     assert f"{ours[0]} and {ours[1]} % test accuracy" in readme
 
 

@@ -29,33 +29,33 @@ TABLES = [counts_table, accuracy_table, confidence_table, variety_table]
 
 
 @pytest.fixture
-def found():
+def measured():
     return copy.deepcopy(read_results(REPOSITORY / "docs" / "results" / "paper"))
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.__name__)
-def test_a_set_is_measured_or_said_not_to_be(found, table):
-    text = table(found)
+def test_a_set_is_measured_or_said_not_to_be(measured, table):
+    text = table(measured)
     shown = {line.split("|")[1].strip() for line in text.splitlines()}
     assert {row.title for row in PAPER.values()} <= shown
     whole = table is confidence_table  # whose last row, the mean, has all sets or none
-    assert text.count(NOT_MEASURED) == len(PAPER) - len(found) + whole
-    before = set(table(found).splitlines())
-    found.pop("breastmnist")
-    assert table(found).count(NOT_MEASURED) == len(PAPER) - len(found) + whole
-    assert set(table(found).splitlines()) != before
+    assert text.count(NOT_MEASURED) == len(PAPER) - len(measured) + whole
+    before = set(table(measured).splitlines())
+    measured.pop("breastmnist")
+    assert table(measured).count(NOT_MEASURED) == len(PAPER) - len(measured) + whole
+    assert set(table(measured).splitlines()) != before
 
 
-def test_numbers_are_those_of_the_results(found):
-    found["breastmnist"]["classifier"]["test_accuracy"]["mean"] = 0.8141
-    line = next(line for line in accuracy_table(found).splitlines() if "BreastMNIST" in line)
+def test_numbers_are_those_of_the_results(measured):
+    measured["breastmnist"]["classifier"]["test_accuracy"]["mean"] = 0.8141
+    line = next(line for line in accuracy_table(measured).splitlines() if "BreastMNIST" in line)
     assert "| 81.41 | 81.41 | +0.00 |" in line
 
 
-def test_the_rest_has_a_command(found):
-    assert "2 of the paper's 8 sets" in summary(found)
-    assert "--datasets pathmnist dermamnist octmnist organamnist" in missing(found)
-    assert "breastmnist" not in missing(found)
+def test_the_rest_has_a_command(measured):
+    assert "2 of the paper's 8 sets" in summary(measured)
+    assert "--datasets pathmnist dermamnist octmnist organamnist" in missing(measured)
+    assert "breastmnist" not in missing(measured)
 
 
 @pytest.mark.parametrize(
@@ -68,15 +68,15 @@ def test_the_rest_has_a_command(found):
     ],
     ids=lambda value: value if isinstance(value, str) else ".".join(value),
 )
-def test_a_verdict_follows_the_numbers(found, change, before, after):
-    assert before in claims(found)
-    assert after not in claims(found)
-    for results in found.values():
+def test_a_verdict_follows_the_numbers(measured, change, before, after):
+    assert before in claims(measured)
+    assert after not in claims(measured)
+    for results in measured.values():
         *path, last = change
         for name in path:
             results = results[name]
         results[last] = 0.1
-    assert after in claims(found)
+    assert after in claims(measured)
 
 
 def test_the_page_includes_all_that_is_written(tmp_path):

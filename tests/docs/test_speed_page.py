@@ -51,21 +51,21 @@ def line_of(table, *words):
 
 
 def test_the_committed_rows_are_those_of_the_committed_measurements(speed, costs):
-    found = [{**row._asdict(), "met": row.met} for row in rows(speed, costs)]
-    assert read("targets")["rows"] == found
-    assert {row["where"] for row in found} == set(BACKENDS)
+    expected = [{**row._asdict(), "met": row.met} for row in rows(speed, costs)]
+    assert read("targets")["rows"] == expected
+    assert {row["where"] for row in expected} == set(BACKENDS)
 
 
 def test_nothing_committed_was_measured_quickly(costs):
     for measurements in costs.values():
-        assert not any(each["quick"] for each in measurements.values())
+        assert not any(measurement["quick"] for measurement in measurements.values())
 
 
 def test_a_ratio_is_shown_with_its_interval(speed):
     row = next(
-        each
-        for each in speed["to_rivals"]
-        if (each["model"], each["backend"], each["rival"]) == ("CVAE", "torch", "native")
+        ratio
+        for ratio in speed["to_rivals"]
+        if (ratio["model"], ratio["backend"], ratio["rival"]) == ("CVAE", "torch", "native")
     )
     row |= {"ratio": 1.234, "interval": [1.1, 1.35]}
     assert "1.23 [1.10, 1.35]" in line_of(rivals_table(speed), "CVAE", "by hand, same backend")
@@ -75,10 +75,10 @@ def test_a_miss_is_called_one():
     met = Row("this", "jax", "at most", 1.5, 1.2)
     missed = Row("this", "torch", "at most", 1.5, 1.7)
     nothing = Row("this", "tensorflow", "at most", 1.5, None)
-    found = [{**row._asdict(), "met": row.met} for row in (met, missed, nothing)]
-    line = line_of(targets_table(found), "this")
+    targets = [{**row._asdict(), "met": row.met} for row in (met, missed, nothing)]
+    line = line_of(targets_table(targets), "this")
     assert "| 1.20 | **1.70, missed** | **not to be had, missed** |" in line
-    assert summary(found).startswith("**1 of 3 targets are met**")
+    assert summary(targets).startswith("**1 of 3 targets are met**")
 
 
 def test_a_backend_is_not_compared_with_itself(speed, costs):
@@ -101,8 +101,8 @@ def test_a_rejected_size_is_a_miss(speed, costs):
 
 def test_memory_that_falls_is_a_miss(speed, costs):
     costs["jax"]["memory_in_batch"]["largest_to_smallest"] = None
-    found = [row for row in rows(speed, costs) if row.what.startswith("Memory an image")]
-    assert [row.met for row in found if row.where == "jax"] == [False]
+    memory = [row for row in rows(speed, costs) if row.what.startswith("Memory an image")]
+    assert [row.met for row in memory if row.where == "jax"] == [False]
 
 
 def test_all_parts_are_written(tmp_path):
@@ -152,9 +152,9 @@ def test_a_larger_image_is_in_percent_of_the_smallest():
 
 
 def test_augmentation_is_in_percent_of_jax():
-    found = {"jax": {"copy": 2.0, "product": 2.0}, "torch": {"copy": 6.0}}
+    kinds_by_backend = {"jax": {"copy": 2.0, "product": 2.0}, "torch": {"copy": 6.0}}
     table = augmentation_table(
-        {backend: {"augmentation": {"kinds": kinds}} for backend, kinds in found.items()}
+        {backend: {"augmentation": {"kinds": kinds}} for backend, kinds in kinds_by_backend.items()}
     )
     assert "| 50 | 150 |" in line_of(table, "copy")
     assert "| **100** | **150** |" in table

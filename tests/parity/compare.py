@@ -19,7 +19,7 @@ from digest import package_digest
 from gradient_oracle.agreement import relative_error
 
 BACKENDS = ("jax", "torch", "tensorflow")
-# Largest error, and the largest as a share of the way that the weights have gone.
+# Largest error, and the largest as a fraction of the way that the weights have gone.
 BOUNDS = 1e-5, 1 / 50
 BOUNDS_AS_SHIPPED = 4e-5, 1 / 25
 
@@ -30,23 +30,23 @@ def load(path):
     if not path.is_file():
         raise SystemExit(f"{path} is missing: {ask}")
     with np.load(path, allow_pickle=False) as file:
-        found = {key: file[key] for key in file.files}
-    if str(found["package"]) != package_digest():
+        arrays = {key: file[key] for key in file.files}
+    if str(arrays["package"]) != package_digest():
         raise SystemExit(f"{path} was made with another state of the package: {ask}")
-    return found
+    return arrays
 
 
-def cases(found):
+def cases(arrays):
     """Return the names of the cases that a file holds."""
-    return [key.removesuffix("/rate") for key in found if key.endswith("/rate")]
+    return [key.removesuffix("/rate") for key in arrays if key.endswith("/rate")]
 
 
-def weights(found, case, when):
+def weights(arrays, case, when):
     """Return a case's weights, by network."""
     networks = {}
-    for key in sorted(found):
+    for key in sorted(arrays):
         if key.startswith(f"{case}/") and key.endswith(f"/{when}"):
-            networks.setdefault(key.split("/")[1], []).append(found[key].astype("float64"))
+            networks.setdefault(key.split("/")[1], []).append(arrays[key].astype("float64"))
     return networks
 
 
@@ -55,14 +55,14 @@ def joined(arrays):
     return np.concatenate([array.ravel() for array in arrays])
 
 
-def difference(case, one, other):
+def difference(case, expected_networks, actual_networks):
     """Return the largest relative difference of a weight, or, of a large model, of a network."""
     errors = []
-    for network, expected in one.items():
-        pairs = [(joined(other[network]), joined(expected))]
+    for network, expected in expected_networks.items():
+        pairs = [(joined(actual_networks[network]), joined(expected))]
         if not case.endswith("as shipped"):
-            pairs = list(zip(other[network], expected, strict=True))
-        errors += [relative_error([found], [wanted]) for found, wanted in pairs]
+            pairs = list(zip(actual_networks[network], expected, strict=True))
+        errors += [relative_error([actual], [wanted]) for actual, wanted in pairs]
     return max(errors)
 
 
@@ -77,18 +77,18 @@ def moved(before, after):
 
 def allowed(case, gone):
     """Return how far two backends may be apart in a case whose weights have gone so far."""
-    largest, share = BOUNDS_AS_SHIPPED if case.endswith("as shipped") else BOUNDS
-    return min(largest, share * gone)
+    largest, fraction = BOUNDS_AS_SHIPPED if case.endswith("as shipped") else BOUNDS
+    return min(largest, fraction * gone)
 
 
 def main():
     """Print the largest differences; exit with a message where one is too large."""
-    found = {backend: load(Path(sys.argv[1]) / f"{backend}.npz") for backend in BACKENDS}
+    stored = {backend: load(Path(sys.argv[1]) / f"{backend}.npz") for backend in BACKENDS}
     failed = []
-    for case in cases(found["jax"]):
-        after = {backend: weights(found[backend], case, "after") for backend in BACKENDS}
-        gone = moved(weights(found["jax"], case, "before"), after["jax"])
-        rate = float(found["jax"][f"{case}/rate"])
+    for case in cases(stored["jax"]):
+        after = {backend: weights(stored[backend], case, "after") for backend in BACKENDS}
+        gone = moved(weights(stored["jax"], case, "before"), after["jax"])
+        rate = float(stored["jax"][f"{case}/rate"])
         print(f"{case}: 20 steps of SGD at {rate:g}; the networks' weights move by {gone:.1e}")
         for pair in combinations(BACKENDS, 2):
             error = difference(case, *(after[backend] for backend in pair))

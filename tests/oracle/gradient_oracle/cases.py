@@ -105,10 +105,10 @@ def objectives(case, model, number=0):
 def intended_gradients(case, model=None):
     """Return the gradient of each network's own objective, zero where the gate keeps it waiting."""
     model = model or case.model()
-    each = [objectives(case, model, number) for number in range(case.accumulate or 1)]
-    found = {}
-    for name in each[0].networks:
-        parts = zip(*(one.gradients(name) for one in each), strict=True)
-        mean = [sum(part) / len(each) for part in parts]
-        found[name] = [0 * gradient for gradient in mean] if name == case.waits else mean
-    return found
+    batches = [objectives(case, model, number) for number in range(case.accumulate or 1)]
+    gradients = {}
+    for name in batches[0].networks:
+        parts = zip(*(batch.gradients(name) for batch in batches), strict=True)
+        mean = [sum(part) / len(batches) for part in parts]
+        gradients[name] = [0 * gradient for gradient in mean] if name == case.waits else mean
+    return gradients

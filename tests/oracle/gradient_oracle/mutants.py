@@ -77,10 +77,10 @@ MUTANTS = {
     "frozen passes are live": Mutant(
         "networks/frozen.py", "ops.stop_gradient(variable.value)", "variable.value"
     ),
-    "the DCGAN's judge learns": Mutant(
+    "the DCGAN's frozen discriminator learns": Mutant(
         DCGAN, "frozen(self.discriminator, self.generated_statistics)", "self.discriminator"
     ),
-    "the VAE/GAN's judge learns": Mutant(
+    "the VAE/GAN's frozen discriminator learns": Mutant(
         VAEGAN, "frozen(self.discriminator, statistics)(inputs", "self.discriminator(inputs"
     ),
     "the encoder's objective reaches the decoder": Mutant(
@@ -127,7 +127,7 @@ MUTANTS = {
     "the generator is normalised as in use": Mutant(
         DCGAN, "self.generator(noise, training=training)", "self.generator(noise, training=False)"
     ),
-    "the judge is normalised as in use": Mutant(
+    "the frozen discriminator is normalised as in use": Mutant(
         VAEGAN, "frozen(self.discriminator, statistics)(inputs, training=training)",
         "frozen(self.discriminator, statistics)(inputs, training=False)",
     ),

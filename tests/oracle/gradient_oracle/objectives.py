@@ -12,25 +12,25 @@ from keras import ops
 from gradient_oracle.autodiff import as_numpy, gradients, value
 
 
-def real_answer(scores):
-    """Return the cross-entropy against the answer "real"."""
+def real_target(scores):
+    """Return the cross-entropy against the target "real"."""
     return ops.mean(ops.log(1 + ops.exp(-scores)))
 
 
-def fake_answer(scores):
-    """Return the cross-entropy against the answer "fake"."""
+def fake_target(scores):
+    """Return the cross-entropy against the target "fake"."""
     return ops.mean(ops.log(1 + ops.exp(scores)))
 
 
 def fooling(scores, form):
     """Return what the generator descends: -log D, or log(1 - D)."""
-    return real_answer(scores) if form == "nonsaturating" else -fake_answer(scores)
+    return real_target(scores) if form == "nonsaturating" else -fake_target(scores)
 
 
-def half_square(one, other):
+def half_square(first, second):
     """Return half the squared distance, summed over an image, averaged over images."""
-    axes = tuple(range(1, len(one.shape)))
-    return 0.5 * ops.mean(ops.sum(ops.square(one - other), axis=axes))
+    axes = tuple(range(1, len(first.shape)))
+    return 0.5 * ops.mean(ops.sum(ops.square(first - second), axis=axes))
 
 
 def divergence(mean, log_var):
@@ -54,14 +54,14 @@ class Objectives:
         self.x, self.prior = ops.convert_to_tensor(x), ops.convert_to_tensor(prior)
         self.epsilon = None if epsilon is None else ops.convert_to_tensor(epsilon)
         self.labels = None if labels is None else ops.convert_to_tensor(labels)
-        judge = getattr(model, "discriminator", None)
-        states = [] if judge is None else judge.non_trainable_variables
+        discriminator = getattr(model, "discriminator", None)
+        states = [] if discriminator is None else discriminator.non_trainable_variables
         self.masks = [(v, as_numpy(v.value)) for v in states if "seed" in v.path]
 
     def with_labels(self, tensor):
         return tensor if self.labels is None else [tensor, self.labels]
 
-    def judge(self, pictures, first_mask=True):
+    def discriminate(self, pictures, first_mask=True):
         """Pass pictures through the discriminator, by default under its first dropout mask."""
         for state, start in self.masks if first_mask else []:
             state.assign(start)
@@ -76,7 +76,7 @@ class Objectives:
 
     def score(self):
         """Return what the discriminator makes of images from the prior: above 0 is real."""
-        return ops.mean(self.judge(self.decode(self.prior))["logit"])
+        return ops.mean(self.discriminate(self.decode(self.prior))["logit"])
 
     @property
     def networks(self):
@@ -124,19 +124,21 @@ class DCGANObjectives(Objectives):
     """Goodfellow et al. (2014), section 3."""
 
     def generator(self):
-        return fooling(self.judge(self.decode(self.prior))["logit"], self.model.adversarial)
+        return fooling(self.discriminate(self.decode(self.prior))["logit"], self.model.adversarial)
 
     def discriminator(self):
-        real = self.judge(self.x)["logit"]
-        fake = self.judge(self.decode(self.prior), first_mask=False)["logit"]
-        return real_answer(real) + fake_answer(fake)
+        real = self.discriminate(self.x)["logit"]
+        fake = self.discriminate(self.decode(self.prior), first_mask=False)["logit"]
+        return real_target(real) + fake_target(fake)
 
 
 class VAEGANObjectives(Objectives):
     """Larsen et al. (2016), algorithm 1, with the signs that descend."""
 
     def similarity(self, decoded):
-        return half_square(self.judge(self.x)["features"], self.judge(decoded)["features"])
+        return half_square(
+            self.discriminate(self.x)["features"], self.discriminate(decoded)["features"]
+        )
 
     def encoder(self):
         z, mean, log_var = self.encoded()
@@ -147,17 +149,17 @@ class VAEGANObjectives(Objectives):
         decoded, form = self.decode(z), self.model.adversarial
         weight = self.model.gamma
         if self.model.gamma_reduction == "mean":
-            weight /= float(np.prod(tuple(self.judge(self.x)["features"].shape)[1:]))
-        adversarial = fooling(self.judge(decoded)["logit"], form)
-        adversarial += fooling(self.judge(self.decode(self.prior))["logit"], form)
+            weight /= float(np.prod(tuple(self.discriminate(self.x)["features"].shape)[1:]))
+        adversarial = fooling(self.discriminate(decoded)["logit"], form)
+        adversarial += fooling(self.discriminate(self.decode(self.prior))["logit"], form)
         return weight * self.similarity(decoded) + adversarial
 
     def discriminator(self):
         z, _, _ = self.encoded()
         decoded, sampled = self.decode(z), self.decode(self.prior)
-        loss = real_answer(self.judge(self.x)["logit"])
+        loss = real_target(self.discriminate(self.x)["logit"])
         for pictures in (decoded, sampled):
-            loss += fake_answer(self.judge(pictures, first_mask=False)["logit"])
+            loss += fake_target(self.discriminate(pictures, first_mask=False)["logit"])
         return loss
 
 

@@ -14,7 +14,7 @@ images), and measures, in units of the training images' value:
 
 Run once for each backend and each version of the package:
 
-    KERAS_BACKEND=tensorflow python benchmarks/corrections/contrast.py --root DIR --out FILE
+    KERAS_BACKEND=tensorflow python benchmarks/contrast.py --root DIR --out FILE
 """
 
 import argparse
@@ -42,15 +42,15 @@ def main() -> None:
     for name in arguments.models:
         for seed in range(arguments.seeds):
             figures += measure(name, seed, data)
-    found = {
-        "command": "python benchmarks/corrections/contrast.py --root DIR --out FILE"
+    record = {
+        "command": "python benchmarks/contrast.py --root DIR --out FILE"
         + (f" --seeds {arguments.seeds}" if arguments.seeds > 1 else ""),
         "backend": keras.backend.backend(),
         "machine": "two AMD EPYC cores",
         "figures": figures,
     }
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    arguments.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    arguments.out.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 
 def parse() -> argparse.Namespace:
@@ -70,7 +70,7 @@ def measure(name: str, seed: int, data: kma.datasets.Dataset) -> list[dict]:
     training = data.train[0]
     model.fit(data.stored("train")[0], batch_size=BATCH, epochs=EPOCHS, verbose=0)
     images = model.generate(GENERATED, seed=1)
-    found = {
+    figures = {
         "contrast of generated images": spread(images) / spread(training),
         "contrast within a generated image": within(images) / within(training),
         "kernel distance of generated images, pixels": kernel(images[:COMPARED], data),
@@ -79,13 +79,13 @@ def measure(name: str, seed: int, data: kma.datasets.Dataset) -> list[dict]:
         unseen = data.val[0]
         reconstructed = model.reconstruct(unseen)
         error = float(np.sqrt(np.mean((reconstructed - unseen) ** 2)))
-        found |= {
+        figures |= {
             "contrast of reconstructions": spread(reconstructed) / spread(unseen),
             "contrast within a reconstruction": within(reconstructed) / within(unseen),
             "root mean square error of reconstructions": error,
         }
-    found |= scores(model, training)
-    return [row(name, seed, what, value) for what, value in found.items()]
+    figures |= scores(model, training)
+    return [row(name, seed, what, value) for what, value in figures.items()]
 
 
 def row(name: str, seed: int, what: str, value: float) -> dict:

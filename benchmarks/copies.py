@@ -1,7 +1,7 @@
 """What does the memorization check find, and what do `near_duplicates`?
 
-    python benchmarks/corrections/copies.py --root DIR --out FILE [--sets NAME ...]
-    python benchmarks/corrections/copies.py --root DIR --out FILE --old CHECKOUT   # and the times
+    python benchmarks/copies.py --root DIR --out FILE [--sets NAME ...]
+    python benchmarks/copies.py --root DIR --out FILE --old CHECKOUT   # and the times
 
 DIR holds MedMNIST files. Of each set, 100 training images are copied in each of the ways of
 `KINDS`; every second held-out image calibrates the check, and the others are new images. `--more
@@ -114,6 +114,7 @@ def tiles(count: int, seed: int) -> NDArray[np.uint8]:
     noise = np.random.default_rng(seed).random((count, 32, 32, 1))
     smooth = ndimage.gaussian_filter(noise, (0, 2, 2, 0), mode="wrap")
     level = np.clip(0.5 + 3 * (smooth - 0.5), 0, 1)
+    # Rounded here: with `--old` the script also runs with packages that have no `to_uint8`.
     return np.rint(255 * (level * [0.4, 0.6, 0.3] + [0.5, 0.2, 0.5])).astype("uint8")
 
 
@@ -131,12 +132,12 @@ def histology_figures() -> list[dict[str, Any]]:
         test[number] = form[:, ::-1] if number % 8 > 3 else form
     training = np.concatenate([training, background(60, 3)])
     test = np.concatenate([test, background(30, 3), background(30, 4)])
-    found = kma.metrics.near_duplicates(test, training)
-    right = sum(index < 40 for index in found["indices"])
+    duplicates = kma.metrics.near_duplicates(test, training)
+    right = sum(index < 40 for index in duplicates["indices"])
     audit = kma.metrics.copy_audit(background(60, 4), training)
     rows = [
         ("of 40 duplicates between splits, 35 flipped or turned, found", right, 40),
-        ("of 60 background tiles, called duplicates", found["near"] - right, 0),
+        ("of 60 background tiles, called duplicates", duplicates["near"] - right, 0),
         ("of 60 background tiles, suspected copies", audit["suspect_count"], 0),
     ]
     return [
@@ -152,9 +153,9 @@ def duplicate_figures(data: kma.datasets.Dataset) -> list[dict[str, Any]]:
         images = data.stored(split)[0]
         others = None if split == "train" else training
         start = time.process_time()
-        found = kma.metrics.near_duplicates(images, others)
+        duplicates = kma.metrics.near_duplicates(images, others)
         seconds = round(time.process_time() - start, 2)
-        values = {key: found.get(key) for key in ("exact", "near", "in_place", "uniform")}
+        values = {key: duplicates.get(key) for key in ("exact", "near", "in_place", "uniform")}
         figures += [
             {"name": f"{data.name}: {key}, {split} among training images", "value": value}
             | {"target": None}
@@ -173,9 +174,11 @@ def seconds_of(checkout: Path, root: str, name: str) -> float:
 
 def time_figures(old: Path, root: str, names: list[str]) -> list[dict[str, Any]]:
     """Return the times of both packages, best of three, taken in turn."""
-    new, figures = Path(__file__).resolve().parents[2], []
+    new, figures = Path(__file__).resolve().parents[1], []
     for name in names:
-        pairs = [[seconds_of(each, root, name) for each in (old, new)] for _ in range(REPEATS)]
+        pairs = [
+            [seconds_of(package, root, name) for package in (old, new)] for _ in range(REPEATS)
+        ]
         before, after = np.min(pairs, axis=0).tolist()
         for what, value, target in (
             ("CPU seconds of the check before", before, None),
@@ -225,7 +228,7 @@ def main() -> None:
         figures += duplicate_figures(kma.datasets.from_npz(path))
     if arguments.old is not None:
         figures += time_figures(arguments.old.resolve(), arguments.root, arguments.sets)
-    command = "python benchmarks/corrections/copies.py --root DIR --out FILE"
+    command = "python benchmarks/copies.py --root DIR --out FILE"
     content = {"command": command, "machine": "two AMD EPYC cores", "figures": figures}
     print(json.dumps(figures, indent=1))
     if arguments.out is not None:
