@@ -70,7 +70,7 @@ def untuned(name: str) -> Callable[[int], None]:
     """Return what takes steps of `fit` over batches from a pipeline that does not tune itself."""
     import tensorflow as tf
 
-    from keras_medaug.models.array_batches import ArrayBatches
+    from keras_medaug.fitting.array_batches import ArrayBatches
 
     model = model_named(name)
     options = tf.data.Options()

@@ -29,7 +29,7 @@ BACKEND_PATH = re.compile(rf"({'|'.join(sorted(BACKENDS))})(\.\w+)*\.?")
 # here is a helper at the bottom, such as `checks`.
 RANKS = {
     "layers": 1, "losses": 1, "datasets": 1, "metrics": 1, "plotting": 1,
-    "networks": 2,
+    "networks": 2, "fitting": 2,
     "models": 3, "callbacks": 3,
     "features": 4, "labels": 4, "assessment": 4, "augmenting": 5, "study": 6, "cards": 7,
 }  # fmt: skip

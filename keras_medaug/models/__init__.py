@@ -4,6 +4,7 @@ from keras_medaug.models.classifier import Classifier
 from keras_medaug.models.cvae import CVAE
 from keras_medaug.models.dcgan import DCGAN
 from keras_medaug.models.generative_model import GenerativeModel
+from keras_medaug.models.latent_model import LatentModel
 from keras_medaug.models.registry import generators, register_generator
 from keras_medaug.models.vaegan import VAEGAN
 
@@ -13,6 +14,7 @@ __all__ = [
     "VAEGAN",
     "Classifier",
     "GenerativeModel",
+    "LatentModel",
     "generators",
     "register_generator",
 ]

@@ -4,14 +4,14 @@ import keras
 import numpy as np
 
 from keras_medaug.checks import check_flag
-from keras_medaug.images import check_images
-from keras_medaug.models.generative_model import DEFAULT_BATCH_SIZE, GenerativeModel
-from keras_medaug.models.image_model import to_unit
+from keras_medaug.images import check_images, to_float
+from keras_medaug.models.generative_model import DEFAULT_BATCH_SIZE
+from keras_medaug.models.latent_model import LatentModel
 from keras_medaug.networks import RunningStatistics
 
 
-class AutoencodingModel(GenerativeModel):
-    """A generative model with an encoder and a decoder: what `CVAE` and `VAEGAN` share.
+class AutoencodingModel(LatentModel):
+    """A latent model with an encoder and a decoder: what `CVAE` and `VAEGAN` share.
 
     The decoder's own running statistics are those of latent vectors from the prior, by which
     `generate` makes images. `reconstruction_statistics` are those of latent vectors from the
@@ -67,7 +67,7 @@ class AutoencodingModel(GenerativeModel):
         labels = self._labels_for(labels, len(images))
 
         def rows(start: int, stop: int) -> np.ndarray:
-            return to_unit(images[start:stop])
+            return to_float(images[start:stop])
 
         z_mean, _ = self._run(self.encoder, len(images), rows, labels, batch_size)
         return np.asarray(z_mean, dtype="float32")

@@ -9,13 +9,15 @@ from typing import ClassVar
 import keras
 
 from keras_medaug.checks import check_positive, fail
+from keras_medaug.fitting.fit_arguments import check_compile
+from keras_medaug.fitting.loss_arguments import check_loss, check_metrics
+from keras_medaug.fitting.stop_between_steps import with_stop
+from keras_medaug.images import to_float
 from keras_medaug.interrupts import between_steps
-from keras_medaug.models.dcgan import check_rate
-from keras_medaug.models.fit_arguments import check_compile
-from keras_medaug.models.image_model import ImageModel, as_record, to_unit
-from keras_medaug.models.loss_arguments import check_loss, check_metrics
+from keras_medaug.models.checked_settings import check_rate, check_size
+from keras_medaug.models.configuration import as_record
+from keras_medaug.models.image_model import ImageModel
 from keras_medaug.models.quiet_model import quietly
-from keras_medaug.models.stop_between_steps import with_stop
 from keras_medaug.networks import builders
 from keras_medaug.networks.network_optimizer import public_config
 from keras_medaug.progress import check_verbosity
@@ -88,8 +90,8 @@ class Classifier(ImageModel):
         check_positive(num_classes, "num_classes", integer=True)
         super().__init__(image_shape, num_classes, seed, class_names, **kwargs)
         self.dropout = check_rate(dropout)
-        self.filters = check_positive(filters, "filters", integer=True)
-        self.kernel_size = check_positive(kernel_size, "kernel_size", integer=True)
+        self.filters = check_size(filters, "filters")
+        self.kernel_size = check_size(kernel_size, "kernel_size")
         self._given_augmentation = _config_of(augmentation)
         self.augmentation = seeded_copy(augmentation, self.part_seed("augmentation"))
         with self._own_policy():
@@ -101,7 +103,6 @@ class Classifier(ImageModel):
                 dropout=self.dropout,
                 seed=self.part_seed("network"),
             )
-        self.built = True
 
     loss_networks: ClassVar[Mapping[str, str]] = {"loss": "classifier"}
 
@@ -180,7 +181,7 @@ class Classifier(ImageModel):
 
     def call(self, inputs, training=False):
         """Return class probabilities, `(n, num_classes)`."""
-        images = self._unit(inputs)
+        images = self._to_float(inputs)
         if training and self.augmentation is not None:
             images = self.augmentation(images, training=True)
         return self.network(images, training=training)
@@ -212,7 +213,7 @@ class Classifier(ImageModel):
         (3, 2)
         """
         check_verbosity(verbose)
-        images = to_unit(self._check_inputs(x))
+        images = to_float(self._check_inputs(x))
         if self._predict_logits is None:
             with self._own_policy():
                 model = keras.Model(self.network.inputs, self.network.get_layer("logits").output)
@@ -224,31 +225,8 @@ class Classifier(ImageModel):
 
     _predict_logits: Callable | None = None
 
-    def get_config(self) -> dict:
-        """Return the arguments that rebuild the model."""
-        return {
-            "name": self.name,
-            "dtype": keras.saving.serialize_keras_object(self.dtype_policy),
-            "image_shape": list(self.image_shape),
-            "num_classes": self.num_classes,
-            "dropout": self.dropout,
-            "filters": self.filters,
-            "kernel_size": self.kernel_size,
-            "augmentation": self._given_augmentation,
-            "seed": self.seed,
-            "class_names": None if self.class_names is None else list(self.class_names),
-        }
-
-    @classmethod
-    def from_config(cls, config: dict, custom_objects=None):
-        """Rebuild the model from `get_config`."""
-        config = dict(config)
-        for name in ("dtype", "augmentation"):
-            if isinstance(config.get(name), dict):
-                config[name] = keras.saving.deserialize_keras_object(
-                    config[name], custom_objects=custom_objects
-                )
-        return cls(**config)
+    def _argument(self, name: str):
+        return self._given_augmentation if name == "augmentation" else super()._argument(name)
 
 
 def _as_optimizer(given) -> keras.optimizers.Optimizer:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
 import keras
@@ -12,9 +12,11 @@ from keras_medaug import losses
 from keras_medaug.checks import check_flag, check_positive, fail
 from keras_medaug.layers import Sampling
 from keras_medaug.models.autoencoding_model import AutoencodingModel
+from keras_medaug.models.checked_settings import check_size
 from keras_medaug.models.generative_model import batch_count
 from keras_medaug.models.registry import register_generator
 from keras_medaug.networks import RunningStatistics, builders
+from keras_medaug.networks.contracts import latent_size, logits_of
 
 
 @register_generator("cvae")
@@ -28,6 +30,14 @@ class CVAE(AutoencodingModel):
     dimensions; both are averaged over images and logged beside the loss, in nats.
 
     `predict` reconstructs.
+
+    A network of your own is a functional or `Sequential` Keras model. It takes one input, or with
+    `num_classes` a list of two, the second one the labels, integers of shape `()`. No argument of
+    size goes beside it. The model trains the network itself, no copy, from the weights it has. It
+    is saved with the model, so its layers must be registered with Keras. `reinitialize(seed)` makes
+    it anew from its configuration: each `seed` in there, of initializers and of random layers, is
+    derived from the model's seed. `BatchNormalization`, of Keras or of this package, gets running
+    statistics by kind of batch.
 
     Args:
         image_shape: `(height, width, channels)`; sizes from 8 to 256, 1 or 3 channels.
@@ -45,6 +55,11 @@ class CVAE(AutoencodingModel):
         batch_normalization: Whether the decoder's hidden layers are normalised. Each step then
             passes half a batch from the prior through the decoder, without a gradient, so that
             `generate` has running statistics of its own kind of latent vectors.
+        encoder: A network of your own from images to `[z_mean, z_log_var]`, both
+            `(n, latent_dim)`; or `None` for one of the sizes above.
+        decoder: A network of your own from latent vectors to `float32` images in [0, 1]; or `None`.
+            The Bernoulli likelihood needs a layer named `"logits"` in it, whose sigmoid the images
+            are. `latent_dim` is that of the decoder.
         seed: Integer seed of weights, noise and data order, or `None`.
         class_names: One distinct name per class, in the order of the labels, which may then be
             names; or `None`. With names, `num_classes` may be left out.
@@ -74,6 +89,13 @@ class CVAE(AutoencodingModel):
     """
 
     loss_networks: ClassVar[Mapping[str, str]] = {"reconstruction": "decoder", "kl": "encoder"}
+    _shaped_networks: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "encoder_filters": ("encoder",),
+        "encoder_kernel_size": ("encoder",),
+        "decoder_filters": ("decoder",),
+        "decoder_kernel_size": ("decoder",),
+        "batch_normalization": ("decoder",),
+    }
 
     def __init__(
         self,
@@ -89,10 +111,13 @@ class CVAE(AutoencodingModel):
         encoder_kernel_size: int = 3,
         decoder_kernel_size: int = 4,
         batch_normalization: bool = True,
+        encoder: keras.Model | None = None,
+        decoder: keras.Model | None = None,
         seed: int | None = None,
         class_names: Sequence[str] | None = None,
         **kwargs,
     ) -> None:
+        latent_dim = latent_size(decoder, "decoder", latent_dim, default=64)
         super().__init__(image_shape, latent_dim, num_classes, seed, class_names, **kwargs)
         if likelihood not in ("bernoulli", "gaussian"):
             raise fail("likelihood", repr(likelihood), "'bernoulli' or 'gaussian'")
@@ -102,17 +127,14 @@ class CVAE(AutoencodingModel):
         self.pixel_scale = check_positive(pixel_scale, "pixel_scale")
         self.beta = check_positive(beta, "beta", zero=True)
         self.kl_estimator = kl_estimator
-        self.encoder_filters = check_positive(encoder_filters, "encoder_filters", integer=True)
-        self.decoder_filters = check_positive(decoder_filters, "decoder_filters", integer=True)
-        self.encoder_kernel_size = check_positive(
-            encoder_kernel_size, "encoder_kernel_size", integer=True
-        )
-        self.decoder_kernel_size = check_positive(
-            decoder_kernel_size, "decoder_kernel_size", integer=True
-        )
+        self.encoder_filters = check_size(encoder_filters, "encoder_filters")
+        self.decoder_filters = check_size(decoder_filters, "decoder_filters")
+        self.encoder_kernel_size = check_size(encoder_kernel_size, "encoder_kernel_size")
+        self.decoder_kernel_size = check_size(decoder_kernel_size, "decoder_kernel_size")
         self.batch_normalization = check_flag(batch_normalization, "batch_normalization")
+        self._take(encoder=encoder, decoder=decoder)
         with self._own_policy():
-            self.encoder = builders.build_encoder(
+            self.encoder = encoder or builders.build_encoder(
                 self.image_shape,
                 self.latent_dim,
                 self.num_classes,
@@ -121,7 +143,7 @@ class CVAE(AutoencodingModel):
                 seed=self.part_seed("encoder"),
             )
             self.sampling = Sampling(seed=self.part_seed("sampling"), dtype="float32")
-            self.decoder = builders.build_decoder(
+            self.decoder = decoder or builders.build_decoder(
                 self.image_shape,
                 self.latent_dim,
                 self.num_classes,
@@ -131,15 +153,16 @@ class CVAE(AutoencodingModel):
                 seed=self.part_seed("decoder"),
             )
             self.reconstruction_statistics = RunningStatistics(self.decoder)
-        self.built = True
+        if likelihood == "bernoulli":
+            logits = logits_of(self.decoder)
+            # A model among the attributes would be saved a second time.
+            self._logits = lambda: logits
 
-    def default_optimizer(self) -> keras.optimizers.Optimizer:
-        """Return Adam with a learning rate of 1e-3."""
-        return keras.optimizers.Adam(1e-3)
+    _logits: Callable[[], keras.Model]
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """Return the negative evidence lower bound (with `beta`) on a batch."""
-        images = self._unit(x)
+        images = self._to_float(x)
         z_mean, z_log_var = self.encoder(self._with_labels(images, y), training=training)
         z = self.sampling([z_mean, z_log_var])
         if self.kl_estimator == "analytic":
@@ -149,12 +172,12 @@ class CVAE(AutoencodingModel):
         latent = self._with_labels(z, y)
         through = self.reconstruction_statistics.through
         if self.likelihood == "bernoulli":
-            logits = through(self.decoder.get_layer("logits"))(latent, training=training)
+            logits = through(self._logits())(latent, training=training)
             reconstruction = losses.bernoulli_reconstruction(images, logits)
         else:
             decoded = through(self.decoder)(latent, training=training)
             reconstruction = losses.gaussian_reconstruction(images, decoded, self.pixel_scale)
-        if training and self.batch_normalization:
+        if training and self.reconstruction_statistics.values:
             self._see_prior(batch_count(x), y)
         self._record(batch_count(x), reconstruction=reconstruction, kl=kl)
         return reconstruction + self.beta * kl
@@ -177,18 +200,3 @@ class CVAE(AutoencodingModel):
         )
         for variable, value in zip(statistics, moved, strict=True):
             variable.assign(value)
-
-    def get_config(self) -> dict:
-        """Return the arguments that rebuild the model."""
-        return {
-            **super().get_config(),
-            "likelihood": self.likelihood,
-            "pixel_scale": self.pixel_scale,
-            "beta": self.beta,
-            "kl_estimator": self.kl_estimator,
-            "encoder_filters": self.encoder_filters,
-            "decoder_filters": self.decoder_filters,
-            "encoder_kernel_size": self.encoder_kernel_size,
-            "decoder_kernel_size": self.decoder_kernel_size,
-            "batch_normalization": self.batch_normalization,
-        }

@@ -9,18 +9,19 @@ import keras
 from keras import ops
 
 from keras_medaug import losses
-from keras_medaug.checks import check_flag, check_positive, fail
-from keras_medaug.models.generative_model import GenerativeModel, batch_count
+from keras_medaug.checks import check_flag
+from keras_medaug.models.checked_settings import check_adversarial, check_rate, check_size
+from keras_medaug.models.generative_model import batch_count
+from keras_medaug.models.latent_model import LatentModel
 from keras_medaug.models.registry import register_generator
 from keras_medaug.networks import RunningStatistics, builders, frozen, read_once
 from keras_medaug.networks.averaged_network import average_of
-
-ADVERSARIAL_FORMS = ("nonsaturating", "minimax")
+from keras_medaug.networks.contracts import latent_size
 
 
 @register_generator("dcgan")
 @keras.saving.register_keras_serializable(package="keras_medaug")
-class DCGAN(GenerativeModel):
+class DCGAN(LatentModel):
     """Deep convolutional GAN; conditional when `num_classes` is given.
 
     Both networks step at once, from the same weights, each down its own objective. Logged, in
@@ -32,6 +33,14 @@ class DCGAN(GenerativeModel):
     no measure of image quality: near the equilibrium that training seeks, a discriminator is
     undecided. Batch normalisation has running statistics for real images, which `predict` uses,
     and others for generated images, which `evaluate` uses for those.
+
+    A network of your own is a functional or `Sequential` Keras model. It takes one input, or with
+    `num_classes` a list of two, the second one the labels, integers of shape `()`. No argument of
+    size goes beside it. The model trains the network itself, no copy, from the weights it has. It
+    is saved with the model, so its layers must be registered with Keras. `reinitialize(seed)` makes
+    it anew from its configuration: each `seed` in there, of initializers and of random layers, is
+    derived from the model's seed. `BatchNormalization`, of Keras or of this package, gets running
+    statistics by kind of batch.
 
     Args:
         image_shape: `(height, width, channels)`; sizes from 8 to 256, 1 or 3 channels.
@@ -47,6 +56,10 @@ class DCGAN(GenerativeModel):
             discriminator, real and generated images each by the statistics of their own batch.
         ema_momentum: Share that each step keeps of the average of the generator's weights, in
             (0, 1), or `None` for no average.
+        generator: A network of your own from latent vectors to `float32` images in [0, 1]; or
+            `None` for one of the sizes above. `latent_dim` is that of the generator.
+        discriminator: A network of your own from images to a dictionary: `"logit"`, `(n, 1)`, above
+            0 for real, and `"features"`, of any shape; or `None`.
         seed: Integer seed of weights, noise, dropout and data order, or `None`.
         class_names: One distinct name per class, in the order of the labels, which may then be
             names; or `None`. With names, `num_classes` may be left out.
@@ -81,6 +94,14 @@ class DCGAN(GenerativeModel):
         "generator_loss": "generator",
         "discriminator_loss": "discriminator",
     }
+    _shaped_networks: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "generator_filters": ("generator",),
+        "generator_kernel_size": ("generator",),
+        "discriminator_filters": ("discriminator",),
+        "discriminator_kernel_size": ("discriminator",),
+        "dropout": ("discriminator",),
+        "batch_normalization": ("generator", "discriminator"),
+    }
 
     def __init__(
         self,
@@ -95,29 +116,27 @@ class DCGAN(GenerativeModel):
         dropout: float = 0.0,
         batch_normalization: bool = True,
         ema_momentum: float | None = 0.99,
+        generator: keras.Model | None = None,
+        discriminator: keras.Model | None = None,
         seed: int | None = None,
         class_names: Sequence[str] | None = None,
         **kwargs,
     ) -> None:
+        latent_dim = latent_size(generator, "generator", latent_dim, default=64)
         super().__init__(image_shape, latent_dim, num_classes, seed, class_names, **kwargs)
         self.adversarial = check_adversarial(adversarial)
-        self.generator_filters = check_positive(
-            generator_filters, "generator_filters", integer=True
-        )
-        self.discriminator_filters = check_positive(
-            discriminator_filters, "discriminator_filters", integer=True
-        )
-        self.generator_kernel_size = check_positive(
-            generator_kernel_size, "generator_kernel_size", integer=True
-        )
-        self.discriminator_kernel_size = check_positive(
-            discriminator_kernel_size, "discriminator_kernel_size", integer=True
+        self.generator_filters = check_size(generator_filters, "generator_filters")
+        self.discriminator_filters = check_size(discriminator_filters, "discriminator_filters")
+        self.generator_kernel_size = check_size(generator_kernel_size, "generator_kernel_size")
+        self.discriminator_kernel_size = check_size(
+            discriminator_kernel_size, "discriminator_kernel_size"
         )
         self.dropout = check_rate(dropout)
         self.batch_normalization = check_flag(batch_normalization, "batch_normalization")
         self.ema_momentum = ema_momentum
+        self._take(generator=generator, discriminator=discriminator)
         with self._own_policy():
-            self.generator = builders.build_decoder(
+            self.generator = generator or builders.build_decoder(
                 self.image_shape,
                 self.latent_dim,
                 self.num_classes,
@@ -127,7 +146,7 @@ class DCGAN(GenerativeModel):
                 seed=self.part_seed("generator"),
                 name="generator",
             )
-            self.discriminator = builders.build_discriminator(
+            self.discriminator = discriminator or builders.build_discriminator(
                 self.image_shape,
                 self.num_classes,
                 filters=self.discriminator_filters,
@@ -138,7 +157,10 @@ class DCGAN(GenerativeModel):
             )
             self.generated_statistics = RunningStatistics(self.discriminator)
             self.averaged = average_of(self.generator, ema_momentum)
-        self.built = True
+
+    def default_optimizer(self) -> keras.optimizers.Optimizer:
+        """Return what `compile()` uses: Adam, rate 2e-4, first moment 0.5 (Radford et al.)."""
+        return keras.optimizers.Adam(2e-4, beta_1=0.5)
 
     @property
     def networks(self) -> dict[str, keras.Model]:
@@ -147,7 +169,7 @@ class DCGAN(GenerativeModel):
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """Return the sum of both objectives on a batch, each reaching its own network only."""
-        images = self._unit(x)
+        images = self._to_float(x)
         count = batch_count(images)
         with read_once(self):
             noise = self._with_labels(self._noise(count), y)
@@ -171,32 +193,3 @@ class DCGAN(GenerativeModel):
 
     def _infer(self, images, labels):
         return self.discriminator(self._with_labels(images, labels), training=False)["logit"]
-
-    def get_config(self) -> dict:
-        """Return the arguments that rebuild the model."""
-        return {
-            **super().get_config(),
-            "adversarial": self.adversarial,
-            "generator_filters": self.generator_filters,
-            "discriminator_filters": self.discriminator_filters,
-            "generator_kernel_size": self.generator_kernel_size,
-            "discriminator_kernel_size": self.discriminator_kernel_size,
-            "dropout": self.dropout,
-            "batch_normalization": self.batch_normalization,
-            "ema_momentum": self.ema_momentum,
-        }
-
-
-def check_adversarial(form: str) -> str:
-    """Return `form` if it names an adversarial objective, else raise `ValueError`."""
-    if form not in ADVERSARIAL_FORMS:
-        raise fail("adversarial", repr(form), "'nonsaturating' or 'minimax'")
-    return form
-
-
-def check_rate(dropout: float) -> float:
-    """Return `dropout` if it is a dropout rate in [0, 1), else raise `ValueError`."""
-    rate = check_positive(dropout, "dropout", zero=True)
-    if rate >= 1:
-        raise fail("dropout", dropout, "a rate in [0, 1)")
-    return rate

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_medaug.models.array_batches import ArrayBatches
+from keras_medaug.fitting.array_batches import ArrayBatches
 from keras_medaug.models.report_steps import ReportSteps
 from keras_medaug.progress import Report, ignore
 from keras_medaug.seeds import derive_seed
@@ -56,16 +56,16 @@ def fit_steps(
     """
     order = endless_order(len(x), steps * batch_size, seed)
     ends = np.linspace(0, steps, rounds + 1).round().astype(int)
-    found = []
+    losses = []
     callbacks = [] if report is ignore else [ReportSteps(report, steps)]
     for start, stop in pairwise(ends):
         chosen = order[start * batch_size : stop * batch_size]
         arrays = (x[chosen],) if y is None else (x[chosen], y[chosen])
         history = model.fit(ArrayBatches(arrays, batch_size), verbose=0, callbacks=callbacks)
-        found.append(float(history.history["loss"][0]))
+        losses.append(float(history.history["loss"][0]))
         if after_round is not None:
             after_round(int(stop))
-    return found
+    return losses
 
 
 def endless_order(count: int, length: int, seed: int) -> NDArray[np.intp]:

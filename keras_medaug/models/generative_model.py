@@ -1,69 +1,113 @@
-"""What the generative models share: optimizers per network, loss records, and `generate`."""
+"""The base of generative models: optimizers for the networks, loss records, and `generate`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import keras
 import numpy as np
 from keras import ops
+from numpy.typing import NDArray
 
-from keras_medaug.checks import as_array, check_labels, check_positive, fail, labels_of_all
-from keras_medaug.images import check_images
+from keras_medaug.checks import check_labels, check_positive, fail, labels_of_all
+from keras_medaug.fitting.fit_arguments import check_compile
+from keras_medaug.fitting.parallel import check_batches
+from keras_medaug.images import check_images, to_float
 from keras_medaug.interrupts import between_steps, stop_if_interrupted
-from keras_medaug.models.fit_arguments import check_compile
-from keras_medaug.models.image_model import ImageModel, as_record
-from keras_medaug.models.parallel import batch_devices, check_batches
-from keras_medaug.models.quiet_model import quietly
-from keras_medaug.networks.averaged_network import AveragedNetwork
+from keras_medaug.models.configuration import as_record, reseeded
+from keras_medaug.models.image_model import ImageModel
 from keras_medaug.networks.network_optimizer import NetworkOptimizer, clone_optimizer, public_config
-from keras_medaug.progress import Report, ignore, reporting
-from keras_medaug.seeds import resolve_seed
+from keras_medaug.progress import Report, reporting
+from keras_medaug.seeds import derive_seed, resolve_seed
 
 DEFAULT_BATCH_SIZE = 256
-# How many batches of results wait in memory of their own.
-BATCHES_AT_A_TIME = 4
 
 
 class GenerativeModel(ImageModel):
-    """Base of `CVAE`, `DCGAN` and `VAEGAN`.
+    """Base of all generative models, for models of your own.
 
-    A subclass builds its networks, names those with an optimizer each in `networks`, and writes
-    `compute_loss`; the
-    training itself is Keras's. It further has `generator`, the network that makes images from
-    latent vectors, possibly `averaged`, which images then come from, and `_infer(images, labels)`,
-    which returns what `predict` returns.
+    A subclass makes its weights and networks in the constructor and writes two methods:
+
+    - `compute_loss(x, y, ...)` returns the loss of a batch, as in `keras.Model`. `x` may be
+      `uint8`: `self._to_float(x)` gives floats in [0, 1]. `y` is `None` without `num_classes`.
+      Random numbers come from `self.seed_generator`.
+    - `_sample(count, labels, seed)` returns `count` images, floats in [0, 1], of shape
+      `(count, h, w, c)`. `labels` are integers `(count,)`, or `None`; `seed` is an integer.
+
+    `fit`, `evaluate`, `generate`, `reinitialize` and saving then work. Everything else is optional:
+
+    - `loss_networks`, a dictionary of the class: the name of each term of the loss that
+      `self._record(count, name=value)` logs, and the network that the term belongs to.
+    - `networks`, a property: the networks that have an optimizer each, by name. Write the loss with
+      `keras_medaug.networks.frozen`, so that each term reaches one network.
+    - `default_optimizer()`: what `compile()` uses; Adam with a learning rate of 1e-3 otherwise.
+    - `_infer(images, labels)`: what `predict` returns.
+
+    The configuration holds every argument of the constructor; keep each as an attribute of the same
+    name. Pass `**kwargs` on to this constructor. `register_generator` lets `augment` and studies
+    find the model, and Keras load it.
 
     Args:
         image_shape: `(height, width, channels)`; sizes from 8 to 256, 1 or 3 channels.
-        latent_dim: Size of the latent vector.
         num_classes: Number of classes of a conditional model, or `None`.
         seed: Integer seed of weights, noise, dropout and data order, or `None`.
-        class_names: Names of the classes, or `None`; see `ImageModel`.
-        **kwargs: Passed to `keras.Model`.
+        class_names: One distinct name per class, in the order of the labels, which may then be
+            names; or `None`. With names, `num_classes` may be left out.
+        **kwargs: Passed to `keras.Model`: `name`, `dtype`.
+
+    Attributes:
+        seed_generator: A `keras.random.SeedGenerator` for the random numbers of `compute_loss`,
+            whose state is saved with the model.
 
     Raises:
         ValueError: If an argument is not as described.
-    """
 
-    averaged: AveragedNetwork | None
+    Example:
+
+    A model that learns the mean image of each class, and makes images of it by adding noise:
+
+    >>> import keras
+    >>> import numpy as np
+    >>> import keras_medaug as kma
+    >>> class MeanImages(kma.models.GenerativeModel):
+    ...     def __init__(self, image_shape, noise=0.1, **kwargs):
+    ...         super().__init__(image_shape, **kwargs)
+    ...         self.noise = noise
+    ...         self.means = self.add_weight(shape=(self.num_classes, *self.image_shape))
+    ...
+    ...     def compute_loss(self, x, y=None, **kwargs):
+    ...         means = keras.ops.take(self.means, y, axis=0)
+    ...         return keras.ops.mean(keras.ops.square(self._to_float(x) - means))
+    ...
+    ...     def _sample(self, count, labels, seed):
+    ...         means = keras.ops.convert_to_numpy(self.means)[labels]
+    ...         noise = np.random.default_rng(seed).normal(0, self.noise, means.shape)
+    ...         return np.clip(means + noise, 0, 1)
+    >>> x, y = kma.datasets.load("phantom", size=8).train
+    >>> model = MeanImages((8, 8, 1), num_classes=4, seed=0)
+    >>> model.compile()
+    >>> history = model.fit(x, y, verbose=0)
+    >>> model.generate(3, labels=0, seed=1).shape
+    (3, 8, 8, 1)
+    """
 
     def __init__(
         self,
         image_shape: Sequence[int],
-        latent_dim: int,
         num_classes: int | None = None,
         seed: int | None = None,
         class_names: Sequence[str] | None = None,
         **kwargs,
     ) -> None:
         super().__init__(image_shape, num_classes, seed, class_names, **kwargs)
-        self.latent_dim = check_positive(latent_dim, "latent_dim", integer=True)
-        self.averaged = None
         self.seed_generator = keras.random.SeedGenerator(self.part_seed("noise"))
         self._trackers = {name: keras.metrics.Mean(name=name) for name in self.loss_networks}
 
     # ---- training ---------------------------------------------------------------------------
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """Return the loss of a batch; each model writes its own."""
+        raise NotImplementedError(f"{type(self).__name__} has no method `compute_loss`.")
 
     @property
     def networks(self) -> dict[str, keras.Model]:
@@ -72,11 +116,11 @@ class GenerativeModel(ImageModel):
 
     @property
     def _networks(self) -> Mapping[str, keras.layers.Layer]:
-        return self.networks
+        return self.networks or super()._networks
 
     def default_optimizer(self) -> keras.optimizers.Optimizer:
-        """Return what `compile()` uses: Adam, rate 2e-4, first moment 0.5 (Radford et al.)."""
-        return keras.optimizers.Adam(2e-4, beta_1=0.5)
+        """Return what `compile()` uses: Adam with a learning rate of 1e-3."""
+        return keras.optimizers.Adam(1e-3)
 
     def compile(
         self,
@@ -118,7 +162,7 @@ class GenerativeModel(ImageModel):
                 expected = f"one for each of {names}" if self.networks else "a single optimizer"
                 raise fail("optimizer", f"a dictionary with {sorted(given)}", expected)
             chosen = {name: _as_optimizer(given[name]) for name in names}
-            if len({id(each) for each in chosen.values()}) < len(chosen):
+            if len(set(map(id, chosen.values()))) < len(chosen):
                 raise fail("optimizer", "one optimizer for two networks", "one for each network")
             return chosen
         single = _as_optimizer(given)
@@ -142,7 +186,7 @@ class GenerativeModel(ImageModel):
         """Return what `compile_from_config` needs, optimizers under their public names."""
         if not self.compiled:
             return {}
-        optimizers = {name: public_config(each) for name, each in self._optimizers.items()}
+        optimizers = {name: public_config(chosen) for name, chosen in self._optimizers.items()}
         chosen = optimizers if self.networks else optimizers["model"]
         return {"optimizer": chosen, **self._compile_arguments}
 
@@ -154,8 +198,8 @@ class GenerativeModel(ImageModel):
         optimizer = config.pop("optimizer")
         if self.networks:
             optimizer = {
-                name: keras.saving.deserialize_keras_object(each)
-                for name, each in optimizer.items()
+                name: keras.saving.deserialize_keras_object(chosen)
+                for name, chosen in optimizer.items()
             }
         else:
             optimizer = keras.saving.deserialize_keras_object(optimizer)
@@ -170,7 +214,20 @@ class GenerativeModel(ImageModel):
     def _record(self, count, **values) -> None:
         """Add a batch's values to the epoch's means, weighted by its number of images."""
         for name, value in values.items():
+            if name not in self._trackers:
+                raise fail("loss_networks", f"no term named {name!r}", "all that is recorded")
             self._trackers[name].update_state(value, sample_weight=count)
+
+    def _config_of_seed(self, seed: int) -> dict:
+        """Return the configuration of a model like this one, of another seed.
+
+        Networks that were handed in take their initial weights from the seed as well.
+        """
+        config = super()._config_of_seed(seed)
+        for name, value in config.items():
+            if isinstance(value, dict) and isinstance(getattr(self, name, None), keras.Model):
+                config[name] = reseeded(value, derive_seed(seed, name))
+        return config
 
     # ---- tensors ----------------------------------------------------------------------------
 
@@ -187,7 +244,7 @@ class GenerativeModel(ImageModel):
         if (labels is None) != (self.num_classes is None):
             expected = "images" if self.num_classes is None else "[images, labels]"
             raise fail("x", "images alone" if labels is None else "images and labels", expected)
-        return self._infer(self._unit(images), labels)
+        return self._infer(self._to_float(images), labels)
 
     def _with_labels(self, tensor, labels):
         """Return the inputs of a network: the tensor, with its labels where it takes them."""
@@ -196,15 +253,16 @@ class GenerativeModel(ImageModel):
         # Run eagerly, JAX's trainer hands labels over as they came, as NumPy's.
         return [tensor, ops.convert_to_tensor(labels) if ops.is_tensor(tensor) else labels]
 
-    def _noise(self, count):
-        """Return draws from the latent prior, shape `(count, latent_dim)`."""
-        return keras.random.normal(
-            (count, self.latent_dim), dtype="float32", seed=self.seed_generator
-        )
+    def _infer(self, images, labels):
+        """Return what `predict` returns."""
+        raise NotImplementedError
 
     # ---- images -----------------------------------------------------------------------------
 
     def _check_inputs(self, x):
+        if type(self)._infer is GenerativeModel._infer:
+            got = f"a {type(self).__name__}, which makes images and does nothing with given ones"
+            raise fail("predict", got, "a model with a method `_infer`")
         if self.num_classes is None:
             return super()._check_inputs(x)
         if not isinstance(x, list | tuple) or len(x) != 2:
@@ -234,71 +292,9 @@ class GenerativeModel(ImageModel):
             raise fail("labels", "None", f"labels in [0, {self.num_classes}), one per image")
         return labels_of_all(labels, "labels", count, self.num_classes, self.class_names)
 
-    @between_steps()
-    def _run(
-        self, network, count: int, rows: Callable, labels, batch_size: int, report: Report = ignore
-    ):
-        """Return a network's outputs on `count` rows, in inference.
-
-        `rows(start, stop)` gives the inputs; it is called in order, for a few batches at a time, so
-        that beside the result no more memory is needed for many rows than for few.
-        """
-        batch_size, devices = (
-            check_positive(batch_size, "batch_size", integer=True),
-            batch_devices(),
-        )
-        batch_size = min(batch_size, count)
-        batch_size += -batch_size % devices
-        results = None
-        for start in range(0, count, batch_size * BATCHES_AT_A_TIME):
-            stop = min(start + batch_size * BATCHES_AT_A_TIME, count)
-            chosen = None if labels is None else labels[start:stop]
-            # Batches of one size only: another one would have to be compiled for.
-            filled = _filled(rows(start, stop), batch_size)
-            inputs = self._with_labels(filled, _filled(chosen, batch_size))
-            outputs = quietly(network.predict)(inputs, batch_size=batch_size, verbose=0)
-            if results is None:
-                results = keras.tree.map_structure(
-                    lambda output: np.empty((count, *output.shape[1:]), output.dtype), outputs
-                )
-            _write(results, outputs, start, stop)
-            report(stop, count)
-            stop_if_interrupted()
-        return results
-
-    @property
-    def _image_network(self) -> keras.Model:
-        """The network that makes images, the average of the generator if there is one."""
-        return self.generator if self.averaged is None else self.averaged.network
-
-    def _follow(self, training: bool) -> None:
-        """Move the average of the generator, in training."""
-        if training and self.averaged is not None:
-            self.averaged.follow(self.generator)
-
-    def decode(self, z, labels=None, batch_size: int = DEFAULT_BATCH_SIZE) -> np.ndarray:
-        """Return the images that latent vectors stand for.
-
-        Args:
-            z: Latent vectors, shape `(n, latent_dim)`.
-            labels: Class of each image, or one for all, where the model is conditional, else
-                `None`.
-            batch_size: Images made at a time.
-
-        Returns:
-            `float32` images in [0, 1], shape `(n, h, w, c)`.
-
-        Raises:
-            ValueError: If an argument is not as described.
-        """
-        z = as_array(z, "z")
-        if z.ndim != 2 or z.shape[1] != self.latent_dim or not len(z):
-            raise fail("z", f"shape {z.shape}", f"shape (n, {self.latent_dim}), n of 1 or more")
-        if z.dtype.kind not in "iuf" or not np.abs(z).max() <= np.finfo("float32").max:
-            raise fail("z", "values that are not finite numbers", "finite float32 numbers")
-        labels = self._labels_for(labels, len(z))
-        z = z.astype("float32", copy=False)
-        return self._run(self._image_network, len(z), _slices(z), labels, batch_size)
+    def _sample(self, count: int, labels, seed: int) -> NDArray[np.float32]:
+        """Return images, floats in [0, 1]; each model writes its own."""
+        raise NotImplementedError(f"{type(self).__name__} has no method `_sample`.")
 
     def generate(
         self,
@@ -308,7 +304,7 @@ class GenerativeModel(ImageModel):
         batch_size: int = DEFAULT_BATCH_SIZE,
         verbose: bool | Report = False,
     ) -> np.ndarray:
-        """Make new images from the latent prior.
+        """Make new images.
 
         Args:
             n: Number of images.
@@ -326,40 +322,38 @@ class GenerativeModel(ImageModel):
         Raises:
             ValueError: If an argument is not as described.
         """
+        return self._generate(n, labels, seed, batch_size, verbose)
+
+    @between_steps()
+    def _generate(self, n, labels, seed, batch_size, verbose, **options) -> np.ndarray:
+        """Check what `generate` was given, and make the images.
+
+        A subclass whose `generate` takes more arguments passes them on as `options` of `_sample`.
+        """
         n = check_positive(n, "n", integer=True)
         labels = self._labels_for(labels, n)
-        generator = np.random.default_rng(resolve_seed(seed))
-
-        def noise(start: int, stop: int) -> np.ndarray:
-            return generator.standard_normal((stop - start, self.latent_dim), dtype="float32")
-
+        batch_size = check_positive(batch_size, "batch_size", integer=True)
+        seed = resolve_seed(seed)
         with reporting(verbose, "making images") as report:
-            return self._run(self._image_network, n, noise, labels, batch_size, report)
+            return self._sample_all(n, labels, seed, batch_size, report, **options)
 
-    # ---- configuration ----------------------------------------------------------------------
-
-    def get_config(self) -> dict:
-        """Return the arguments that rebuild the model."""
-        return {
-            "name": self.name,
-            "dtype": keras.saving.serialize_keras_object(self.dtype_policy),
-            "image_shape": list(self.image_shape),
-            "latent_dim": self.latent_dim,
-            "num_classes": self.num_classes,
-            "seed": self.seed,
-            "class_names": None if self.class_names is None else list(self.class_names),
-        }
-
-    @classmethod
-    def from_config(cls, config: dict, custom_objects=None):
-        """Rebuild the model from `get_config`."""
-        config = dict(config)
-        for name in ("dtype", "gate"):
-            if isinstance(config.get(name), dict):
-                config[name] = keras.saving.deserialize_keras_object(
-                    config[name], custom_objects=custom_objects
-                )
-        return cls(**config)
+    def _sample_all(
+        self, n: int, labels, seed: int, batch_size: int, report: Report, **options
+    ) -> NDArray[np.float32]:
+        """Return images, made by `_sample` in batches of one size with a seed each."""
+        batch_size = min(batch_size, n)
+        labels = filled(labels, batch_size)
+        images = np.empty((n, *self.image_shape), "float32")
+        for start in range(0, n, batch_size):
+            stop = min(start + batch_size, n)
+            chosen = None if labels is None else labels[start : start + batch_size]
+            of_batch = derive_seed(seed, "batch", start // batch_size)
+            made = ops.convert_to_numpy(self._sample(batch_size, chosen, of_batch, **options))
+            made = check_images(made, f"{type(self).__name__}._sample", self.image_shape)
+            images[start:stop] = to_float(made[: stop - start])
+            report(stop, n)
+            stop_if_interrupted()
+        return images
 
 
 def _as_optimizer(given) -> keras.optimizers.Optimizer:
@@ -376,24 +370,12 @@ def _as_optimizer(given) -> keras.optimizers.Optimizer:
     return given
 
 
-def _slices(array: np.ndarray) -> Callable:
-    return lambda start, stop: array[start:stop]
-
-
-def _filled(rows: np.ndarray | None, size: int) -> np.ndarray | None:
-    """Repeat the last row until the number of rows is a multiple of `size`."""
+def filled(rows: np.ndarray | None, size: int) -> np.ndarray | None:
+    """Return rows, the last one repeated until their number is a multiple of `size`."""
     if rows is None or not len(rows) % size:
         return rows
     count = len(rows)
     return rows[np.minimum(np.arange(count + -count % size), count - 1)]
-
-
-def _write(results, outputs, start: int, stop: int) -> None:
-    """Put outputs into their rows of the results; what was filled up is left out."""
-    for result, output in zip(
-        keras.tree.flatten(results), keras.tree.flatten(outputs), strict=True
-    ):
-        result[start:stop] = output[: stop - start]
 
 
 def batch_count(images):

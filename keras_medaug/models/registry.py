@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import keras
 
 from keras_medaug.checks import fail
+from keras_medaug.models.configuration import constructor_arguments
 from keras_medaug.models.generative_model import GenerativeModel
 
 Kind = TypeVar("Kind", bound=type[GenerativeModel])
 
 # What is set for a model, not by the user.
-FIXED = {"self", "kwargs", "image_shape", "num_classes", "seed", "augmentation", "class_names"}
+FIXED = {"image_shape", "num_classes", "seed", "augmentation", "class_names"}
 _GENERATORS: dict[str, type[GenerativeModel]] = {}
 
 
 def register_generator(name: str) -> Callable[[Kind], Kind]:
     """Register a generative model under a name, by which `augment` and studies find it.
 
+    Keras can then load the model, too: a class that is not registered with Keras is registered as
+    `generators>` and the name.
+
     Args:
-        name: A new name in lower case: letters, digits and underscores.
+        name: A new name: lower-case letters, digits and underscores, a letter first. A class may
+            take the place of one of the same module and name, as where a cell of a notebook is run
+            again.
 
     Returns:
         A decorator of the class.
@@ -37,12 +44,27 @@ def register_generator(name: str) -> Callable[[Kind], Kind]:
     >>> kma.models.register_generator("cvae")(kma.models.CVAE) is kma.models.CVAE
     True
     """
+    if not isinstance(name, str) or not re.fullmatch("[a-z][a-z0-9_]*", name):
+        expected = "lower-case letters, digits and underscores, a letter first"
+        raise fail("name", repr(name), expected)
 
     def register(kind: Kind) -> Kind:
+        if not (inspect.isclass(kind) and issubclass(kind, GenerativeModel)):
+            raise fail(name, repr(kind), "a subclass of keras_medaug.models.GenerativeModel")
+        registered = _GENERATORS.get(name, kind)
+        if _identity(registered) != _identity(kind):
+            got = f"{name!r}, the name of {'.'.join(_identity(registered))}"
+            raise fail("name", got, "a name that no other model has")
+        if keras.saving.get_registered_name(kind) == kind.__name__:
+            keras.saving.register_keras_serializable("generators", name)(kind)
         _GENERATORS[name] = kind
         return kind
 
     return register
+
+
+def _identity(kind: type) -> tuple[str, str]:
+    return kind.__module__, kind.__qualname__
 
 
 def generators() -> dict[str, type[GenerativeModel]]:
@@ -120,7 +142,34 @@ def check_settings(kind: type[keras.Model], settings: Mapping[str, Any], argumen
     >>> from keras_medaug.models.registry import check_settings
     >>> check_settings(kma.models.CVAE, {"latent_dim": 4}, "settings")
     """
-    known = set(inspect.signature(kind.__init__).parameters) - FIXED
+    known = set(constructor_arguments(kind)) - FIXED
     unknown = sorted(set(settings) - known)
     if unknown:
         raise fail(argument, repr(unknown), f"among {', '.join(sorted(known))}")
+
+
+def check_ability(model: keras.Model, ability: str, argument: str) -> None:
+    """Check that a model has an ability that not every generative model has.
+
+    Args:
+        model: The model.
+        ability: Name of a method, as `"encode"`, or of another attribute that is true of a class
+            that has the ability.
+        argument: Name under which a model without it is reported.
+
+    Raises:
+        ValueError: If the model lacks it. The message names the registered models that have it.
+
+    Example:
+
+    >>> import keras_medaug as kma
+    >>> from keras_medaug.models.registry import check_ability
+    >>> check_ability(kma.models.DCGAN((8, 8, 1)), "encode", "model")
+    Traceback (most recent call last):
+    ValueError: `model`: got a DCGAN, which has no `encode`; expected one of cvae, vaegan.
+    """
+    if getattr(type(model), ability, None):
+        return
+    able = [name for name, kind in generators().items() if getattr(kind, ability, None)]
+    expected = f"one of {', '.join(able)}" if able else "a model of your own: none here has it"
+    raise fail(argument, f"a {type(model).__name__}, which has no `{ability}`", expected)

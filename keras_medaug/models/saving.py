@@ -78,6 +78,10 @@ def save_model(model: keras.Model, path: Path, argument: str) -> dict[str, Any]:
     with replacing(path) as partial:
         model.save(partial)
         with partial.open("rb") as file:
-            found = {"name": path.name, "md5": file_md5(file), "bytes": partial.stat().st_size}
+            written = {
+                "name": path.name,
+                "md5": file_md5(file),
+                "bytes": partial.stat().st_size,
+            }
         check_model_path(path, argument)  # the training may have taken long
-    return found
+    return written

@@ -13,11 +13,12 @@ from keras_medaug import losses
 from keras_medaug.checks import check_flag, check_positive, fail
 from keras_medaug.layers import Sampling
 from keras_medaug.models.autoencoding_model import AutoencodingModel
-from keras_medaug.models.dcgan import check_adversarial, check_rate
+from keras_medaug.models.checked_settings import check_adversarial, check_rate, check_size
 from keras_medaug.models.generative_model import batch_count
 from keras_medaug.models.registry import register_generator
 from keras_medaug.networks import Gate, RunningStatistics, builders, frozen, read_once
 from keras_medaug.networks.averaged_network import average_of
+from keras_medaug.networks.contracts import latent_size
 from keras_medaug.networks.gate import as_gate, gated
 
 
@@ -40,6 +41,14 @@ class VAEGAN(AutoencodingModel):
     All these are logged, averaged over images, in nats; `loss` is the sum of the three.
 
     `predict` reconstructs.
+
+    A network of your own is a functional or `Sequential` Keras model. It takes one input, or with
+    `num_classes` a list of two, the second one the labels, integers of shape `()`. No argument of
+    size goes beside it. The model trains the network itself, no copy, from the weights it has. It
+    is saved with the model, so its layers must be registered with Keras. `reinitialize(seed)` makes
+    it anew from its configuration: each `seed` in there, of initializers and of random layers, is
+    derived from the model's seed. `BatchNormalization`, of Keras or of this package, gets running
+    statistics by kind of batch.
 
     Args:
         image_shape: `(height, width, channels)`; sizes from 8 to 256, 1 or 3 channels.
@@ -67,6 +76,12 @@ class VAEGAN(AutoencodingModel):
             statistics of its own as well: see `keras_medaug.networks.RunningStatistics`.
         ema_momentum: Share that each step keeps of the average of the decoder's weights, in
             (0, 1), or `None` for no average.
+        encoder: A network of your own from images to `[z_mean, z_log_var]`, both
+            `(n, latent_dim)`; or `None` for one of the sizes above.
+        decoder: A network of your own from latent vectors to `float32` images in [0, 1]; or `None`.
+            `latent_dim` is that of the decoder.
+        discriminator: A network of your own from images to a dictionary: `"logit"`, `(n, 1)`, above
+            0 for real, and `"features"`, by which images are compared; or `None`.
         seed: Integer seed of weights, noise, dropout and data order, or `None`.
         class_names: One distinct name per class, in the order of the labels, which may then be
             names; or `None`. With names, `num_classes` may be left out.
@@ -106,6 +121,17 @@ class VAEGAN(AutoencodingModel):
         "similarity": "encoder",
         "adversarial": "decoder",
     }
+    _shaped_networks: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "encoder_filters": ("encoder",),
+        "encoder_kernel_size": ("encoder",),
+        "decoder_filters": ("decoder",),
+        "decoder_kernel_size": ("decoder",),
+        "discriminator_filters": ("discriminator",),
+        "discriminator_kernel_size": ("discriminator",),
+        "feature_block": ("discriminator",),
+        "dropout": ("discriminator",),
+        "batch_normalization": ("decoder", "discriminator"),
+    }
 
     def __init__(
         self,
@@ -127,10 +153,14 @@ class VAEGAN(AutoencodingModel):
         dropout: float = 0.0,
         batch_normalization: bool = True,
         ema_momentum: float | None = 0.99,
+        encoder: keras.Model | None = None,
+        decoder: keras.Model | None = None,
+        discriminator: keras.Model | None = None,
         seed: int | None = None,
         class_names: Sequence[str] | None = None,
         **kwargs,
     ) -> None:
+        latent_dim = latent_size(decoder, "decoder", latent_dim, default=64)
         super().__init__(image_shape, latent_dim, num_classes, seed, class_names, **kwargs)
         if gamma_reduction not in ("mean", "sum"):
             raise fail("gamma_reduction", repr(gamma_reduction), "'mean' or 'sum'")
@@ -139,22 +169,16 @@ class VAEGAN(AutoencodingModel):
         self.beta = check_positive(beta, "beta", zero=True)
         self.adversarial = check_adversarial(adversarial)
         self.gate = as_gate(gate)
-        self.encoder_filters = check_positive(encoder_filters, "encoder_filters", integer=True)
-        self.decoder_filters = check_positive(decoder_filters, "decoder_filters", integer=True)
-        self.discriminator_filters = check_positive(
-            discriminator_filters, "discriminator_filters", integer=True
-        )
-        self.encoder_kernel_size = check_positive(
-            encoder_kernel_size, "encoder_kernel_size", integer=True
-        )
-        self.decoder_kernel_size = check_positive(
-            decoder_kernel_size, "decoder_kernel_size", integer=True
-        )
-        self.discriminator_kernel_size = check_positive(
-            discriminator_kernel_size, "discriminator_kernel_size", integer=True
+        self.encoder_filters = check_size(encoder_filters, "encoder_filters")
+        self.decoder_filters = check_size(decoder_filters, "decoder_filters")
+        self.discriminator_filters = check_size(discriminator_filters, "discriminator_filters")
+        self.encoder_kernel_size = check_size(encoder_kernel_size, "encoder_kernel_size")
+        self.decoder_kernel_size = check_size(decoder_kernel_size, "decoder_kernel_size")
+        self.discriminator_kernel_size = check_size(
+            discriminator_kernel_size, "discriminator_kernel_size"
         )
         if feature_block is not None:
-            feature_block = check_positive(feature_block, "feature_block", integer=True)
+            feature_block = check_size(feature_block, "feature_block")
         self.feature_block = feature_block
         self.dropout = check_rate(dropout)
         self.batch_normalization = check_flag(batch_normalization, "batch_normalization")
@@ -162,17 +186,21 @@ class VAEGAN(AutoencodingModel):
         if self.gate is not None:
             for name in ("discriminator_trains", "decoder_trains"):
                 self._trackers[name] = keras.metrics.Mean(name=name)
+        self._take(encoder=encoder, decoder=decoder, discriminator=discriminator)
         with self._own_policy():
-            self._build_networks()
+            self._build_networks(encoder, decoder, discriminator)
             self.reconstruction_statistics = RunningStatistics(self.decoder)
             self.generated_statistics = {
                 kind: RunningStatistics(self.discriminator) for kind in ("reconstructed", "sampled")
             }
             self.averaged = average_of(self.decoder, ema_momentum, self.reconstruction_statistics)
-        self.built = True
 
-    def _build_networks(self) -> None:
-        self.encoder = builders.build_encoder(
+    def default_optimizer(self) -> keras.optimizers.Optimizer:
+        """Return what `compile()` uses: Adam, rate 2e-4, first moment 0.5 (Radford et al.)."""
+        return keras.optimizers.Adam(2e-4, beta_1=0.5)
+
+    def _build_networks(self, encoder, decoder, discriminator) -> None:
+        self.encoder = encoder or builders.build_encoder(
             self.image_shape,
             self.latent_dim,
             self.num_classes,
@@ -181,7 +209,7 @@ class VAEGAN(AutoencodingModel):
             seed=self.part_seed("encoder"),
         )
         self.sampling = Sampling(seed=self.part_seed("sampling"), dtype="float32")
-        self.decoder = builders.build_decoder(
+        self.decoder = decoder or builders.build_decoder(
             self.image_shape,
             self.latent_dim,
             self.num_classes,
@@ -190,7 +218,7 @@ class VAEGAN(AutoencodingModel):
             batch_normalization=self.batch_normalization,
             seed=self.part_seed("decoder"),
         )
-        self.discriminator = builders.build_discriminator(
+        self.discriminator = discriminator or builders.build_discriminator(
             self.image_shape,
             self.num_classes,
             filters=self.discriminator_filters,
@@ -220,7 +248,7 @@ class VAEGAN(AutoencodingModel):
         Frozen passes come before live ones of the discriminator, so that real images and their
         reconstructions are compared under the same dropout mask.
         """
-        images = self._unit(x)
+        images = self._to_float(x)
         count = batch_count(images)
 
         def judge(pictures, kind):
@@ -298,27 +326,6 @@ class VAEGAN(AutoencodingModel):
         for axis in features.shape[1:]:
             size *= axis
         return self.gamma / size
-
-    def get_config(self) -> dict:
-        """Return the arguments that rebuild the model."""
-        return {
-            **super().get_config(),
-            "gamma": self.gamma,
-            "gamma_reduction": self.gamma_reduction,
-            "beta": self.beta,
-            "adversarial": self.adversarial,
-            "gate": None if self.gate is None else keras.saving.serialize_keras_object(self.gate),
-            "encoder_filters": self.encoder_filters,
-            "decoder_filters": self.decoder_filters,
-            "discriminator_filters": self.discriminator_filters,
-            "encoder_kernel_size": self.encoder_kernel_size,
-            "decoder_kernel_size": self.decoder_kernel_size,
-            "discriminator_kernel_size": self.discriminator_kernel_size,
-            "feature_block": self.feature_block,
-            "dropout": self.dropout,
-            "batch_normalization": self.batch_normalization,
-            "ema_momentum": self.ema_momentum,
-        }
 
 
 def _balanced_cross_entropies(real_logit, fake_logits):

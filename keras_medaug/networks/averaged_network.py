@@ -64,7 +64,7 @@ class AveragedNetwork(keras.layers.Layer):
         if not isinstance(network, keras.Model) or not getattr(network, "inputs", None):
             raise fail("network", type(network).__name__, "a built functional model")
         self.network = keras.models.clone_model(network)
-        self.network.set_weights([copied(each) for each in network.weights])
+        self.network.set_weights([copied(weight) for weight in network.weights])
         self.network.trainable = False
         self.statistics = None if statistics is None else RunningStatistics(network)
         # Keras's own choice of integer: TensorFlow keeps int32 variables off the GPU.

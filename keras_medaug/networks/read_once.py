@@ -41,7 +41,7 @@ def read_once(network: keras.layers.Layer) -> Iterator[None]:
     """
     variables = network.variables
     # On TensorFlow the value of a variable is a handle, which the operations that use it read.
-    mapping = [(each, ops.reshape(each.value, each.shape)) for each in variables]
+    mapping = [(v, ops.reshape(v.value, v.shape)) for v in variables]
     with keras.StatelessScope(state_mapping=mapping) as scope:
         before = dict(scope.state_mapping)
         yield

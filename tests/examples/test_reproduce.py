@@ -29,7 +29,7 @@ from reproduction.budgets import PRESETS
 import keras_medaug as kma
 from helpers.ctrl_c import pythons_handler
 from keras_medaug.progress import Progress
-from keras_medaug.study import environment
+from keras_medaug.provenance import environment
 from keras_medaug.study.alone import alone_in_process
 
 pytest.importorskip("matplotlib")

@@ -1,17 +1,19 @@
 """Tests that every model and every layer of the package has to pass.
 
-`MODELS` and `LAYERS` list them for all tests: a new model or layer is one entry there. The scripts
-in `tests/parity` have lists of their own, since they also run with earlier releases.
+`MODELS` holds the registered generative models and the classifier, and `LAYERS` lists the layers. A
+new layer is one entry there; a new generative model needs none. The scripts in `tests/parity` have
+lists of their own, since they also run with earlier releases.
 """
 
 from harness.layers import LAYERS, run_layer_test
-from harness.models import GENERATIVE, MODELS, build, compiled, fit, new, run_model_test
+from harness.models import GENERATIVE, MODELS, build, case_of, compiled, fit, new, run_model_test
 
 __all__ = [
     "GENERATIVE",
     "LAYERS",
     "MODELS",
     "build",
+    "case_of",
     "compiled",
     "fit",
     "new",

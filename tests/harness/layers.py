@@ -104,14 +104,14 @@ LAYERS = {
 def arrays(outputs):
     """Return outputs, of half precision too, as a flat list of float32 arrays."""
     return [
-        keras.ops.convert_to_numpy(keras.ops.cast(each, "float32"))
-        for each in keras.tree.flatten(outputs)
+        keras.ops.convert_to_numpy(keras.ops.cast(tensor, "float32"))
+        for tensor in keras.tree.flatten(outputs)
     ]
 
 
 def types(outputs):
     """Return the types of outputs."""
-    return {keras.backend.standardize_dtype(each.dtype) for each in keras.tree.flatten(outputs)}
+    return {keras.backend.standardize_dtype(t.dtype) for t in keras.tree.flatten(outputs)}
 
 
 def in_training(layer, training):
@@ -122,9 +122,9 @@ def in_training(layer, training):
 def model_of(case, layer):
     """Return a model of the layer and a dense layer after it, which gives its weights gradients."""
     inputs = keras.tree.map_structure(
-        lambda each: keras.Input(each.shape[1:], dtype=str(each.dtype)), case.inputs
+        lambda array: keras.Input(array.shape[1:], dtype=str(array.dtype)), case.inputs
     )
-    outputs = [keras.layers.Flatten()(each) for each in keras.tree.flatten(layer(inputs))]
+    outputs = [keras.layers.Flatten()(output) for output in keras.tree.flatten(layer(inputs))]
     joined = keras.layers.Concatenate()(outputs) if len(outputs) > 1 else outputs[0]
     return keras.Model(inputs, keras.layers.Dense(1)(joined))
 
@@ -147,11 +147,11 @@ def run_layer_test(case, folder):
 
 def check_build(case):
     """Its outputs have the shape that it says, and the weights are there once it is built."""
-    shapes = keras.tree.map_structure(lambda each: each.shape, case.inputs)
+    shapes = keras.tree.map_structure(lambda array: array.shape, case.inputs)
     layer, said = case.made(), case.made().compute_output_shape(shapes)
     outputs = layer(case.inputs)
-    found = [tuple(each.shape) for each in keras.tree.flatten(outputs)]
-    assert found == [tuple(each) for each in (said if isinstance(said[0], tuple) else [said])]
+    expected = said if isinstance(said[0], tuple) else [said]
+    assert [tuple(output.shape) for output in keras.tree.flatten(outputs)] == list(expected)
     assert layer.built
     built = case.made()
     built.build(shapes)
@@ -167,11 +167,11 @@ def check_configuration(case):
     assert type(twin) is case.layer
     assert twin.get_config() == layer.get_config()
     assert case.arguments.items() <= twin.get_config().items()
-    for each in (layer, twin):
-        each.build(keras.tree.map_structure(lambda array: array.shape, case.inputs))
+    for copy in (layer, twin):
+        copy.build(keras.tree.map_structure(lambda array: array.shape, case.inputs))
     twin.set_weights(layer.get_weights())
     for training in (False, True):
-        outputs = [each(case.inputs, **in_training(each, training)) for each in (layer, twin)]
+        outputs = [copy(case.inputs, **in_training(copy, training)) for copy in (layer, twin)]
         for one, other in zip(*map(arrays, outputs), strict=True):
             np.testing.assert_array_equal(one, other)
 
@@ -185,7 +185,7 @@ def check_dtype_policies(case):
             outputs = layer(case.inputs, **in_training(layer, training))
             assert types(outputs) == {expected}, (policy, training)
         assert {variable.dtype for variable in layer.trainable_variables} <= {"float32"}
-        assert all(np.isfinite(each).all() for each in arrays(outputs))
+        assert all(np.isfinite(array).all() for array in arrays(outputs))
 
 
 def check_compiled_step_and_saving(case, folder):
@@ -203,9 +203,9 @@ def check_compiled_step_and_saving(case, folder):
         assert not np.array_equal(old, numpy(variable)), variable.path
     model.save(folder / f"{case.name}.keras")
     loaded = keras.saving.load_model(folder / f"{case.name}.keras")
-    (again,) = (each for each in loaded.layers if type(each) is case.layer)
+    (again,) = (inner for inner in loaded.layers if type(inner) is case.layer)
     for training in (False, True):
-        outputs = [each(case.inputs, **in_training(each, training)) for each in (layer, again)]
+        outputs = [copy(case.inputs, **in_training(copy, training)) for copy in (layer, again)]
         for one, other in zip(*map(arrays, outputs), strict=True):
             np.testing.assert_array_equal(one, other)
 

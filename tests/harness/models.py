@@ -1,7 +1,6 @@
 """The models, and `run_model_test`: what each of them has to do, whatever it learns."""
 
 import dataclasses
-import inspect
 import json
 import zipfile
 
@@ -20,7 +19,9 @@ from harness.bad_input import (
     refused,
 )
 from harness.state import equal, numpy, same, state
+from keras_medaug.models.configuration import constructor_arguments
 from keras_medaug.networks import Gate
+from keras_medaug.networks.contracts import CONTRACTS
 
 SHAPE = (8, 8, 1)
 NOT_A_SIZE = [0, -2, 1.5, "4"]
@@ -30,25 +31,25 @@ NAMES = ("benign", "malignant", "normal")
 
 @dataclasses.dataclass(frozen=True)
 class ModelCase:
-    """A model, and what is asked of it.
+    """A model, and what is asked of it. Of a model without an entry here, what `derived` finds.
 
     Args:
         model: The class.
-        networks: Names of its networks.
         small: Arguments beside the image shape that make it small.
         rich: Arguments that give it all the state it may have: dropout, a gate, labels.
-        every: Every argument, at another value than the default.
+        every: Arguments at another value than the default: all but networks, where `whole`.
         refused: For each argument, values that are not valid.
         refused_optimizers: What `compile` has to refuse, and what it says that it expected.
+        whole: Whether `every` and `refused` hold every argument.
     """
 
     model: type
-    networks: tuple
     small: dict
     rich: dict
     every: dict
     refused: dict
-    refused_optimizers: tuple
+    refused_optimizers: tuple = ()
+    whole: bool = True
 
     @property
     def name(self):
@@ -62,6 +63,44 @@ class ModelCase:
     @property
     def generates(self):
         return hasattr(self.model, "generate")
+
+    def made(self, shape=SHAPE, **arguments):
+        """Return a small model."""
+        return self.model(shape, **{**self.small, **arguments})
+
+
+def defaults_of(kind):
+    """Return the arguments of a model's constructor with their defaults."""
+    arguments = constructor_arguments(kind).items()
+    return {name: parameter.default for name, parameter in arguments}
+
+
+def derived(kind):
+    """Return the case of a generative model that has no entry in `CASES`."""
+    defaults = defaults_of(kind)
+    sizes = {name for name in defaults if name.endswith("filters")}
+    other = {"num_classes": 3, "class_names": NAMES}
+    for name, value in defaults.items():
+        if isinstance(value, bool):
+            other[name] = not value
+        elif isinstance(value, int | float):
+            other[name] = value + 1 if isinstance(value, int) else value / 2
+    return ModelCase(
+        kind,
+        small=dict.fromkeys(sizes, 2) | ({"latent_dim": 3} if "latent_dim" in defaults else {}),
+        rich={"num_classes": 2},
+        every=other,
+        refused=all_refused(num_classes=[0, 1, -1, 2.0, "2", True]),
+        whole=False,
+    )
+
+
+def case_of(model):
+    """Return what is asked of a model: of its class, of its name, or of a case itself."""
+    if isinstance(model, ModelCase):
+        return model
+    kind = MODELS[model].model if isinstance(model, str) else model
+    return CASES.get(kind.__name__) or derived(kind)
 
 
 def optimizers(*names):
@@ -91,12 +130,11 @@ AUTOENCODER = (
 DISCRIMINATOR = ("discriminator_filters", "discriminator_kernel_size")
 SHARED = keras.optimizers.SGD()
 
-MODELS = {
+CASES = {
     case.name: case
     for case in (
         ModelCase(
             kma.models.CVAE,
-            networks=("encoder", "decoder"),
             small={"latent_dim": 3, "encoder_filters": 2, "decoder_filters": 2},
             rich={"num_classes": 2},
             every={
@@ -120,7 +158,6 @@ MODELS = {
         ),
         ModelCase(
             kma.models.DCGAN,
-            networks=("generator", "discriminator"),
             small={"latent_dim": 3, "generator_filters": 2, "discriminator_filters": 2},
             rich={"dropout": 0.3, "num_classes": 2},
             every={
@@ -146,7 +183,6 @@ MODELS = {
         ),
         ModelCase(
             kma.models.VAEGAN,
-            networks=("encoder", "decoder", "discriminator"),
             small={
                 "latent_dim": 3, "encoder_filters": 2, "decoder_filters": 2,
                 "discriminator_filters": 2,
@@ -183,7 +219,6 @@ MODELS = {
         ),
         ModelCase(
             kma.models.Classifier,
-            networks=("network",),
             small={"num_classes": 2, "filters": 2},
             rich={"dropout": 0.3},
             every={
@@ -196,10 +231,12 @@ MODELS = {
                 dropout=[1, -0.1],
                 augmentation=[True, "geometric", keras.layers.GaussianNoise],
             ),
-            refused_optimizers=(),
         ),
     )
 }  # fmt: skip
+# All public models, those with an entry and those without.
+KINDS = (*kma.models.generators().values(), kma.models.Classifier)
+MODELS = {kind.__name__: case_of(kind) for kind in KINDS}
 GENERATIVE = [name for name, case in MODELS.items() if case.generates]
 
 
@@ -208,8 +245,7 @@ GENERATIVE = [name for name, case in MODELS.items() if case.generates]
 
 def build(name, compiled=True, **arguments):
     """Return a small model of gray images, 8 x 8, whose steps run eagerly."""
-    case = MODELS[name]
-    model = case.model(SHAPE, **{"seed": 0, **case.small, **arguments})
+    model = case_of(name).made(**{"seed": 0, **arguments})
     if compiled:
         model.compile(run_eagerly=True)
     return eager(model)
@@ -228,8 +264,8 @@ def eager(model):
 
 def new(name, seed=0):
     """Return a model that is compiled as users' models are, with all the state it may have."""
-    case = MODELS[name]
-    model = case.model(SHAPE, **{**case.small, **case.rich, "seed": seed})
+    case = case_of(name)
+    model = case.made(**case.rich, seed=seed)
     model.compile()
     return model
 
@@ -239,10 +275,11 @@ _COMPILED = {}
 
 def compiled(name, seed=0):
     """Return the one model of its class that is compiled for all tests, restarted with a seed."""
-    if name not in _COMPILED:
-        _COMPILED[name] = new(name)
-    _COMPILED[name].reinitialize(seed)
-    return _COMPILED[name]
+    kind = case_of(name).model
+    if kind not in _COMPILED:
+        _COMPILED[kind] = new(name)
+    _COMPILED[kind].reinitialize(seed)
+    return _COMPILED[kind]
 
 
 def fit(model, x=X, y=Y, **arguments):
@@ -265,9 +302,10 @@ def run_model_test(case, folder):
     """Run the checks that every model must pass.
 
     Args:
-        case: A `ModelCase`.
+        case: A `ModelCase`, or a generative model without an entry here.
         folder: Where files may be written.
     """
+    case = case_of(case)
     check_build(case)
     check_configuration(case, folder)
     check_dtype_policies(case, folder)
@@ -279,22 +317,25 @@ def run_model_test(case, folder):
 
 def check_build(case):
     """Its networks are plain Keras models, and seeds decide what they start from."""
-    one, twin, other = (build(case.name, compiled=False, seed=seed) for seed in (0, 0, 1))
-    for name in case.networks:
-        network = getattr(one, name)
+    model, twin, other = (build(case, compiled=False, seed=seed) for seed in (0, 0, 1))
+    for name, network in model._networks.items():
         assert isinstance(network, keras.Model)
-        assert type(network).__module__.split(".")[0] == "keras", name
-    assert same(one, twin)
-    assert not same(one, other)
+        assert network is model or type(network).__module__.split(".")[0] == "keras", name
+    assert same(model, twin)
+    assert not same(model, other)
     with pytest.raises(ValueError, match="compile"):
-        fit(one)
+        fit(model)
 
 
 def check_configuration(case, folder):
     """Every argument goes through JSON, and through a file, and is an attribute."""
-    parameters = inspect.signature(case.model).parameters
-    defaults = {name: each.default for name, each in parameters.items()}
-    assert set(case.every) == set(defaults) - {"image_shape", "seed", "kwargs"}
+    defaults = defaults_of(case.model)
+    elsewhere = {
+        "image_shape",
+        "seed",
+        *CONTRACTS,
+    }  # the networks: tests/models/test_own_networks.py
+    assert set(case.every) == set(defaults) - elsewhere or not case.whole
     assert all(value != defaults[argument] for argument, value in case.every.items())
     model = case.model((9, 10, 3), seed=4, name="mine", **case.every)
     config = json.loads(json.dumps(model.get_config()))
@@ -303,11 +344,11 @@ def check_configuration(case, folder):
     loaded = keras.saving.load_model(folder / "every.keras")
     assert (loaded.image_shape, loaded.seed, loaded.name) == ((9, 10, 3), 4, "mine")
     for argument, value in case.every.items():
-        found = getattr(loaded, argument)
+        restored = getattr(loaded, argument)
         if isinstance(value, keras.layers.Layer):
-            assert found.get_config() == getattr(model, argument).get_config()
+            assert restored.get_config() == getattr(model, argument).get_config()
         else:
-            assert found == value, argument
+            assert restored == value, argument
     assert same(loaded, model)
 
 
@@ -315,7 +356,7 @@ def check_dtype_policies(case, folder):
     """Steps in half precision are finite, reach every weight, and scale losses where they must."""
     arguments = {name: value for name, value in case.rich.items() if name != "gate"}
     for policy in ("mixed_bfloat16", "mixed_float16"):
-        model = build(case.name, dtype=policy, **arguments)
+        model = build(case, dtype=policy, **arguments)
         scaled = isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
         assert scaled == (policy == "mixed_float16")
         if scaled:
@@ -349,20 +390,20 @@ def steps_taken(model):
 
 def check_compiled_step(case):
     """It compiles wherever the backend does, and a compiled step does what an eager one does."""
-    model = compiled(case.name)
+    model = compiled(case)
     assert model.supports_jit
     # On TensorFlow Keras's "auto" leaves XLA off; on torch there is nothing to turn on.
     assert bool(model.jit_compile) is (keras.config.backend() == "jax")
-    found = fit(model, epochs=2)
+    history = fit(model, epochs=2)
     assert max(steps_taken(model)) == 4  # a gate lets a network skip steps
-    expected = fit(build(case.name, **case.rich), epochs=2)
+    expected = fit(build(case, **case.rich), epochs=2)
     for key, values in expected.items():
-        np.testing.assert_allclose(found[key], values, rtol=2e-3, atol=1e-5, err_msg=key)
+        np.testing.assert_allclose(history[key], values, rtol=2e-3, atol=1e-5, err_msg=key)
 
 
 def check_saving(case, folder):
     """A model from a file has the same outputs, slots and random states, and trains on alike."""
-    model = compiled(case.name)
+    model = compiled(case)
     fit(model)
     path = folder / "trained.keras"
     model.save(path)
@@ -373,10 +414,10 @@ def check_saving(case, folder):
     trained = state(model)
     model.save_weights(folder / "trained.weights.h5")
     fit(loaded, initial_epoch=1, epochs=2)
-    whole = compiled(case.name)
+    whole = compiled(case)
     fit(whole, epochs=2)
     assert same(loaded, whole)
-    fresh = new(case.name, seed=9)
+    fresh = new(case, seed=9)
     assert not equal(state(fresh), trained)
     fresh.load_weights(folder / "trained.weights.h5")
     assert equal(state(fresh), trained)
@@ -394,8 +435,8 @@ def check_that_no_backend_is_named(path):
     assert given["auto_scale_loss"] is True
     optimizer = given["optimizer"]
     chosen = list(optimizer.values()) if "class_name" not in optimizer else [optimizer]
-    assert {each["module"] for each in chosen} == {"keras.optimizers"}
-    assert {each["class_name"] for each in chosen} == {"Adam"}
+    assert {config["module"] for config in chosen} == {"keras.optimizers"}
+    assert {config["class_name"] for config in chosen} == {"Adam"}
 
 
 def check_refused_arguments(case):
@@ -405,10 +446,10 @@ def check_refused_arguments(case):
             needed = {"num_classes": 2} if case.labelled else {}
             with refused(argument):
                 case.model(**{"image_shape": SHAPE, **needed, argument: value})
-    assert set(case.refused) >= set(case.every)
+    assert set(case.refused) >= set(case.every) or not case.whole
     if not case.generates:
         return
-    model = build(case.name, compiled=False)
+    model = build(case, compiled=False)
     wrapped = keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam())
     for optimizer, expected in (*case.refused_optimizers, (wrapped, "loss scaling is added")):
         with refused("optimizer", expected=expected):
@@ -419,10 +460,10 @@ def check_refused_arguments(case):
 
 def check_refused_data(case):
     """One of each kind of bad data, in every method that takes data."""
-    model = build(case.name)
+    model = build(case)
     check_bad_images(model, *IMAGES["another size"])
     check_bad_images(model, *IMAGES["NaN"])
-    conditional = model if case.labelled else build(case.name, num_classes=2)
+    conditional = model if case.labelled else build(case, num_classes=2)
     check_bad_labels(conditional, *LABELS["too large"])
     check_bad_labels(conditional, *LABELS["missing"])
     with refused("y", "no image of class 1", "2 classes"):

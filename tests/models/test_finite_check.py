@@ -9,7 +9,7 @@ from keras import ops
 
 from harness import MODELS
 from keras_medaug.callbacks import ResumeTraining
-from keras_medaug.models.finite_check import FiniteCheck
+from keras_medaug.fitting.finite_check import FiniteCheck
 
 # Whose loss the numbers spoil that a generator, decoder or classifier makes of spoiled weights.
 NETWORKS = {

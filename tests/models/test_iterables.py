@@ -8,8 +8,8 @@ import keras
 import numpy as np
 import pytest
 
-from keras_medaug.models.array_batches import ArrayBatches
-from keras_medaug.models.checked_sequence import CheckedSequence, checked_stream
+from keras_medaug.fitting.array_batches import ArrayBatches
+from keras_medaug.fitting.checked_sequence import CheckedSequence, checked_stream
 
 # Keras says so of every iterable of unknown length that ends.
 pytestmark = pytest.mark.filterwarnings("ignore:Your input ran out of data:UserWarning")

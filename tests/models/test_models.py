@@ -5,9 +5,12 @@ import pytest
 from harness import MODELS, run_model_test
 from keras_medaug import models
 
+BASES = {"GenerativeModel", "LatentModel"}
+
 
 def test_every_public_model_is_listed():
-    assert sorted(MODELS) == sorted(models.__all__)
+    public = {name for name in models.__all__ if isinstance(getattr(models, name), type)}
+    assert set(MODELS) == public - BASES
 
 
 @pytest.mark.parametrize("name", MODELS)

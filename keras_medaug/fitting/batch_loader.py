@@ -22,8 +22,8 @@ class BatchLoader:
     Example:
 
     >>> import numpy as np
-    >>> from keras_medaug.models.array_batches import ArrayBatches
-    >>> from keras_medaug.models.batch_loader import BatchLoader
+    >>> from keras_medaug.fitting.array_batches import ArrayBatches
+    >>> from keras_medaug.fitting.batch_loader import BatchLoader
     >>> loader = BatchLoader(ArrayBatches((np.arange(3),), 2))
     >>> loader.load(1)[0].tolist()
     [2]

@@ -25,7 +25,7 @@ def check_parallelism(model: keras.Model) -> None:
     Example:
 
     >>> import keras
-    >>> from keras_medaug.models.parallel import check_parallelism
+    >>> from keras_medaug.fitting.parallel import check_parallelism
     >>> check_parallelism(keras.Sequential())
     """
     strategy = getattr(model, "distribute_strategy", None)
@@ -49,7 +49,7 @@ def batch_devices() -> int:
 
     Example:
 
-    >>> from keras_medaug.models.parallel import batch_devices
+    >>> from keras_medaug.fitting.parallel import batch_devices
     >>> batch_devices()
     1
     """
@@ -71,7 +71,7 @@ def check_batches(count: int, batch_size: int | None = None) -> None:
 
     Example:
 
-    >>> from keras_medaug.models.parallel import check_batches
+    >>> from keras_medaug.fitting.parallel import check_batches
     >>> check_batches(9, 4)  # on one device, any will do
     """
     devices, size = batch_devices(), max(1, min(batch_size or count, count))

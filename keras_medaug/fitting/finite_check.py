@@ -29,11 +29,11 @@ class FiniteCheck(keras.callbacks.Callback):
     Example:
 
     >>> import keras
-    >>> from keras_medaug.models.finite_check import FiniteCheck
+    >>> from keras_medaug.fitting.finite_check import FiniteCheck
     >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
-    >>> guard = FiniteCheck(model, {}, {"model": model})
-    >>> guard.on_epoch_begin(0)
-    >>> guard.on_train_batch_end(6, {"loss": float("nan")})
+    >>> check = FiniteCheck(model, {}, {"model": model})
+    >>> check.on_epoch_begin(0)
+    >>> check.on_train_batch_end(6, {"loss": float("nan")})
     Traceback (most recent call last):
     FloatingPointError: Training stopped in epoch 1, at step 7: loss is nan...
     """
@@ -50,49 +50,49 @@ class FiniteCheck(keras.callbacks.Callback):
     ) -> None:
         super().__init__()
         # Reading `self.model` would make JAX hand its state over at every step.
-        self._guarded = model
+        self._training_model = model
         self._loss_networks = loss_networks
         self._networks = networks
         self._saves_by_step = saves_by_step
         self._epoch = 0
         self._thread = 0
-        self._found: dict[int, str] = {}
+        self._problems: dict[int, str] = {}
 
     def on_epoch_begin(self, epoch: int, logs=None) -> None:
         """Take note of the epoch and of the thread that `fit` runs in."""
-        self._epoch, self._thread, self._found = epoch, threading.get_ident(), {}
+        self._epoch, self._thread, self._problems = epoch, threading.get_ident(), {}
 
     def on_train_batch_end(self, batch: int, logs=None) -> None:
         """Look at a step's losses; stop where one is not finite."""
-        found = self._not_finite(logs or {})
-        if not found and self._saves_by_step:
-            found = self._spoiled_weights()
-        if not found:
+        problem = self._not_finite(logs or {})
+        if not problem and self._saves_by_step:
+            problem = self._spoiled_weights()
+        if not problem:
             return
-        self._found[batch + 1] = found
-        self._guarded.stop_training = True
+        self._problems[batch + 1] = problem
+        self._training_model.stop_training = True
         if threading.get_ident() == self._thread:
             self._stop()
 
     def on_epoch_end(self, epoch: int, logs=None) -> None:
         """Stop at the first step that was found; else look at the weights."""
-        if not self._found and (found := self._spoiled_weights()):
-            raise self._error("at its end", found)
+        if not self._problems and (problem := self._spoiled_weights()):
+            raise self._error("at its end", problem)
         self._stop()
 
     def _stop(self) -> None:
         """Raise the error of the first step that was found, if one was."""
-        if self._found:
-            last = min(self._found)
+        if self._problems:
+            last = min(self._problems)
             # Of several steps an execution Keras tells the last one only.
-            first = last - getattr(self._guarded, "steps_per_execution", 1) + 1
+            first = last - getattr(self._training_model, "steps_per_execution", 1) + 1
             where = f"at step {last}" if first == last else f"in steps {first} to {last}"
-            raise self._error(where, self._found[last])
+            raise self._error(where, self._problems[last])
 
-    def _error(self, where: str, found: str) -> FloatingPointError:
+    def _error(self, where: str, problem: str) -> FloatingPointError:
         return FloatingPointError(
-            f"Training stopped in epoch {self._epoch + 1}, {where}: {found}. Checkpoints hold the "
-            "state before. A lower learning rate or gradient clipping may help, and float32 or "
+            f"Training stopped in epoch {self._epoch + 1}, {where}: {problem}. Checkpoints hold "
+            "the state before. A lower learning rate or gradient clipping may help, and float32 or "
             "bfloat16 in place of float16."
         )
 
@@ -112,7 +112,9 @@ class FiniteCheck(keras.callbacks.Callback):
     def _spoiled_weights(self) -> str:
         """Say which networks' weights are not finite; empty where all are."""
         _ = self.model  # reading it makes JAX hand the weights over
-        spoiled = [name for name, each in self._networks.items() if not _finite(each.variables)]
+        spoiled = [
+            name for name, network in self._networks.items() if not _finite(network.variables)
+        ]
         return f"weights are not finite (network: {', '.join(spoiled)})" if spoiled else ""
 
 
@@ -133,8 +135,8 @@ def saves_by_step(callbacks: Iterable[keras.callbacks.Callback]) -> bool:
     Example:
 
     >>> import keras
-    >>> from keras_medaug.models.finite_check import saves_by_step
+    >>> from keras_medaug.fitting.finite_check import saves_by_step
     >>> saves_by_step([keras.callbacks.ModelCheckpoint("m.keras", save_freq=10)])
     True
     """
-    return any(isinstance(getattr(each, "save_freq", None), int) for each in callbacks)
+    return any(isinstance(getattr(callback, "save_freq", None), int) for callback in callbacks)

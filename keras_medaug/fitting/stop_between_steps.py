@@ -19,7 +19,7 @@ class StopBetweenSteps(keras.callbacks.Callback):
     Example:
 
     >>> import keras_medaug as kma
-    >>> from keras_medaug.models.stop_between_steps import StopBetweenSteps
+    >>> from keras_medaug.fitting.stop_between_steps import StopBetweenSteps
     >>> x, y = kma.datasets.load("phantom", size=8, train=16).train
     >>> model = kma.models.CVAE((8, 8, 1), latent_dim=4)
     >>> model.compile()
@@ -71,7 +71,7 @@ def with_stop(callbacks: Any) -> Any:
 
     Example:
 
-    >>> from keras_medaug.models.stop_between_steps import with_stop
+    >>> from keras_medaug.fitting.stop_between_steps import with_stop
     >>> len(with_stop(None))
     1
     """

@@ -9,8 +9,10 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_medaug.checked_images import CheckedImages
 from keras_medaug.checks import check_positive, fail
-from keras_medaug.models.checked_sequence import CheckedSequence, checked_stream, exhausted
+from keras_medaug.fitting.array_batches import ArrayBatches
+from keras_medaug.fitting.checked_sequence import CheckedSequence, checked_stream, exhausted
 
 DEFAULT_BATCH_SIZE = 32
 
@@ -20,11 +22,11 @@ def is_array(data: Any) -> bool:
 
     Example:
 
-    >>> from keras_medaug.models.given_data import is_array
+    >>> from keras_medaug.fitting.given_data import is_array
     >>> is_array([[0.5]]), is_array(iter([]))
     (True, False)
     """
-    return isinstance(data, list) or hasattr(data, "shape")
+    return isinstance(data, list | CheckedImages) or hasattr(data, "shape")
 
 
 def is_pair(data: Any) -> bool:
@@ -33,7 +35,7 @@ def is_pair(data: Any) -> bool:
     Example:
 
     >>> import numpy as np
-    >>> from keras_medaug.models.given_data import is_pair
+    >>> from keras_medaug.fitting.given_data import is_pair
     >>> is_pair([np.zeros((2, 8, 8, 1)), [0, 1]]), is_pair(np.zeros((2, 8, 8, 1)))
     (True, False)
     """
@@ -48,7 +50,7 @@ def count_images(x: Any) -> int:
     Example:
 
     >>> import numpy as np
-    >>> from keras_medaug.models.given_data import count_images
+    >>> from keras_medaug.fitting.given_data import count_images
     >>> count_images([np.zeros((2, 8, 8, 1)), np.array([0, 1])])
     2
     """
@@ -60,7 +62,7 @@ def check_steps(steps: int | None, argument: str) -> int | None:
 
     Example:
 
-    >>> from keras_medaug.models.given_data import check_steps
+    >>> from keras_medaug.fitting.given_data import check_steps
     >>> check_steps(3, "steps")
     3
     """
@@ -74,7 +76,7 @@ def check_batch_size(
 
     Example:
 
-    >>> from keras_medaug.models.given_data import check_batch_size
+    >>> from keras_medaug.fitting.given_data import check_batch_size
     >>> check_batch_size(None)
     32
     """
@@ -89,7 +91,7 @@ def three_parts(batch: Any, argument: str) -> tuple[Any, Any, Any]:
 
     Example:
 
-    >>> from keras_medaug.models.given_data import three_parts
+    >>> from keras_medaug.fitting.given_data import three_parts
     >>> three_parts(("images", "labels"), "x")
     ('images', 'labels', None)
     """
@@ -114,7 +116,7 @@ def weighted(arrays: tuple, weights: NDArray | None) -> tuple:
     Example:
 
     >>> import numpy as np
-    >>> from keras_medaug.models.given_data import weighted
+    >>> from keras_medaug.fitting.given_data import weighted
     >>> weighted(("images", np.array([1, 0])), np.array([1.0, 5.0]))[2].tolist()
     [5.0, 1.0]
     """
@@ -133,7 +135,7 @@ def split_arrays(arrays: tuple, fraction: float) -> tuple[tuple, tuple]:
 
     Example:
 
-    >>> from keras_medaug.models.given_data import split_arrays
+    >>> from keras_medaug.fitting.given_data import split_arrays
     >>> split_arrays(([1, 2, 3, 4],), 0.25)
     (([1, 2, 3],), ([4],))
     """
@@ -151,7 +153,7 @@ def refuse_beside_iterable(y: Any, sample_weight: Any, validation_split: float) 
 
     Example:
 
-    >>> from keras_medaug.models.given_data import refuse_beside_iterable
+    >>> from keras_medaug.fitting.given_data import refuse_beside_iterable
     >>> refuse_beside_iterable(None, None, 0.0)
     """
     if y is not None:
@@ -173,7 +175,8 @@ def as_batches(
     """Return what Keras may iterate over in place of an iterable, and the steps of a pass.
 
     Args:
-        data: A `PyDataset`, or an iterable of batches.
+        data: A `PyDataset`, or an iterable of batches. `ArrayBatches` are returned as they are:
+            the package makes them of arrays that it has checked.
         check: Takes a batch and returns it as a tuple of arrays, or raises. The first batch is
             checked at once.
         steps: Number of steps, or `None`.
@@ -189,11 +192,13 @@ def as_batches(
 
     Example:
 
-    >>> from keras_medaug.models.given_data import as_batches
+    >>> from keras_medaug.fitting.given_data import as_batches
     >>> batches, steps = as_batches(([1], [2]), lambda batch: (batch,), None)
     >>> next(batches), steps
     (([1],), 2)
     """
+    if isinstance(data, ArrayBatches):
+        return data, steps
     if isinstance(data, keras.utils.PyDataset):
         if data.num_batches == 0:
             raise _empty(argument)
@@ -220,7 +225,7 @@ def as_batches(
 
 
 def _is_batch(data: Any) -> bool:
-    return len(getattr(data, "shape", ())) == 4
+    return isinstance(data, CheckedImages) or len(getattr(data, "shape", ())) == 4
 
 
 def _empty(argument: str) -> ValueError:

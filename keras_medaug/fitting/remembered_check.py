@@ -15,7 +15,7 @@ class RememberedCheck:
 
     Example:
 
-    >>> from keras_medaug.models.remembered_check import RememberedCheck
+    >>> from keras_medaug.fitting.remembered_check import RememberedCheck
     >>> RememberedCheck(lambda batch: (batch,))([1, 2])
     ([1, 2],)
     """

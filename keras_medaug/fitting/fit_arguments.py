@@ -30,7 +30,7 @@ def check_epochs(epochs: int, initial_epoch: int) -> tuple[int, int]:
 
     Example:
 
-    >>> from keras_medaug.models.fit_arguments import check_epochs
+    >>> from keras_medaug.fitting.fit_arguments import check_epochs
     >>> check_epochs(3, 0)
     (3, 0)
     """
@@ -55,14 +55,14 @@ def check_callbacks(callbacks: Any) -> Any:
     Example:
 
     >>> import keras
-    >>> from keras_medaug.models.fit_arguments import check_callbacks
+    >>> from keras_medaug.fitting.fit_arguments import check_callbacks
     >>> len(check_callbacks([keras.callbacks.TerminateOnNaN()]))
     1
     """
     given = callbacks if isinstance(callbacks, list | tuple) else [callbacks]
-    for each in given:
-        if each is not None and not isinstance(each, keras.callbacks.Callback):
-            got = f"{each!r} of type {type(each).__name__}"
+    for callback in given:
+        if callback is not None and not isinstance(callback, keras.callbacks.Callback):
+            got = f"{callback!r} of type {type(callback).__name__}"
             raise fail("callbacks", got, "None, a keras.callbacks.Callback or a list of them")
     return callbacks
 
@@ -79,7 +79,7 @@ def check_validation(split: float, frequency: Any) -> None:
 
     Example:
 
-    >>> from keras_medaug.models.fit_arguments import check_validation
+    >>> from keras_medaug.fitting.fit_arguments import check_validation
     >>> check_validation(0.25, 2)
     """
     number = isinstance(split, int | float | np.integer | np.floating)
@@ -112,7 +112,7 @@ def check_class_weight(
 
     Example:
 
-    >>> from keras_medaug.models.fit_arguments import check_class_weight
+    >>> from keras_medaug.fitting.fit_arguments import check_class_weight
     >>> check_class_weight({0: 9.0}, 2).tolist()
     [9.0, 1.0]
     """
@@ -156,7 +156,7 @@ def check_weights(weights: Any, argument: str, count: int) -> np.ndarray:
 
     Example:
 
-    >>> from keras_medaug.models.fit_arguments import check_weights
+    >>> from keras_medaug.fitting.fit_arguments import check_weights
     >>> check_weights([1, 0.5], "sample_weight", 2).tolist()
     [1.0, 0.5]
     """
@@ -194,7 +194,7 @@ def check_compile(
 
     Example:
 
-    >>> from keras_medaug.models.fit_arguments import check_compile
+    >>> from keras_medaug.fitting.fit_arguments import check_compile
     >>> check_compile(False, 1, "auto", True)["steps_per_execution"]
     1
     """

@@ -27,7 +27,7 @@ def check_loss(loss: Any, num_classes: int) -> None:
 
     Example:
 
-    >>> from keras_medaug.models.loss_arguments import check_loss
+    >>> from keras_medaug.fitting.loss_arguments import check_loss
     >>> check_loss("sparse_categorical_crossentropy", 2)
     """
     if loss is None or (isinstance(loss, str) and loss == KNOWN_LOSS):
@@ -54,7 +54,7 @@ def check_metrics(metrics: Any, num_classes: int, argument: str) -> None:
 
     Example:
 
-    >>> from keras_medaug.models.loss_arguments import check_metrics
+    >>> from keras_medaug.fitting.loss_arguments import check_metrics
     >>> check_metrics(["accuracy"], 2, "metrics")
     """
     if metrics is None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
-from keras_medaug.models.parallel import check_batches
+from keras_medaug.fitting.parallel import check_batches
 from keras_medaug.seeds import derive_seed
 
 
@@ -29,7 +29,7 @@ class ArrayBatches(keras.utils.PyDataset):
     Example:
 
     >>> import numpy as np
-    >>> from keras_medaug.models.array_batches import ArrayBatches
+    >>> from keras_medaug.fitting.array_batches import ArrayBatches
     >>> batches = ArrayBatches((np.arange(5),), batch_size=2)
     >>> [batch[0].tolist() for batch in batches]
     [[0, 1], [2, 3], [4]]

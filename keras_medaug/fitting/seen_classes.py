@@ -30,7 +30,7 @@ def check_seen(
 
     Example:
 
-    >>> from keras_medaug.models.seen_classes import check_seen
+    >>> from keras_medaug.fitting.seen_classes import check_seen
     >>> check_seen({0, 1}, range(2), "the first pass")
     """
     if missing := [name for label, name in enumerate(classes) if label not in seen]:
@@ -50,7 +50,7 @@ class SeenClasses(keras.callbacks.Callback):
 
     Example:
 
-    >>> from keras_medaug.models.seen_classes import SeenClasses
+    >>> from keras_medaug.fitting.seen_classes import SeenClasses
     >>> seen = SeenClasses(range(2), whole=True)
     >>> seen.note([0, 1])
     >>> seen.require_first_pass()

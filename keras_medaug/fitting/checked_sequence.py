@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import keras
 
 from keras_medaug.checks import fail
-from keras_medaug.models.batch_loader import BatchLoader
+from keras_medaug.fitting.batch_loader import BatchLoader
 
 
 def checked_stream(iterable, check: Callable, repeat: bool) -> Iterator[tuple]:
@@ -27,7 +27,7 @@ def checked_stream(iterable, check: Callable, repeat: bool) -> Iterator[tuple]:
 
     Example:
 
-    >>> from keras_medaug.models.checked_sequence import checked_stream
+    >>> from keras_medaug.fitting.checked_sequence import checked_stream
     >>> list(checked_stream([1, 2], lambda batch: (batch,), repeat=False))
     [(1,), (2,)]
     """
@@ -65,8 +65,8 @@ class CheckedSequence(keras.utils.PyDataset):
     Example:
 
     >>> import numpy as np
-    >>> from keras_medaug.models.array_batches import ArrayBatches
-    >>> from keras_medaug.models.checked_sequence import CheckedSequence
+    >>> from keras_medaug.fitting.array_batches import ArrayBatches
+    >>> from keras_medaug.fitting.checked_sequence import CheckedSequence
     >>> checked = CheckedSequence(ArrayBatches((np.arange(3),), 2), lambda batch: batch)
     >>> len(checked)
     2
@@ -115,13 +115,13 @@ def loading(*data: object) -> Iterator[None]:
 
     Example:
 
-    >>> from keras_medaug.models.checked_sequence import loading
+    >>> from keras_medaug.fitting.checked_sequence import loading
     >>> with loading(None):
     ...     pass
     """
     try:
         yield
     finally:
-        for each in data:
-            if isinstance(each, CheckedSequence):
-                each.close()
+        for sequence in data:
+            if isinstance(sequence, CheckedSequence):
+                sequence.close()
