@@ -95,11 +95,11 @@ class ResumeTraining(keras.callbacks.Callback):
     def _latest(self) -> tuple[int, Path | None]:
         """Return the last complete checkpoint and its epoch, or 0 and `None`."""
         names = self.folder.glob("epoch-*.weights.h5") if self.folder.is_dir() else []
-        found = {
+        stored = {
             int(match[1]): path for path in names if (match := _CHECKPOINT.fullmatch(path.name))
         }
-        epoch = max(found, default=0)
-        return epoch, found.get(epoch)
+        epoch = max(stored, default=0)
+        return epoch, stored.get(epoch)
 
     def _save(self, epoch: int) -> None:
         """Write logs, then weights, each under its final name only when it is whole."""
