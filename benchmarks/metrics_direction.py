@@ -94,20 +94,20 @@ class Images:
         rng = np.random.default_rng(1)
         chosen = self.x[: self.count]
         if what == "noise":
-            found = chosen + rng.normal(0, level, chosen.shape)
+            changed = chosen + rng.normal(0, level, chosen.shape)
         elif what == "blur":
-            found = ndimage.gaussian_filter(chosen, (0, level, level, 0))
+            changed = ndimage.gaussian_filter(chosen, (0, level, level, 0))
         elif what == "classes dropped":
-            found = self._drawn(self.y >= level, rng)
+            changed = self._drawn(self.y >= level, rng)
         elif what == "modes dropped":
-            found = self._drawn(self.modes >= level, rng)
+            changed = self._drawn(self.modes >= level, rng)
         else:
             others = self.x[rng.integers(REPEATED, size=self.count)]
             if what == "copies":
                 others = self.train_x[rng.permutation(len(self.train_x))[: self.count]]
             replaced = round(level * self.count)
-            found = np.concatenate([chosen[replaced:], others[:replaced]])
-        return np.clip(found, 0, 1).astype("float32")
+            changed = np.concatenate([chosen[replaced:], others[:replaced]])
+        return np.clip(changed, 0, 1).astype("float32")
 
     def _drawn(self, kept: NDArray[np.bool_], rng: np.random.Generator) -> NDArray:
         """Return as many of the images kept, none twice before all are in."""
@@ -123,10 +123,10 @@ def measured(images: Images, spaces: Mapping[str, Callable]) -> list[dict[str, A
     for what, levels in LEVELS.items():
         for level in levels:
             made = images.made(what, level)
-            found = kma.metrics.sample_quality(made, images.train_x, images.held_out, spaces)
-            for space, values in found["spaces"].items():
+            quality = kma.metrics.sample_quality(made, images.train_x, images.held_out, spaces)
+            for space, values in quality["spaces"].items():
                 rows.append({
-                    "what": what, "level": level, "space": space, "count": found["count"],
+                    "what": what, "level": level, "space": space, "count": quality["count"],
                     **{
                         name: {
                             "value": round(values[name]["value"], 5),
@@ -140,8 +140,8 @@ def measured(images: Images, spaces: Mapping[str, Callable]) -> list[dict[str, A
                     rows[-1]["audit"] = audited(images, made)
                 print(what, level, space, {n: rows[-1][n]["value"] for n in MEASURES}, flush=True)
             rows.append({
-                "what": what, "level": level, "space": "images", "count": found["count"],
-                **of_images(images, made, found["spectral"]),
+                "what": what, "level": level, "space": "images", "count": quality["count"],
+                **of_images(images, made, quality["spectral"]),
             })  # fmt: skip
             print(what, level, {n: rows[-1][n]["value"] for n in OF_IMAGES}, flush=True)
     return rows
@@ -183,7 +183,7 @@ def directions(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         the first's interval on the expected side (`moved`) and no step went the other way by more
         than its intervals overlap (`monotonic`).
     """
-    found = []
+    moves = []
     for what, signs in EXPECTED.items():
         for space in dict.fromkeys(row["space"] for row in rows):
             steps = [row for row in rows if row["what"] == what and row["space"] == space]
@@ -192,7 +192,7 @@ def directions(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
                     continue
                 values = [sign * step[name]["value"] for step in steps]
                 ends = [sorted(sign * end for end in step[name]["ci95"]) for step in steps]
-                found.append({
+                moves.append({
                     "what": what,
                     "space": space,
                     "measure": name,
@@ -206,7 +206,7 @@ def directions(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
                     ),
                     "strictly": values == sorted(values),
                 })  # fmt: skip
-    return found
+    return moves
 
 
 def audit_line(rows: list[dict[str, Any]]) -> str:
@@ -217,16 +217,16 @@ def audit_line(rows: list[dict[str, Any]]) -> str:
     return f"copies: authentic {authentic}; suspects {suspects}"
 
 
-def table(found: list[dict[str, Any]]) -> str:
+def table(rows: list[dict[str, Any]]) -> str:
     """Return the directions as a table in Markdown."""
     lines = ["| what | space | measure | values as it grows | moved | monotonic |"]
     lines.append("|---|---|---|---|---|---|")
-    for each in found:
-        values = ", ".join(f"{value:.3g}" for value in each["values"])
-        monotonic = "yes" if each["strictly"] else "within noise" if each["monotonic"] else "NO"
-        moved = "yes" if each["moved"] else "no"
+    for row in rows:
+        values = ", ".join(f"{value:.3g}" for value in row["values"])
+        monotonic = "yes" if row["strictly"] else "within noise" if row["monotonic"] else "NO"
+        moved = "yes" if row["moved"] else "no"
         lines.append(
-            f"| {each['what']} | {each['space']} | {each['measure']} | {values} | {moved} "
+            f"| {row['what']} | {row['space']} | {row['measure']} | {values} | {moved} "
             f"| {monotonic} |"
         )
     return "\n".join(lines)
@@ -247,15 +247,15 @@ def main() -> None:
         "pixels": kma.features.PixelFeatures(data.train[0]),
     }
     rows = measured(Images(data, options.count), spaces)
-    found = directions(rows)
+    moves = directions(rows)
     config = {
         "count": rows[0]["count"],
         "training_count": data.counts["train"],
-        "spaces": {name: each.card for name, each in spaces.items()},
+        "spaces": {name: extractor.card for name, extractor in spaces.items()},
         "backend": keras.config.backend(),
     }
-    write_json_atomic(options.out, {"config": config, "rows": rows, "directions": found})
-    print(table(found))
+    write_json_atomic(options.out, {"config": config, "rows": rows, "directions": moves})
+    print(table(moves))
     print(audit_line(rows))
     print(json.dumps(config), f"{time.monotonic() - began:.0f} s")
 

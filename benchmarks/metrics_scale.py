@@ -80,9 +80,9 @@ def ours(name: str, count: int, size: int) -> dict[str, float]:
     }
     pair = features(count, size)
     began = time.perf_counter()
-    found = calls[name](*pair)
+    result = calls[name](*pair)
     seconds = time.perf_counter() - began
-    value = sum(found[n]["value"] for n in SHARES) if name == "manifold" else found["value"]
+    value = sum(result[n]["value"] for n in SHARES) if name == "manifold" else result["value"]
     return {"seconds": seconds, "value": value, "gib": _largest_memory()}
 
 

@@ -33,7 +33,8 @@ from keras_medaug.labels.label_filter import CLASSIFIER_STEPS, LabelFilter, fit_
 from keras_medaug.labels.labelled_images import classified_images, conditional_images
 from keras_medaug.labels.plan import PerClass, warn_of_rare
 from keras_medaug.metrics import copy_audit
-from keras_medaug.metrics.expected_times import audit_seconds, quality_seconds
+from keras_medaug.metrics.memorization import audit_seconds
+from keras_medaug.metrics.quality import quality_seconds
 from keras_medaug.models import Classifier
 from keras_medaug.models.fit_steps import fit_steps
 from keras_medaug.models.generative_model import GenerativeModel

@@ -124,7 +124,7 @@ def test_it_is_shown_on_standard_error(call, capfd):
 @pytest.mark.backend_free
 @pytest.mark.parametrize("call", WITHOUT_KERAS, indirect=True)
 def test_what_is_no_verbose_is_refused_before_any_work(call, monkeypatch):
-    for name in ("copies.digests", "duplicates.uniform_images"):
+    for name in ("memorization.digests", "duplicates.uniform_images"):
         monkeypatch.setattr(f"keras_medaug.metrics.{name}", None)
     monkeypatch.setattr("keras_medaug.datasets.directory.list_classes", None)
     monkeypatch.setattr("keras_medaug.datasets.export._to_8_bit", None)

@@ -7,8 +7,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from keras_medaug.assessment.image_sets import ImageSets
 from keras_medaug.metrics import diversity, sample_quality, spectral_distance, two_sample_auc
-from keras_medaug.metrics.quality import FEWEST, SPECTRAL
+from keras_medaug.metrics.quality import FEWEST
 from keras_medaug.metrics.spectral import FEWEST as FEWEST_SPECTRA
+from keras_medaug.metrics.spectral import SPECTRAL
 from keras_medaug.metrics.two_sample import FEWEST as FEWEST_TOLD_APART
 from keras_medaug.progress import Report, ignore
 from keras_medaug.seeds import derive_seed

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from keras_medaug.labels import OutOfFoldClassifier
 from keras_medaug.labels.label_filter import LabelFilter
-from keras_medaug.metrics.fidelity import compare_answers
+from keras_medaug.metrics.label_fidelity import compare_predictions
 from keras_medaug.progress import Report, ignore
 from keras_medaug.seeds import derive_seed
 
@@ -75,7 +75,7 @@ def see_labels(
         probabilities = label_filter.probabilities
     assert fitted.real_probabilities is not None  # it has been fitted
     return {
-        **compare_answers(
+        **compare_predictions(
             probabilities, labels, fitted.real_probabilities, training_labels, class_names
         ),
         "folds": fitted.folds,

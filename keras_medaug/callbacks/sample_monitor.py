@@ -16,10 +16,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from keras_medaug.checks import are_names, as_array, check_labels, check_positive, fail, flat
 from keras_medaug.files import replacing, write_text_atomic
-from keras_medaug.images import check_images
-from keras_medaug.metrics import frechet_distance, kernel_distance, manifold_scores
-from keras_medaug.metrics.samples import check_features
-from keras_medaug.metrics.spectral import band_powers, compare_powers
+from keras_medaug.images import check_images, to_float
+from keras_medaug.metrics.metric import Metric
+from keras_medaug.metrics.registry import metrics as registered
+from keras_medaug.metrics.samples import Samples, as_argument_of, check_features
 from keras_medaug.seeds import resolve_seed
 
 if TYPE_CHECKING:
@@ -27,15 +27,8 @@ if TYPE_CHECKING:
 
 DRAWN = 64  # images in a grid
 COLUMNS = 8
-BLOCKS = 10
 FEWEST = 20
 TABLE = "samples.csv"
-
-OF_IMAGES = "spectral"  # the metric that compares images and not features
-
-# Whether less of a metric is better, or more.
-LESS = ("kernel", "frechet", OF_IMAGES)
-MORE = ("precision", "recall", "density", "coverage")
 
 
 class SampleMonitor(keras.callbacks.Callback):
@@ -56,8 +49,9 @@ class SampleMonitor(keras.callbacks.Callback):
         held_out: Real images that the model is not trained on, such as the validation split, 20
             or more, or `None` to draw only.
         features: Extractors by name, as in `keras_medaug.metrics.sample_quality`.
-        metrics: Of `"kernel"`, `"frechet"`, `"precision"`, `"recall"`, `"density"`, `"coverage"`
-            and `"spectral"`, which sees blur.
+        metrics: Names of registered metrics: `"kernel"`, `"frechet"`, `"precision"`, `"recall"`,
+            `"density"`, `"coverage"`, `"spectral"`, which sees blur, and any that
+            `keras_medaug.metrics.registry.register_metric` got.
         every: Epochs between looks; the last epoch of a training is looked at, too. A look makes as
             many images as there are `labels`, else `held_out` images, else 64.
         labels: Classes of the images to make, integers `(n,)` or the model's `class_names`, for a
@@ -69,7 +63,7 @@ class SampleMonitor(keras.callbacks.Callback):
 
     Attributes:
         history: One dictionary for each look: `epoch`, counted from 1, and each
-            `<features>_<metric>`; `spectral` alone, which needs no features.
+            `<features>_<metric>`; `<metric>` alone where it needs no features, as `spectral`.
         best_epoch: The epoch with the best value so far, or `None`.
 
     Raises:
@@ -112,26 +106,29 @@ class SampleMonitor(keras.callbacks.Callback):
         self.folder = Path(folder)
         self.every = int(check_positive(every, "every", integer=True))
         self.seed = resolve_seed(seed)
-        self.metrics = _check_metrics(metrics)
+        self._metrics = _check_metrics(metrics)
+        self.metrics = tuple(metric.name for metric in self._metrics)
         self.labels = None if labels is None else _known_later(labels)
-        self._real = _real_features(held_out, features)
         self._features = dict(features or {})
-        self._shape = None if held_out is None else check_images(held_out, "held_out").shape
-        self._count = DRAWN if self._shape is None else self._shape[0]
+        real = _check_held_out(held_out, self._features)
+        self._shape = None if real is None else real.shape
+        self._count = DRAWN if real is None else len(real)
         if self.labels is not None:
             self._count = len(self.labels)
-        if self._real and self._count < FEWEST:
+        if real is not None and self._count < FEWEST:
             raise fail("labels", f"{self._count} labels", f"{FEWEST} or more")
-        self._powers = None
-        self.columns = [
-            f"{name}_{metric}"
+        self._real = {} if real is None else self._vectors(to_float(real))
+        self._real_rows = {} if real is None else self._rows(real)
+        # The metric of each column, and its space of features, empty for a metric of images.
+        self._measured_in: dict[str, tuple[Metric, str]] = {
+            metric.name: (metric, "") for metric in self._metrics if metric.name in self._real_rows
+        } | {
+            f"{name}_{metric.name}": (metric, name)
             for name in self._real
-            for metric in self.metrics
-            if metric != OF_IMAGES
-        ]
-        if held_out is not None and OF_IMAGES in self.metrics:
-            self._powers = band_powers(check_images(held_out, "held_out"))
-            self.columns.insert(0, OF_IMAGES)
+            for metric in self._metrics
+            if metric.space == "features"
+        }
+        self.columns = list(self._measured_in)
         if best is not None and best not in self.columns:
             expected = f"one of {', '.join(self.columns)}" if self.columns else "`held_out` as well"
             raise fail("best", repr(best), expected)
@@ -222,17 +219,37 @@ class SampleMonitor(keras.callbacks.Callback):
         return np.arange(self._count) % classes
 
     def _measured(self, images: NDArray) -> dict[str, float]:
-        found: dict[str, float] = {}
         if not np.isfinite(images).all():
             return dict.fromkeys(self.columns, math.nan)
-        for name, real in self._real.items():
-            ours = check_features(self._features[name](images), f"features[{name!r}]")
-            of_features = [metric for metric in self.metrics if metric != OF_IMAGES]
-            found.update({f"{name}_{m}": _value(m, real, ours) for m in of_features})
-        if self._powers is not None:
-            compared = compare_powers(self._powers, band_powers(images), images.shape[1:])
-            found[OF_IMAGES] = compared["value"]
-        return found
+        vectors, rows = self._vectors(images), self._rows(images)
+        shape = images.shape[1:]
+        of_features = {
+            name: Samples(real, vectors[name], image_shape=shape)
+            for name, real in self._real.items()
+        }
+        of_images = {
+            name: Samples(real, rows[name], image_shape=shape)
+            for name, real in self._real_rows.items()
+        }
+        return {
+            column: metric.value(of_features[space] if space else of_images[metric.name])
+            for column, (metric, space) in self._measured_in.items()
+        }
+
+    def _vectors(self, images: NDArray[np.float32]) -> dict[str, NDArray]:
+        """Return the features of images by the name of the extractor."""
+        return {
+            name: check_features(extract(as_argument_of(extract, images)), f"features[{name!r}]")
+            for name, extract in self._features.items()
+        }
+
+    def _rows(self, images: NDArray) -> dict[str, NDArray]:
+        """Return what the metrics of images compare, by the name of the metric."""
+        return {
+            metric.name: metric.rows_of(images)
+            for metric in self._metrics
+            if metric.space == "images"
+        }
 
     def _draw(self, images: NDArray, epoch: int) -> None:
         from keras_medaug.plotting import image_grid, save
@@ -252,7 +269,8 @@ class SampleMonitor(keras.callbacks.Callback):
         table.writeheader()
         table.writerows(self.history)
         write_text_atomic(self.folder / TABLE, text.getvalue())
-        save(_curves(self.history, self.columns, self.model.name), self.folder / "samples.png")
+        figure = _curves(self.history, self._measured_in, self.model.name)
+        save(figure, self.folder / "samples.png")
         if self._writer is not None:
             last = self.history[-1]
             for name in self.columns:
@@ -267,14 +285,14 @@ class SampleMonitor(keras.callbacks.Callback):
         self.best_epoch = None
         if self.best is None:
             return
-        sign = 1 if self.best.rpartition("_")[2] in LESS else -1
-        found = [
+        sign = 1 if self._measured_in[self.best][0].direction == "less" else -1
+        candidates = [
             (sign * row[self.best], row["epoch"])
             for row in self.history
             if math.isfinite(row[self.best])
             and (row["epoch"] == now or self._weights(row["epoch"]).is_file())
         ]
-        self.best_epoch = min(found)[1] if found else None
+        self.best_epoch = min(candidates)[1] if candidates else None
 
 
 def _known_later(labels: ArrayLike) -> NDArray:
@@ -283,38 +301,23 @@ def _known_later(labels: ArrayLike) -> NDArray:
     return array if are_names(array) else check_labels(array, "labels")
 
 
-def _check_metrics(metrics: Sequence[str]) -> tuple[str, ...]:
-    known = (*LESS, *MORE)
+def _check_metrics(metrics: Sequence[str]) -> tuple[Metric, ...]:
+    known = registered()
     if isinstance(metrics, str) or not metrics or not set(metrics) <= set(known):
         raise fail("metrics", repr(metrics), f"some of {', '.join(known)}, as a list")
-    return tuple(metrics)
+    return tuple(known[name] for name in metrics)
 
 
-def _real_features(
-    held_out: ArrayLike | None, features: Mapping[str, Callable] | None
-) -> dict[str, NDArray]:
+def _check_held_out(held_out: ArrayLike | None, features: Mapping[str, Callable]) -> NDArray | None:
     if (held_out is None) != (not features):
         missing, given = ("held_out", "features") if held_out is None else ("features", "held_out")
         raise fail(missing, "nothing", f"both `held_out` and `features`, as `{given}` is given")
-    if held_out is None or not features:
-        return {}
+    if held_out is None:
+        return None
     images = check_images(held_out, "held_out")
     if len(images) < FEWEST:
         raise fail("held_out", f"{len(images)} images", f"{FEWEST} or more")
-    if images.dtype == np.uint8:
-        images = images.astype(np.float32) / np.float32(255)
-    return {
-        name: check_features(each(images), f"features[{name!r}]") for name, each in features.items()
-    }
-
-
-def _value(metric: str, real: NDArray, ours: NDArray) -> float:
-    if metric == "kernel":
-        blocks = min(BLOCKS, len(ours) // 2, len(real) // 2)
-        return float(kernel_distance(real, ours, blocks)["value"])
-    if metric == "frechet":
-        return float(frechet_distance(real, ours, resamples=1)["value"])
-    return float(manifold_scores(real, ours)[metric]["value"])
+    return images
 
 
 def _read_table(path: Path, columns: Sequence[str]) -> list[dict[str, Any]]:
@@ -332,19 +335,21 @@ def _read_table(path: Path, columns: Sequence[str]) -> list[dict[str, Any]]:
         ]
 
 
-def _curves(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], title: str) -> Figure:
+def _curves(
+    rows: Sequence[Mapping[str, Any]], columns: Mapping[str, tuple[Metric, str]], title: str
+) -> Figure:
     """Draw each metric over epochs, a panel each, all spaces in it."""
     from keras_medaug.plotting import new_figure, set_title, tidy
 
-    metrics = list(dict.fromkeys(name.rpartition("_")[2] for name in columns))
+    metrics = list(dict.fromkeys(metric.name for metric, _ in columns.values()))
     figure = new_figure((3.4 * len(metrics), 3.0))
     axes = np.atleast_1d(figure.subplots(1, len(metrics)))
     epochs = [row["epoch"] for row in rows]
     for panel, metric in zip(axes, metrics, strict=True):
-        for name in (each for each in columns if each.rpartition("_")[2] == metric):
-            values = [row[name] for row in rows]
-            space = name.rpartition("_")[0] or "images"
-            panel.plot(epochs, values, marker="o", markersize=3, label=space)
+        for name, (shown, space) in columns.items():
+            if shown.name == metric:
+                values = [row[name] for row in rows]
+                panel.plot(epochs, values, marker="o", markersize=3, label=space or "images")
         panel.set_xlabel("epoch")
         panel.set_ylabel(metric)
         tidy(panel)

@@ -35,12 +35,10 @@ from keras_medaug.metrics import (
     near_duplicates,
     prior_shift,
 )
-from keras_medaug.metrics.expected_times import (
-    audit_seconds,
-    duplicates_seconds,
-    quality_seconds,
-)
-from keras_medaug.metrics.guards import as_floats, predicted
+from keras_medaug.metrics.duplicates import duplicates_seconds
+from keras_medaug.metrics.memorization import audit_seconds
+from keras_medaug.metrics.predictions import predicted
+from keras_medaug.metrics.quality import quality_seconds
 from keras_medaug.models.step_times import expected_seconds
 from keras_medaug.progress import Progress, Report, portions
 from keras_medaug.provenance import describe_model, environment
@@ -256,7 +254,7 @@ def _labels(subject: Subject, features: ClassifierFeatures | None) -> dict[str, 
     if features is None:
         return None
     classifier, classes = features.classifier, subject.data.num_classes
-    answers = predicted(classifier, as_floats(subject.images)).argmax(axis=1)
+    answers = predicted(classifier, subject.images).argmax(axis=1)
     _, held_out, held_out_labels = subject.yardstick()
     fidelity = None
     known, seen = subject.labels, set(held_out_labels.tolist())

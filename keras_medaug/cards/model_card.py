@@ -24,7 +24,7 @@ from keras_medaug.files import check_text, write_json_atomic, write_text_atomic
 from keras_medaug.images import check_images
 from keras_medaug.interrupts import between_steps
 from keras_medaug.labels import plan_labels
-from keras_medaug.metrics.space import compute_features
+from keras_medaug.metrics.samples import compute_features
 from keras_medaug.progress import Progress
 from keras_medaug.provenance import describe_model
 from keras_medaug.result import returns_result
@@ -331,7 +331,7 @@ def _check_about(about: Mapping[str, str] | None) -> dict[str, str]:
 
 def _require_libraries() -> None:
     """Raise what the first figure and the first test would, after long work."""
-    from keras_medaug.metrics.guards import prior_shift
+    from keras_medaug.metrics import prior_shift
     from keras_medaug.plotting import new_figure
 
     new_figure((1, 1))

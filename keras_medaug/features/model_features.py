@@ -1,4 +1,4 @@
-"""What a layer of a model says of images."""
+"""The output of a layer of a model, as features of images."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from keras_medaug.checks import check_positive, fail
-from keras_medaug.images import check_images
+from keras_medaug.images import check_images, to_float
 from keras_medaug.models.quiet_model import quietly
 
 
@@ -40,6 +40,8 @@ class ModelFeatures:
     >>> features(np.zeros((3, 8, 8, 1))).shape
     (3, 4)
     """
+
+    takes_checked_images = True
 
     def __init__(
         self,
@@ -75,26 +77,66 @@ class ModelFeatures:
                 output.
         """
         checked = check_images(images, "images")
-        size = min(self.batch_size, len(checked))
-        starts = range(0, len(checked), size)
-        return np.concatenate([self._of_batch(checked[i : i + size], size) for i in starts])
+        return run_in_batches(self._model, checked, self.batch_size, self._preprocess)[0]
 
-    def _of_batch(self, images: NDArray, size: int) -> NDArray[np.float32]:
-        count = len(images)
-        if count < size:  # one more batch of its own size would be compiled anew
-            images = np.concatenate([images, np.repeat(images[-1:], size - count, axis=0)])
-        if images.dtype == np.uint8:
-            images = images.astype(np.float32) / np.float32(255)
-        inputs = images if self._preprocess is None else self._preprocess(images)
-        outputs = quietly(self._model.predict_on_batch)(inputs)
-        if isinstance(outputs, dict | list | tuple):
-            raise fail("model", f"{len(outputs)} outputs", "one; or name a `layer`")
-        found = np.asarray(outputs, dtype=np.float32)[:count]
-        return found.mean(axis=(1, 2)) if found.ndim == 4 else found.reshape(count, -1)
+
+def run_in_batches(
+    model: keras.Model,
+    images: NDArray,
+    batch_size: int,
+    preprocess: Callable[[NDArray], Any] | None = None,
+    count: int = 1,
+) -> list[NDArray[np.float32]]:
+    """Return each output of a model of images, as features.
+
+    Args:
+        model: A model that takes images alone.
+        images: Checked images.
+        batch_size: Images at a time.
+        preprocess: As in `ModelFeatures`.
+        count: Number of outputs.
+
+    Returns:
+        As many arrays `(n, d)`. Maps are averaged over positions, other outputs are flattened.
+
+    Raises:
+        ValueError: If the model has another number of outputs.
+
+    Example:
+
+    >>> import keras
+    >>> import numpy as np
+    >>> from keras_medaug.features.model_features import run_in_batches
+    >>> model = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.ReLU()])
+    >>> run_in_batches(model, np.zeros((3, 8, 8, 1)), 2)[0].shape
+    (3, 1)
+    """
+    size = min(batch_size, len(images))
+    parts = []
+    for start in range(0, len(images), size):
+        batch = images[start : start + size]
+        given = len(batch)
+        if given < size:  # one more batch of its own size would be compiled anew
+            batch = np.concatenate([batch, np.repeat(batch[-1:], size - given, axis=0)])
+        batch = to_float(batch)
+        inputs = batch if preprocess is None else preprocess(batch)
+        outputs = quietly(model.predict_on_batch)(inputs)
+        if isinstance(outputs, dict):
+            outputs = list(outputs.values())
+        values = list(outputs) if isinstance(outputs, list | tuple) else [outputs]
+        if len(values) != count:
+            raise fail("model", f"{len(values)} outputs", "one; or name a `layer`")
+        parts.append([_as_rows(value, given) for value in values])
+    return [np.concatenate(of_output) for of_output in zip(*parts, strict=True)]
+
+
+def _as_rows(outputs: Any, count: int) -> NDArray[np.float32]:
+    values = np.asarray(outputs, dtype=np.float32)[:count]
+    return values.mean(axis=(1, 2)) if values.ndim == 4 else values.reshape(count, -1)
 
 
 def _up_to(model: keras.Model, layer: str) -> keras.Model:
-    names = [each.name for each in model.layers]
+    names = [known.name for known in model.layers]
     if layer not in names:
         raise fail("layer", repr(layer), f"one of {', '.join(names)}")
     inputs = getattr(model, "inputs", None) or []

@@ -31,7 +31,7 @@ class PixelFeatures:
 
     Attributes:
         card: What these features are, for a record: `kind`, `components`, `images` (how many
-            they were fitted to), `variance` (the share of the images' variance in them), `seed`.
+            they were fitted to), `variance` (the fraction of the images' variance in them), `seed`.
 
     Raises:
         ValueError: If an argument is not as described.
@@ -44,6 +44,8 @@ class PixelFeatures:
     >>> features(data.test[0]).shape
     (192, 8)
     """
+
+    takes_checked_images = True
 
     def __init__(self, images: ArrayLike, components: int = 32, seed: int = 0) -> None:
         checked = check_images(images, "images")
@@ -93,7 +95,7 @@ def _rows(images: NDArray) -> NDArray[np.float64]:
 
 
 def _principal_axes(centred: NDArray, components: int) -> tuple[NDArray, float]:
-    """Return the axes as columns, and the share of the variance along them."""
+    """Return the axes as columns, and the fraction of the variance along them."""
     count, size = centred.shape
     components = max(min(components, count - 1, size), 1)
     if size <= count:
@@ -108,5 +110,5 @@ def _principal_axes(centred: NDArray, components: int) -> tuple[NDArray, float]:
     # A sign is a matter of taste: the largest part of each is positive, on every machine.
     largest = axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])]
     total = np.maximum(values, 0).sum()
-    share = float(np.maximum(values[::-1][:components], 0).sum() / total) if total else 1.0
-    return axes * np.where(largest < 0, -1.0, 1.0), share
+    fraction = float(np.maximum(values[::-1][:components], 0).sum() / total) if total else 1.0
+    return axes * np.where(largest < 0, -1.0, 1.0), fraction

@@ -1,4 +1,4 @@
-"""A filter of synthetic images by what classifiers of real ones see in them."""
+"""A filter of synthetic images by the predictions of classifiers of real ones."""
 
 from typing import Any
 
@@ -14,11 +14,11 @@ CLASSIFIER_STEPS = 500
 
 
 class LabelFilter:
-    """Tells which images have a label that classifiers agree with, and remembers what they saw.
+    """Tell which images have a label that classifiers agree with, and keep the predictions.
 
     An image passes if its label is the likeliest class and has at least the minimum probability.
-    What the classifiers saw in *all* images that were asked about, also in those that failed, tells
-    whether a generator makes what it is asked for. The images that passed cannot tell.
+    The predictions of *all* images, also of those that failed, tell whether a generator makes what
+    it is asked for. The images that passed cannot tell.
 
     Args:
         fitted: Classifiers fitted out of fold.
@@ -26,7 +26,7 @@ class LabelFilter:
 
     Attributes:
         labels: Labels of all images that were asked about, `(n,)`.
-        probabilities: What the classifiers said of these images, `(n, num_classes)`.
+        probabilities: Class probabilities of these images, `(n, num_classes)`.
 
     Example:
 
@@ -61,7 +61,7 @@ class LabelFilter:
 
     @property
     def probabilities(self) -> NDArray[np.float32]:
-        """What the classifiers said of these images."""
+        """Class probabilities of these images."""
         return np.concatenate(self._probabilities)
 
 
@@ -79,14 +79,14 @@ def fit_label_filter(
     Args:
         x: Training images.
         y: Their labels.
-        least: Least probability of its label that an image must have.
+        least: Minimum probability of the label, in [0, 1].
         batch_size: Images in a batch.
         seed: Of folds and classifiers.
         steps: Training steps of each classifier.
         report: Called with how far the training is.
 
     Returns:
-        `(filter, record)`.
+        The filter; and a record with `least`, the number of `folds` and `real_agreement`.
 
     Example:
 

@@ -12,14 +12,14 @@ from keras_medaug.seeds import derive_seed
 
 MOST_TRIES = 20  # images made for each one that is wanted, before the rest is given up
 
-Judge = Callable[[NDArray, NDArray], NDArray]
+Filter = Callable[[NDArray, NDArray], NDArray]
 
 
 def conditional_images(
     model: GenerativeModel,
     wanted: NDArray,
     seed: int,
-    judge: Judge | None = None,
+    label_filter: Filter | None = None,
     report: Report = ignore,
 ) -> tuple[NDArray, NDArray, int]:
     """Make images of the classes that are wanted.
@@ -28,7 +28,7 @@ def conditional_images(
         model: A trained conditional model.
         wanted: Labels in ascending order.
         seed: Of the images.
-        judge: Tells for images and labels which pass, or `None` where all do.
+        label_filter: Tells for images and labels which pass, or `None` where all do.
         report: Called with how many images there are and how many are wanted.
 
     Returns:
@@ -44,15 +44,15 @@ def conditional_images(
     >>> conditional_images(model, np.int32([0, 0, 1]), seed=0)[0].shape
     (3, 8, 8, 1)
     """
-    if judge is None:
+    if label_filter is None:
         verbose: bool | Report = False if report is ignore else report
         images = model.generate(len(wanted), wanted, seed, verbose=verbose)
         return images, wanted, len(wanted)
 
-    def draw(missing: NDArray, turn: int) -> tuple[NDArray, NDArray, NDArray]:
+    def draw(missing: NDArray, attempt: int) -> tuple[NDArray, NDArray, NDArray]:
         labels = np.repeat(np.arange(len(missing), dtype=np.int32), missing)
-        images = model.generate(len(labels), labels, derive_seed(seed, turn))
-        return images, labels, judge(images, labels)
+        images = model.generate(len(labels), labels, derive_seed(seed, attempt))
+        return images, labels, label_filter(images, labels)
 
     return _collect(draw, wanted, report)
 
@@ -63,7 +63,7 @@ def classified_images(
     wanted: NDArray,
     seed: int,
     confidence: float,
-    judge: Judge | None = None,
+    label_filter: Filter | None = None,
     report: Report = ignore,
 ) -> tuple[NDArray, NDArray, int]:
     """Make images with a model that knows no classes, and let a classifier label them.
@@ -74,7 +74,7 @@ def classified_images(
         wanted: Labels in ascending order.
         seed: Of the images.
         confidence: Least probability of the likeliest class.
-        judge: As in `conditional_images`.
+        label_filter: As in `conditional_images`.
         report: As in `conditional_images`.
 
     Returns:
@@ -92,12 +92,14 @@ def classified_images(
     True
     """
 
-    def draw(missing: NDArray, turn: int) -> tuple[NDArray, NDArray, NDArray]:
-        images = model.generate(max(2 * int(missing.sum()), 32), seed=derive_seed(seed, turn))
+    def draw(missing: NDArray, attempt: int) -> tuple[NDArray, NDArray, NDArray]:
+        images = model.generate(max(2 * int(missing.sum()), 32), seed=derive_seed(seed, attempt))
         probabilities = classifier.predict(images, batch_size=256, verbose=0)
         labels = probabilities.argmax(axis=1).astype(np.int32)
         passed = probabilities.max(axis=1) >= confidence
-        return images, labels, passed if judge is None else passed & judge(images, labels)
+        if label_filter is not None:
+            passed &= label_filter(images, labels)
+        return images, labels, passed
 
     return _collect(draw, wanted, report)
 
@@ -109,11 +111,11 @@ def _collect(
 ) -> tuple[NDArray, NDArray, int]:
     """Draw until every class has what it is to get, or too many images have been made."""
     missing = np.bincount(wanted)
-    kept_images, kept_labels, made, turn = [], [], 0, 0
+    kept_images, kept_labels, made, attempt = [], [], 0, 0
     while missing.any() and made < MOST_TRIES * len(wanted):
         report(len(wanted) - int(missing.sum()), len(wanted))
-        images, labels, passed = draw(missing, turn)
-        made, turn = made + len(images), turn + 1
+        images, labels, passed = draw(missing, attempt)
+        made, attempt = made + len(images), attempt + 1
         for label in np.flatnonzero(missing):
             chosen = np.flatnonzero(passed & (labels == label))[: missing[label]]
             kept_images.append(images[chosen])

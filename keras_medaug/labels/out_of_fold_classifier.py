@@ -1,4 +1,4 @@
-"""A judge of labels that has not learned them by heart."""
+"""Classifiers that predict the labels of images which they were not trained on."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from keras_medaug.checks import check_labels, check_positive, check_several_classes, fail
 from keras_medaug.images import check_images
+from keras_medaug.metrics.samples import as_argument_of
 from keras_medaug.models import Classifier
 from keras_medaug.models.fit_steps import fit_steps
 from keras_medaug.progress import Report, portion, reporting
@@ -17,13 +18,13 @@ from keras_medaug.seeds import derive_seed, resolve_seed
 
 
 class OutOfFoldClassifier:
-    """Classifiers fitted on all folds but one each, which together judge images.
+    """Classifiers fitted on all folds but one each, whose mean prediction checks labels.
 
-    A classifier agrees with nearly every label that it was trained on, so what it says of its
-    own training images tells nothing. Here each real image is judged by the classifier that has
-    not seen it: `real_agreement` is how often they agree with the real labels, and thus how often
-    they can be expected to agree with right ones. A synthetic image is judged by the mean of their
-    probabilities.
+    A classifier agrees with nearly every label that it was trained on, so its predictions of its
+    own training images tell nothing. Here the prediction of each real image comes from the
+    classifier that has not seen it: `real_agreement` is how often these predictions agree with the
+    real labels, and thus how often they can be expected to agree with right ones. The prediction of
+    a synthetic image is the mean over the classifiers.
 
     Args:
         folds: Number of folds, 2 or more.
@@ -33,8 +34,8 @@ class OutOfFoldClassifier:
         **settings: Further arguments of `keras_medaug.models.Classifier`.
 
     Attributes:
-        real_agreement: Share of the real images whose label the classifier that has not seen them
-            gives, in [0, 1]; `None` before `fit`.
+        real_agreement: Fraction of the real images whose label the classifier that has not seen
+            them gives, in [0, 1]; `None` before `fit`.
         real_probabilities: Class probabilities of the real images, `(n, num_classes)`, of each
             image from the classifier that has not seen it; `None` before `fit`.
 
@@ -45,8 +46,8 @@ class OutOfFoldClassifier:
 
     >>> import keras_medaug as kma
     >>> x, y = kma.datasets.load("phantom", size=8).train
-    >>> judge = kma.labels.OutOfFoldClassifier(folds=2, steps=5, filters=4, seed=0)
-    >>> judge.fit(x, y).predict(x[:3]).shape
+    >>> classifier = kma.labels.OutOfFoldClassifier(folds=2, steps=5, filters=4, seed=0)
+    >>> classifier.fit(x, y).predict(x[:3]).shape
     (3, 4)
     """
 
@@ -133,11 +134,13 @@ class OutOfFoldClassifier:
         """
         if self._classifier is None:
             raise RuntimeError("predict: got no fitted classifier; expected `fit` before")
-        found = []
+        classifier = self._classifier
+        images = as_argument_of(classifier, check_images(x, "x", classifier.image_shape))
+        predictions = []
         for weights in self._weights:
-            self._classifier.set_weights(weights)
-            found.append(self._classifier.predict(x, batch_size=256, verbose=0))
-        return np.mean(found, axis=0)
+            classifier.set_weights(weights)
+            predictions.append(classifier.predict(images, batch_size=256, verbose=0))
+        return np.mean(predictions, axis=0)
 
     def agrees(self, x: ArrayLike, y: ArrayLike, least: float = 0.0) -> NDArray[np.bool_]:
         """Tell for each image whether its label is the likeliest one.

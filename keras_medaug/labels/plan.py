@@ -30,7 +30,7 @@ def plan_labels(
         per_class: What each class gets. A number: so many images. A dictionary from class to
             number: those, and none for a class left out. `"balance"`: what it lacks to the largest
             one; with a `total`, the images go to the smallest classes, so that all come as near to
-            one size as they can. `"proportional"`: its share of the training set.
+            one size as they can. `"proportional"`: its fraction of the training set.
         total: How many images in all, for the two words; by default what balance takes, or as many
             as there are real ones.
         class_names: One distinct name per class, in the order of the labels, where `y` or
@@ -109,7 +109,7 @@ def _by_word(word: str, counts: NDArray, total: int | None) -> NDArray:
     if word == "balance":
         return _level(counts, int((counts.max() - counts).sum()) if total is None else total)
     if word == "proportional":
-        return _shares(counts, int(counts.sum()) if total is None else total)
+        return _proportional(counts, int(counts.sum()) if total is None else total)
     expected = "a number, a dictionary from class to number, 'balance' or 'proportional'"
     raise fail("per_class", repr(word), expected)
 
@@ -141,7 +141,7 @@ def _level(counts: NDArray, total: int) -> NDArray:
     return planned
 
 
-def _shares(counts: NDArray, total: int) -> NDArray:
+def _proportional(counts: NDArray, total: int) -> NDArray:
     """Return whole numbers in proportion, of a given sum; the largest remainders go up."""
     exact = counts * total / counts.sum()
     planned = np.floor(exact).astype(int)

@@ -3,11 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from keras_medaug.checks import as_array, check_class_names, check_labels, fail
-from keras_medaug.metrics.log_odds import are_probabilities
+from keras_medaug.checks import check_class_names, check_labels, fail
 
 
 def check_label_pair(
@@ -45,43 +43,6 @@ def check_label_pair(
     if others is None:
         raise fail(argument, "None", "labels, as there are `labels`")
     return check_labels(labels, "labels", count), check_labels(others, argument, other_count)
-
-
-def check_predictions(
-    values: ArrayLike, argument: str, count: int, logits: bool = False
-) -> NDArray:
-    """Return what a classifier says of images, as an array.
-
-    Args:
-        values: Class probabilities, shape `(count, num_classes)`.
-        argument: Name under which the value is reported.
-        count: Number of images.
-        logits: Whether logits will do as well.
-
-    Returns:
-        The array.
-
-    Raises:
-        ValueError: If it is not as described.
-
-    Example:
-
-    >>> from keras_medaug.metrics.checking import check_predictions
-    >>> check_predictions([[0.2, 0.8]], "predictions", 1).shape
-    (1, 2)
-    """
-    array = as_array(values, argument)
-    what = "logits or class probabilities" if logits else "class probabilities"
-    if array.ndim != 2 or len(array) != count or array.shape[1] < 2:
-        raise fail(argument, f"shape {array.shape}", f"{what} of shape ({count}, num_classes)")
-    if array.dtype.kind not in "fiub":
-        raise fail(argument, f"dtype {array.dtype}", what)
-    if logits and not np.isfinite(array).all():
-        raise fail(argument, "values that are not finite numbers", what)
-    if not logits and not are_probabilities(array):
-        got = "numbers that are negative or do not sum to 1"
-        raise fail(argument, got, f"{what} (end the network with a softmax)")
-    return array
 
 
 def statistics() -> Any:

@@ -10,11 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from keras_medaug.checks import check_labels
-from keras_medaug.metrics.checking import check_names, check_predictions, class_words, statistics
-from keras_medaug.metrics.log_odds import class_scores
+from keras_medaug.metrics.checking import check_names, class_words, statistics
+from keras_medaug.metrics.predictions import LEVEL, check_predictions, class_scores
 from keras_medaug.result import returns_result
-
-LEVEL = 0.05  # p value, from which on a classifier cannot be told from chance
 
 
 @returns_result
@@ -57,8 +55,8 @@ def collapsed_classifier(
     >>> import numpy as np
     >>> from keras_medaug.metrics import collapsed_classifier
     >>> always_one = np.tile([0.1, 0.9], (10, 1))
-    >>> found = collapsed_classifier(np.arange(10) % 2, always_one)
-    >>> found["never"], found["accuracy"], found["auc"], found["p_rank"]
+    >>> record = collapsed_classifier(np.arange(10) % 2, always_one)
+    >>> record["never"], record["accuracy"], record["auc"], record["p_rank"]
     ([0], 0.5, 0.5, 1.0)
 
     References:

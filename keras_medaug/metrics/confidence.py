@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from keras_medaug.checks import check_positive
 from keras_medaug.images import check_images
-from keras_medaug.metrics.checking import check_predictions
-from keras_medaug.metrics.space import as_floats
+from keras_medaug.metrics.predictions import predicted
 
 
 def mean_confidence(classifier, images: ArrayLike, batch_size: int = 256) -> float:
     """Return the mean, over images, of the largest class probability.
 
-    This is the number of the paper's table 2, as a share. It says how sure the classifier is, and
-    nothing of whether the images look real, belong to the class, differ from each other or are
+    This is the number of the paper's table 2, as a fraction. It says how sure the classifier is,
+    and nothing of whether the images look real, belong to the class, differ from each other or are
     copies: a classifier that is sure of one class always, or noise far from all data, can get 1
     too.
 
@@ -25,7 +24,7 @@ def mean_confidence(classifier, images: ArrayLike, batch_size: int = 256) -> flo
         batch_size: Images classified at a time.
 
     Returns:
-        A share in [1 / num_classes, 1].
+        A number in [1 / num_classes, 1].
 
     Raises:
         ValueError: If the images are not as described, or the classifier does not return
@@ -42,8 +41,25 @@ def mean_confidence(classifier, images: ArrayLike, batch_size: int = 256) -> flo
     References:
         Section 3 and table 2 of the paper this library implements.
     """
-    checked = as_floats(check_images(images, "images"))
+    checked = check_images(images, "images")
     batch_size = check_positive(batch_size, "batch_size", integer=True)
-    predicted = classifier.predict(checked, batch_size=min(batch_size, len(checked)), verbose=0)
-    probabilities = check_predictions(predicted, "classifier", len(checked))
+    return confidence_of(predicted(classifier, checked, "classifier", batch_size))
+
+
+def confidence_of(probabilities: NDArray) -> float:
+    """Return `mean_confidence` of images that a classifier has seen already.
+
+    Args:
+        probabilities: Its class probabilities, shape `(n, num_classes)`.
+
+    Returns:
+        The mean of the largest ones.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_medaug.metrics.confidence import confidence_of
+    >>> confidence_of(np.array([[0.5, 0.5], [0.0, 1.0]]))
+    0.75
+    """
     return float(probabilities.astype("float64").max(axis=1).mean())

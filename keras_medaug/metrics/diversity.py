@@ -95,10 +95,10 @@ def diversity(
     >>> import numpy as np
     >>> from keras_medaug.metrics import diversity
     >>> real = np.random.default_rng(0).random((8, 8, 8, 1))
-    >>> found = diversity(real[[0, 0, 0, 4, 5, 6]], real, [0, 0, 0, 1, 1, 1], np.arange(8) // 4)
-    >>> found["by_class"], found["overall"]
+    >>> ratios = diversity(real[[0, 0, 0, 4, 5, 6]], real, [0, 0, 0, 1, 1, 1], np.arange(8) // 4)
+    >>> ratios["by_class"], ratios["overall"]
     ([0.0, 1.01...], 0.8...)
-    >>> print(found["warning"])
+    >>> print(ratios["warning"])
     Images of class 0 are only 0.00 times as far apart as real ones: they may be one image ...
 
     References:
@@ -151,7 +151,7 @@ def _chosen(images: NDArray, seed: int) -> NDArray:
 
 
 def _ratio(images: NDArray, real: NDArray) -> float | None:
-    ours, theirs = (float(pair_distances(each).mean()) for each in (images, real))
+    ours, theirs = (float(pair_distances(of_set).mean()) for of_set in (images, real))
     return ours / theirs if theirs else None
 
 

@@ -1,8 +1,9 @@
-"""Images of one split that are in another, or twice in one: as they are, flipped or turned."""
+"""Images of one split that are in another, or twice in one: as they are, flipped or rotated."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,12 +11,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from keras_medaug.checks import check_positive, fail
-from keras_medaug.images import check_images
+from keras_medaug.images import check_images, to_float
 from keras_medaug.metrics.checking import check_label_pair
-from keras_medaug.metrics.equality import digests_of_forms, first_of_equals
-from keras_medaug.metrics.forms import forms
-from keras_medaug.metrics.space import as_floats
-from keras_medaug.metrics.uniformity import uniform_images, uniformity_limit
+from keras_medaug.metrics.equality import (
+    digests_of_forms,
+    first_of_equals,
+    forms,
+    uniform_images,
+    uniformity_limit,
+)
 from keras_medaug.progress import Report, check_verbose, reporting
 from keras_medaug.result import returns_result
 
@@ -23,6 +27,8 @@ NEAR = 0.02  # root mean square of the difference, below which two images are ne
 ROUNDED = 1.01 / 255  # images that are equal to 8 bits are nearer
 SLACK = 1e-6  # for rounding of floats, in the squares of values in [0, 1]
 BATCH = 256  # images compared at a time, on either side
+# At least, and for each pair and pixel; measured on 2 CPU cores. What matters is the proportion.
+SECONDS = 0.05, 0.06e-9
 
 
 @returns_result
@@ -36,10 +42,10 @@ def near_duplicates(
 ) -> dict[str, Any]:
     """Find images of one split that are in another, or nearly so; or twice in the same.
 
-    Each image is compared as it is, flipped, and turned by quarters: in 8 forms, or in 4 where
-    images are not square. The distance is the root mean square of the difference over pixels and
-    channels, as in `nearest_images`, of the form that is nearest. Sets of `uint8` are compared in
-    whole numbers, so that the result is the same on every machine.
+    Each image is compared as it is, flipped, and rotated by quarter turns: in 8 forms, or in 4
+    where images are not square. The distance is the root mean square of the difference over
+    pixels and channels, as in `nearest_images`, of the form that is nearest. Sets of `uint8` are
+    compared in whole numbers, so that the result is the same on every machine.
 
     Uniform images, with a standard deviation below 0.02 within channels (less where all images have
     little contrast), are left out on both sides: two tiles of empty background are alike, but no
@@ -62,10 +68,10 @@ def near_duplicates(
 
         - `count`, `training_count`: how many images there are;
         - `uniform`: how many of the images are uniform, and left out;
-        - `exact`: how many equal another one, as they are, flipped or turned, in every pixel and
+        - `exact`: how many equal another one, as they are, flipped or rotated, in every pixel and
           channel, once both are rounded to 8 bits;
         - `near`: how many do so, or are nearer than `threshold` to another one;
-        - `in_place`: how many of these are as near to their partner without a flip or turn;
+        - `in_place`: how many of these are as near to their partner without a flip or rotation;
         - `indices`: which ones are near, in order;
         - `partners`, `distances`: of each of these, its nearest image (the first of equally near
           ones), and how far that is;
@@ -81,8 +87,8 @@ def near_duplicates(
     >>> from keras_medaug.metrics import near_duplicates
     >>> training = np.random.default_rng(0).random((9, 8, 8, 1))
     >>> images = np.stack([training[5, ::-1], training[7] * 0.99, 1 - training[8]])
-    >>> found = near_duplicates(images, training)
-    >>> found["exact"], found["near"], found["in_place"], found["partners"]
+    >>> record = near_duplicates(images, training)
+    >>> record["exact"], record["near"], record["in_place"], record["partners"]
     (1, 2, 1, [5, 7])
 
     References:
@@ -111,7 +117,7 @@ def near_duplicates(
     near = np.flatnonzero(exact | (distances < threshold))
     indices, partners = kept[near], known[nearest[near]]
     other_label = None if pair is None else int((pair[0][indices] != pair[1][partners]).sum())
-    found = {
+    record = {
         "count": len(checked),
         "training_count": len(others),
         "uniform": len(checked) - len(kept),
@@ -123,7 +129,26 @@ def near_duplicates(
         "distances": distances[near].tolist(),
         "with_another_label": other_label,
     }
-    return found | {"warning": _message(found, within)}
+    return record | {"warning": _message(record, within)}
+
+
+def duplicates_seconds(pairs: float, image_shape: Sequence[int]) -> float:
+    """Return about how many seconds `near_duplicates` takes.
+
+    Args:
+        pairs: Pairs of images that are compared.
+        image_shape: `(height, width, channels)`.
+
+    Returns:
+        The seconds.
+
+    Example:
+
+    >>> from keras_medaug.metrics.duplicates import duplicates_seconds
+    >>> round(duplicates_seconds(1e6, (28, 28, 1)), 2)
+    0.1
+    """
+    return SECONDS[0] + SECONDS[1] * pairs * math.prod(image_shape)
 
 
 @dataclass(frozen=True)
@@ -141,7 +166,7 @@ class _Compared:
 
     def rows(self, images: NDArray) -> NDArray[np.float64]:
         """Return images as rows of values in [0, unit]."""
-        values = images if self.unit == 255 else as_floats(images)
+        values = images if self.unit == 255 else to_float(images)
         return values.reshape(len(images), -1).astype(np.float64)
 
     def chunks(self) -> Iterator[tuple[slice, slice]]:
@@ -188,9 +213,9 @@ def _nearest(
         first, second = np.nonzero(close)
         for start in range(0, len(first), BATCH):
             part = slice(start, start + BATCH)
-            one, two = rows.start + first[part], columns.start + second[part]
-            found, same = _pair_distances(compared, one, two)
-            _keep_nearest((distances, nearest, in_place), one, two, found, same)
+            pair = rows.start + first[part], columns.start + second[part]
+            of_pairs, same = _pair_distances(compared, *pair)
+            _keep_nearest((distances, nearest, in_place), *pair, of_pairs, same)
     report(1, 1)
     distances[distances >= limit] = np.inf
     return distances, nearest, in_place
@@ -198,7 +223,7 @@ def _nearest(
 
 def _invariants(compared: _Compared, images: NDArray) -> NDArray[np.float64]:
     """Return what is the same for all forms of an image: the sum of these, a quarter of it."""
-    values = images if compared.unit == 255 else as_floats(images)
+    values = images if compared.unit == 255 else to_float(images)
     total = np.sum([form.astype(np.float64) for form in forms(values)], axis=0)
     height, width = images.shape[1:3]
     quarter = total[:, : (height + 1) // 2, : (width + 1) // 2]
@@ -242,38 +267,38 @@ def _keep_nearest(
     best: tuple[NDArray[np.float64], NDArray[np.intp], NDArray[np.bool_]],
     first: NDArray[np.intp],
     second: NDArray[np.intp],
-    found: NDArray[np.float64],
+    of_pairs: NDArray[np.float64],
     same: NDArray[np.bool_],
 ) -> None:
     """Put what is nearer than before into `best`: the first of equally near ones stays."""
     distances, nearest, in_place = best
-    order = np.lexsort((second, found, first))
+    order = np.lexsort((second, of_pairs, first))
     least = order[np.r_[True, first[order][1:] != first[order][:-1]]]
-    better = least[found[least] < distances[first[least]]]
-    distances[first[better]] = found[better]
+    better = least[of_pairs[least] < distances[first[least]]]
+    distances[first[better]] = of_pairs[better]
     nearest[first[better]] = second[better]
     in_place[first[better]] = same[better]
 
 
-def _message(found: dict[str, Any], within: bool) -> str | None:
-    if found["uniform"] == found["count"]:
-        return f"All {found['count']} images are uniform: none was compared."
-    if not found["near"]:
+def _message(record: dict[str, Any], within: bool) -> str | None:
+    if record["uniform"] == record["count"]:
+        return f"All {record['count']} images are uniform: none was compared."
+    if not record["near"]:
         return None
-    exact, near = found["exact"], found["near"]
+    exact, near = record["exact"], record["near"]
     where = "another image of the set" if within else "a training image"
     what = (
-        f"{near} of {found['count']} images are near-duplicates of {where} ({exact} of them exact)"
+        f"{near} of {record['count']} images are near-duplicates of {where} ({exact} of them exact)"
     )
-    turned = near - found["in_place"]
-    if turned:
-        what += f", {turned} of them flipped or turned"
-    if found["with_another_label"]:
-        what += f", {found['with_another_label']} of them with another label"
+    moved = near - record["in_place"]
+    if moved:
+        what += f", {moved} of them flipped or turned"
+    if record["with_another_label"]:
+        what += f", {record['with_another_label']} of them with another label"
     effect = (
         "such images count more than once" if within else "scores on them say little of new images"
     )
     left_out = ""
-    if found["uniform"]:
-        left_out = f" Uniform images, of which there are {found['uniform']}, were not compared."
+    if record["uniform"]:
+        left_out = f" Uniform images, of which there are {record['uniform']}, were not compared."
     return f"{what}: {effect}.{left_out}"

@@ -1,11 +1,47 @@
-"""Which images are equal, by digests of their values."""
+"""Which images are equal, as they are or in another form, and which show nothing."""
 
 import hashlib
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_medaug.metrics.forms import forms
+from keras_medaug.images import to_uint8
+
+UNIFORM = 0.02  # standard deviation within the channels, below which an image is uniform
+# So is, in a set of low contrast, only what is below this fraction of what its clearest tenth has.
+FRACTION, CLEAREST = 0.25, 0.9
+LEAST = 0.01  # two and a half steps of 8 bits: below it there is nothing but noise
+CHUNK = 256
+
+
+def forms(images: NDArray, square: bool | None = None) -> Iterator[NDArray]:
+    """Yield images flipped and rotated by quarter turns: 8 forms, or 4 where they are not square.
+
+    Args:
+        images: Shape `(n, h, w, ...)`.
+        square: Whether quarter turns count; by default, whether the images are square. Images that
+            were reduced may be square where the originals are not.
+
+    Yields:
+        Views of the images, of the same shape; the first are the images as they are.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_medaug.metrics.equality import forms
+    >>> len(list(forms(np.zeros((2, 8, 8, 1))))), len(list(forms(np.zeros((2, 8, 9, 1)))))
+    (8, 4)
+    """
+    if square is None:
+        square = images.shape[1] == images.shape[2]
+    for transposed in [images, images.swapaxes(1, 2)] if square else [images]:
+        for rowwise in (1, -1):
+            for columnwise in (1, -1):
+                yield transposed[:, ::rowwise, ::columnwise]
+
+
+# ---- equal images ---------------------------------------------------------------------------
 
 
 def digests(images: NDArray) -> list[bytes]:
@@ -46,12 +82,8 @@ def digests_in_8_bits(images: NDArray) -> list[bytes]:
     >>> len(set(digests_in_8_bits(np.reshape([0, 1e-3, 1.0], (3, 1, 1, 1)))))
     2
     """
-    if images.dtype == np.uint8:
-        return digests(images)
-    found: list[bytes] = []
-    for image in images:  # one at a time: a large set of floats has no copy
-        found += digests(np.rint(image * 255).astype(np.uint8)[np.newaxis])
-    return found
+    # One image at a time: a large set of floats has no copy.
+    return [digest for image in images for digest in digests(to_uint8(image)[np.newaxis])]
 
 
 def equal_images(images: NDArray, others: NDArray) -> NDArray[np.bool_]:
@@ -77,7 +109,7 @@ def equal_images(images: NDArray, others: NDArray) -> NDArray[np.bool_]:
 
 
 def digests_of_forms(images: NDArray) -> list[bytes]:
-    """Return digests that are the same for images that are, to 8 bits, flipped or turned copies.
+    """Return digests that are the same for images that are, to 8 bits, flipped or rotated copies.
 
     Args:
         images: Images, floats in [0, 1] or `uint8`.
@@ -139,3 +171,62 @@ def first_of_equals(keys: list[bytes]) -> NDArray[np.intp]:
     for index, key in enumerate(keys):
         first.setdefault(key, index)
     return np.fromiter(first.values(), np.intp)
+
+
+# ---- uniform images: of these any two are alike, and none is a copy --------------------------
+
+
+def uniform_images(images: NDArray, limit: float = UNIFORM) -> NDArray[np.bool_]:
+    """Tell which images show nothing: their pixels hardly deviate within channels.
+
+    Args:
+        images: Floats in [0, 1] or `uint8`, shape `(n, h, w, c)`.
+        limit: Standard deviation, with pixels in [0, 1], below which an image shows nothing.
+
+    Returns:
+        A flag of each image.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_medaug.metrics.equality import uniform_images
+    >>> pink = np.zeros((1, 8, 8, 3)) + [0.9, 0.7, 0.8]
+    >>> textured = np.random.default_rng(0).random((1, 8, 8, 3))
+    >>> uniform_images(np.concatenate([pink, textured])).tolist()
+    [True, False]
+    """
+    return _deviations(images) < limit
+
+
+def uniformity_limit(images: NDArray) -> float:
+    """Return the standard deviation below which an image of a set is uniform.
+
+    It is 0.02. Where a whole set has little contrast, as 12-bit scans in 16-bit files have, it is a
+    quarter of what the tenth of the images with the most contrast exceeds, but 0.01 at least.
+
+    Args:
+        images: The set, floats in [0, 1] or `uint8`, shape `(n, h, w, c)`.
+
+    Returns:
+        The limit.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_medaug.metrics.equality import uniformity_limit
+    >>> x = np.random.default_rng(0).random((9, 8, 8, 1))
+    >>> uniformity_limit(x), uniformity_limit(x / 16)
+    (0.02, 0.01)
+    """
+    clearest = float(np.quantile(_deviations(images), CLEAREST))
+    return min(UNIFORM, max(LEAST, FRACTION * clearest))
+
+
+def _deviations(images: NDArray) -> NDArray[np.float64]:
+    """Return the standard deviation of each image within channels, with pixels in [0, 1]."""
+    unit = 255.0 if images.dtype == np.uint8 else 1.0
+    deviations = np.zeros(len(images))
+    for start in range(0, len(images), CHUNK):
+        chunk = images[start : start + CHUNK].astype(np.float64)
+        deviations[start : start + CHUNK] = np.sqrt(chunk.var(axis=(1, 2)).mean(axis=1)) / unit
+    return deviations

@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from keras_medaug.checks import check_positive, fail
-from keras_medaug.metrics.samples import LEVELS, check_pair
+from keras_medaug.metrics.metric import Metric
+from keras_medaug.metrics.registry import register_metric
+from keras_medaug.metrics.samples import LEVELS, Samples, check_pair
 from keras_medaug.result import returns_result
 
 PER_COMPONENT = 10  # samples for each dimension, fewer of which are few
@@ -64,8 +66,8 @@ def frechet_distance(
     >>> import numpy as np
     >>> import keras_medaug as kma
     >>> x = np.random.default_rng(0).normal(size=(500, 4))
-    >>> found = kma.metrics.frechet_distance(x[:250], x[250:] + [3, 0, 0, 0])
-    >>> found["ci95"][0] < 9 + found["bias"] < found["ci95"][1], found["components"]
+    >>> far = kma.metrics.frechet_distance(x[:250], x[250:] + [3, 0, 0, 0])
+    >>> far["ci95"][0] < 9 + far["bias"] < far["ci95"][1], far["components"]
     (True, 4)
 
     References:
@@ -207,3 +209,25 @@ def _normal_moments(root: NDArray, count: int, rng: np.random.Generator) -> tupl
     factor[np.diag_indices(size)] = np.sqrt(rng.chisquare(degrees))
     scaled = factor.T @ root
     return mean, scaled.T @ scaled / (count - 1)
+
+
+def _measure(samples: Samples) -> dict[str, Any]:
+    distance = frechet_distance(samples.real, samples.drawn, seed=samples.seed)
+    return {key: distance[key] for key in ("value", "ci95", "bias", "components")}
+
+
+def _watch(samples: Samples) -> float:
+    return frechet_distance(samples.real, samples.drawn, resamples=1)["value"]
+
+
+register_metric(
+    Metric(
+        "frechet",
+        "Fréchet distance (FID)",
+        "less",
+        "How far means and covariances of the features are apart. It is always above 0, the more "
+        "so with few images.",
+        measure=_measure,
+        watch=_watch,
+    )
+)

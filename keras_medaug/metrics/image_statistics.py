@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from keras_medaug.images import check_images
-from keras_medaug.metrics.space import as_floats
+from keras_medaug.images import check_images, to_float
+from keras_medaug.metrics.spectral import ROUNDING, radial_bands
 
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 BANDS = 4  # of the frequencies up to half a cycle a pixel: none is empty from 8 pixels on
@@ -21,7 +21,6 @@ COLOUR_NAMES = tuple(
     f"{what} of {colour}" for what in ("mean", "deviation") for colour in ("red", "green", "blue")
 )
 VALUES = 2**22  # values of images that are worked on at a time
-ROUNDING = 1 / 255**2 / 12  # variance of what 8 bits round off: logarithms stay finite
 
 
 def image_statistics(images: ArrayLike) -> NDArray[np.float64]:
@@ -59,9 +58,27 @@ def image_statistics(images: ArrayLike) -> NDArray[np.float64]:
     >>> image_statistics(np.full((5, 8, 8, 1), 0.25))[:, 0].tolist()
     [0.25, 0.25, 0.25, 0.25, 0.25]
     """
-    checked = check_images(images, "images")
-    count = max(VALUES // checked[0].size, 1)
-    parts = [_statistics(checked[start : start + count]) for start in range(0, len(checked), count)]
+    return statistics_of(check_images(images, "images"))
+
+
+def statistics_of(images: NDArray) -> NDArray[np.float64]:
+    """Return `image_statistics` of images that are checked.
+
+    Args:
+        images: Shape `(n, h, w, c)`, floats in [0, 1] or `uint8`.
+
+    Returns:
+        The same array.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_medaug.metrics.image_statistics import statistics_of
+    >>> statistics_of(np.zeros((2, 8, 8, 3), "uint8")).shape
+    (2, 28)
+    """
+    count = max(VALUES // images[0].size, 1)
+    parts = [_statistics(images[start : start + count]) for start in range(0, len(images), count)]
     return np.concatenate(parts)
 
 
@@ -84,7 +101,7 @@ def statistic_names(channels: int) -> tuple[str, ...]:
 
 
 def _statistics(images: NDArray) -> NDArray[np.float64]:
-    scaled = as_floats(images).astype(np.float64)
+    scaled = to_float(images).astype(np.float64)
     gray = scaled.mean(axis=3)
     columns = [*_histogram(gray), *_sharpness(gray), *_power(gray), *_layout(gray)]
     if images.shape[3] == 3:
@@ -113,11 +130,8 @@ def _sharpness(gray: NDArray) -> list[NDArray]:
 def _power(gray: NDArray) -> list[NDArray]:
     centred = gray - gray.mean(axis=(1, 2), keepdims=True)
     power = np.abs(np.fft.fft2(centred, norm="ortho")) ** 2
-    rows, columns = (np.fft.fftfreq(size) for size in gray.shape[1:])
-    frequencies = np.hypot(rows[:, None], columns)
-    # Rounded, so that a frequency on the edge of a band is on the same side for every size.
-    band = np.clip(np.ceil(np.round(frequencies * 2 * BANDS, 9)).astype(int), 0, BANDS)
-    return [_log(power[:, band == number].mean(axis=1)) for number in range(1, BANDS + 1)]
+    band = radial_bands(gray.shape[1:], BANDS)
+    return [_log(power[:, band == number].mean(axis=1)) for number in range(BANDS)]
 
 
 def _layout(gray: NDArray) -> list[NDArray]:
@@ -135,4 +149,4 @@ def _layout(gray: NDArray) -> list[NDArray]:
 
 
 def _log(power: NDArray) -> NDArray:
-    return np.log(power + ROUNDING)
+    return np.log(power + ROUNDING)  # finite, of blank images as well

@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from keras_medaug.checks import check_flag, check_positive, fail
-from keras_medaug.metrics.samples import check_pair
+from keras_medaug.metrics.metric import Metric
+from keras_medaug.metrics.registry import register_metric
+from keras_medaug.metrics.samples import Samples, check_pair
 from keras_medaug.result import returns_result
 
 # t quantiles 0.975 by degrees of freedom; from 30 on 1.96 + 2.4 / f is right to 0.003.
@@ -24,6 +26,7 @@ ROWS = 2048  # features at a time
 VALUES = 2**23  # products at a time
 KEPT = 2**26  # sums of products that are kept at a time, 512 MiB
 LARGEST = 2**25  # of one set, twice: up to 322 dimensions, of which some eight are alive at a time
+MOST_BLOCKS = 10  # that `sample_quality` deals images into, of two images or more
 
 Sums = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 Moments = tuple[NDArray[np.float64], ...]
@@ -163,15 +166,15 @@ def _by_pairs(real: list[NDArray], synthetic: list[NDArray]) -> Sums:
     """
 
     def table(ours: list[NDArray], theirs: list[NDArray]) -> NDArray:
-        found = np.zeros((len(ours), len(theirs), 4))
-        for i, j in np.ndindex(found.shape[:2]):
-            mirrored = ours is theirs and j < i
-            found[i, j] = found[j, i] if mirrored else _of_pairs(ours[i], theirs[j])
-        return found
+        sums = np.zeros((len(ours), len(theirs), 4))
+        for i, j in np.ndindex(sums.shape[:2]):
+            symmetric = ours is theirs and j < i
+            sums[i, j] = sums[j, i] if symmetric else _of_pairs(ours[i], theirs[j])
+        return sums
 
-    def without(found: NDArray) -> NDArray:
-        left_out = found.sum(axis=0) + found.sum(axis=1) - found.diagonal().T
-        return found.sum(axis=(0, 1)) - np.concatenate([np.zeros((1, 4)), left_out])
+    def without(sums: NDArray) -> NDArray:
+        left_out = sums.sum(axis=0) + sums.sum(axis=1) - sums.diagonal().T
+        return sums.sum(axis=(0, 1)) - np.concatenate([np.zeros((1, 4)), left_out])
 
     within, other = without(table(real, real)), without(table(synthetic, synthetic))
     return within, other, without(table(real, synthetic))
@@ -200,12 +203,12 @@ def _by_moments(real: list[NDArray], synthetic: list[NDArray]) -> Sums:
         [_moments(part) for part in parts] if few else _ComputedAnew(parts)
         for parts in (real, synthetic)
     ]
-    ours, theirs = (functools.reduce(_added, each) for each in sets)
-    found = [[_product(*pair, size) for pair in ((ours, ours), (theirs, theirs), (ours, theirs))]]
-    for one, other in zip(*sets, strict=True):
-        a, b = _without(ours, one), _without(theirs, other)
-        found.append([_product(*pair, size) for pair in ((a, a), (b, b), (a, b))])
-    within, other_within, between = np.moveaxis(np.array(found), 1, 0)
+    ours, theirs = (functools.reduce(_added, moments) for moments in sets)
+    sums = [[_product(*pair, size) for pair in ((ours, ours), (theirs, theirs), (ours, theirs))]]
+    for block, other_block in zip(*sets, strict=True):
+        a, b = _without(ours, block), _without(theirs, other_block)
+        sums.append([_product(*pair, size) for pair in ((a, a), (b, b), (a, b))])
+    within, other_within, between = np.moveaxis(np.array(sums), 1, 0)
     return within, other_within, between
 
 
@@ -263,3 +266,22 @@ def _t_quantile(degrees: int) -> float:
     if degrees <= len(T_QUANTILES):
         return T_QUANTILES[degrees - 1]
     return 1.96 + 2.4 / degrees
+
+
+def _measure(samples: Samples) -> dict[str, Any]:
+    real, synthetic = samples.real, samples.synthetic
+    blocks = min(MOST_BLOCKS, len(synthetic) // 2, len(real) // 2)
+    distance = kernel_distance(real, synthetic, blocks, samples.seed)
+    return {key: distance[key] for key in ("value", "ci95")}
+
+
+register_metric(
+    Metric(
+        "kernel",
+        "kernel distance (KID)",
+        "less",
+        "How far means, variances and skews of the features are apart. It is 0 on average for "
+        "images of the same kind, however few, so that it can be below 0.",
+        measure=_measure,
+    )
+)

@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from keras_medaug.checks import check_positive, fail
-from keras_medaug.metrics.samples import check_pair
+from keras_medaug.metrics.metric import Metric
+from keras_medaug.metrics.registry import register_metric
+from keras_medaug.metrics.samples import Samples, check_pair
 from keras_medaug.result import returns_result
 
 TILE = 2048  # images compared at a time, on either side
@@ -23,11 +25,11 @@ def manifold_scores(real: ArrayLike, synthetic: ArrayLike, neighbours: int = 5) 
 
     Each image has a ball, as wide as its distance to its k-th nearest image of the same set. Then
 
-    - *precision* is the share of synthetic images in any real image's ball: do they look real?
-    - *recall* is the share of real images in any synthetic image's ball: is everything there?
+    - *precision* is the fraction of synthetic images in any real image's ball: do they look real?
+    - *recall* is the fraction of real images in any synthetic image's ball: is everything there?
     - *density* is the mean number of real balls that a synthetic image is in, over k: as
       precision, but one real outlier with a huge ball does not count for all; it can be above 1;
-    - *coverage* is the share of real images with a synthetic image in their ball: as recall, but
+    - *coverage* is the fraction of real images with a synthetic image in their ball: as recall, but
       wide balls of poor synthetic images do not count.
 
     A ball holds its edge: of equal images each is in the balls of the others, and a set compared
@@ -45,9 +47,9 @@ def manifold_scores(real: ArrayLike, synthetic: ArrayLike, neighbours: int = 5) 
     Returns:
         `precision`, `recall`, `density` and `coverage`, each a dictionary of `value` and `ci95`;
         `neighbours`; and `counts`, `[n, m]`. The intervals are over both sets of images, whose
-        balls keep their sizes. For shares they are Wilson's, which does not shrink to nothing at 0
-        and 1 as a bootstrap's does; those of density can be a fifth too narrow. No bootstrap draws
-        an image twice here: the two would be each other's nearest.
+        balls keep their sizes. For fractions they are Wilson's, which does not shrink to nothing at
+        0 and 1 as a bootstrap's does; those of density can be a fifth too narrow. No bootstrap
+        draws an image twice here: the two would be each other's nearest.
 
     Raises:
         ValueError: If an argument is not as described.
@@ -58,8 +60,8 @@ def manifold_scores(real: ArrayLike, synthetic: ArrayLike, neighbours: int = 5) 
     >>> import keras_medaug as kma
     >>> x = np.random.default_rng(0).normal(size=(400, 2))
     >>> half = x[200:][x[200:, 0] > 0]
-    >>> found = kma.metrics.manifold_scores(x[:200], half)
-    >>> found["precision"]["value"] > 0.9 > 0.7 > found["coverage"]["value"]
+    >>> scores = kma.metrics.manifold_scores(x[:200], half)
+    >>> scores["precision"]["value"] > 0.9 > 0.7 > scores["coverage"]["value"]
     True
 
     References:
@@ -77,10 +79,10 @@ def manifold_scores(real: ArrayLike, synthetic: ArrayLike, neighbours: int = 5) 
     radii = [_radii(x, neighbours) for x in (ours, theirs)]
     in_real, in_synthetic, holding = _compare(ours, theirs, *radii)
     return {
-        "precision": _share(in_real),
-        "recall": _share(in_synthetic),
+        "precision": _fraction(in_real),
+        "recall": _fraction(in_synthetic),
         "density": _density(in_real, holding, neighbours),
-        "coverage": _share(holding),
+        "coverage": _fraction(holding),
         "neighbours": neighbours,
         "counts": [len(ours), len(theirs)],
     }
@@ -96,11 +98,11 @@ def _tiles(first: NDArray, second: NDArray, tied: float = 0.0) -> Iterator[tuple
     def distances(rows: slice) -> Iterator[tuple[slice, NDArray]]:
         for start in range(0, len(second), TILE):
             columns = slice(start, start + TILE)
-            found = first[rows] @ second[columns].T
-            found *= -2
-            found += squares[0][rows, None]
-            found += squares[1][columns]
-            yield columns, np.maximum(found, 0, out=found)
+            products = first[rows] @ second[columns].T
+            products *= -2
+            products += squares[0][rows, None]
+            products += squares[1][columns]
+            yield columns, np.maximum(products, 0, out=products)
 
     for start in range(0, len(first), TILE):
         rows = slice(start, start + TILE)
@@ -116,8 +118,8 @@ def _radii(features: NDArray, neighbours: int) -> NDArray:
         nearest = np.full((len(features[rows]), neighbours + 1), np.inf)
         for _, distances in parts:
             better = (distances < nearest[:, -1:]).any(axis=1)
-            found = np.hstack([nearest[better], distances[better]])
-            nearest[better] = np.partition(found, neighbours, axis=1)[:, : neighbours + 1]
+            candidates = np.hstack([nearest[better], distances[better]])
+            nearest[better] = np.partition(candidates, neighbours, axis=1)[:, : neighbours + 1]
         radii[rows] = nearest[:, -1]
     return radii
 
@@ -137,16 +139,16 @@ class _Hits:
     def add(self, rows: slice, columns: slice, within: NDArray[np.bool_]) -> None:
         """Count the balls of `columns`, of which `within` tells whether they hold `rows`."""
         places = np.arange(self.others, dtype=np.float32)[columns]
-        found = within.astype(np.float32)
-        self.counts[rows] += found.sum(axis=1)
-        self.sums[rows] += found @ places
+        hits = within.astype(np.float32)
+        self.counts[rows] += hits.sum(axis=1)
+        self.sums[rows] += hits @ places
 
     def any(self) -> NDArray[np.bool_]:
         """Tell which images are in any ball."""
         return self.counts > 0
 
     def only(self) -> NDArray[np.float64]:
-        """Return of each ball how many images it alone holds, as a share of the images."""
+        """Return of each ball how many images it alone holds, as a fraction of the images."""
         owners = self.sums[self.counts == 1].astype(np.intp)
         return np.bincount(owners, minlength=self.others) / len(self.counts)
 
@@ -170,21 +172,21 @@ def _compare(
     return in_real, in_synthetic, holding
 
 
-def _share(hits: _Hits) -> dict[str, Any]:
-    """Return a share with Wilson's interval, for as many images as its variance is worth.
+def _fraction(hits: _Hits) -> dict[str, Any]:
+    """Return a fraction with Wilson's interval, for as many images as its variance is worth.
 
     The images counted vary, and so do those whose balls they are in. The second part is the
     jackknife's, of which a ball that goes takes along what it alone holds.
     """
     counted = hits.any()
-    share, count = float(counted.mean()), float(min(len(counted), hits.others))
-    spread = share * (1 - share)
+    value, count = float(counted.mean()), float(min(len(counted), hits.others))
+    spread = value * (1 - value)
     if spread:
         count = spread / (spread / len(counted) + _jackknife(hits.only()))
     scale = 1 + QUANTILE**2 / count
-    centre = (share + QUANTILE**2 / (2 * count)) / scale
+    centre = (value + QUANTILE**2 / (2 * count)) / scale
     half = QUANTILE * (spread / count + (QUANTILE / (2 * count)) ** 2) ** 0.5 / scale
-    return {"value": share, "ci95": [max(centre - half, 0.0), min(centre + half, 1.0)]}
+    return {"value": value, "ci95": [max(centre - half, 0.0), min(centre + half, 1.0)]}
 
 
 def _density(in_real: _Hits, holding: _Hits, neighbours: int) -> dict[str, Any]:
@@ -200,3 +202,22 @@ def _jackknife(changes: NDArray[np.float64]) -> float:
     """Return the variance of a sum of which each image that goes takes a part along."""
     count = len(changes)
     return float((count - 1) * changes.var())
+
+
+def _scores(samples: Samples) -> dict[str, Any]:
+    return manifold_scores(samples.real, samples.drawn, samples.neighbours)
+
+
+def _register(name: str, caption: str) -> None:
+    """Register one of the scores, whose neighbours are found once for all four."""
+    register_metric(
+        Metric(name, name, "more", caption, measure=lambda samples: samples.once(_scores)[name])
+    )
+
+
+PLACE = "Whether images lie where real images do. Noise lowers it; blur need not."
+NEAR = "Whether there is a synthetic image near each real image. Whatever is missing lowers it."
+_register("precision", PLACE)
+_register("recall", NEAR)
+_register("density", PLACE)
+_register("coverage", NEAR)

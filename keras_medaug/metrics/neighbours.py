@@ -27,8 +27,8 @@ class Neighbours:
     >>> from keras_medaug.metrics.neighbours import find_neighbours
     >>> from keras_medaug.metrics.space import pixels
     >>> training = np.zeros((3, 8, 8, 1)) + np.array([0.0, 0.5, 1.0]).reshape(3, 1, 1, 1)
-    >>> found = find_neighbours(training[:1] + 0.1, training, pixels(1))
-    >>> found.distances.round(2).tolist(), found.relative.round(3).tolist()
+    >>> nearest = find_neighbours(training[:1] + 0.1, training, pixels(1))
+    >>> nearest.distances.round(2).tolist(), nearest.relative.round(3).tolist()
     ([0.1], [0.154])
     """
 
@@ -125,8 +125,8 @@ def _search(
         indices[better] = start + nearest[better]
         # Few rows have anything among their smallest in a later part.
         changed = np.flatnonzero((values < smallest[:, -1:]).any(axis=1))
-        found = np.hstack([smallest[changed], values[changed]])
-        smallest[changed] = np.partition(found, most - 1, axis=1)[:, :most]
+        candidates = np.hstack([smallest[changed], values[changed]])
+        smallest[changed] = np.partition(candidates, most - 1, axis=1)[:, :most]
     return indices, np.sort(smallest, axis=1)
 
 
@@ -135,8 +135,8 @@ def _values(rows: Rows, others: Rows, space: Space) -> Rows:
     # of a. In whole numbers of at most 255 all of it stays far below 2^53, and so is exact.
     products = None
     for form in space.forms(rows):
-        found = form @ others.T
-        products = found if products is None else np.maximum(products, found, out=products)
+        of_form = form @ others.T
+        products = of_form if products is None else np.maximum(products, of_form, out=products)
     assert products is not None  # a space has one form or more
     products *= -2
     products += _squares(others)

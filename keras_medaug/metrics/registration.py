@@ -7,13 +7,12 @@ and shifts make of an image, to first order. Each candidate is then registered t
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_medaug.metrics.forms import forms
+from keras_medaug.images import to_float
+from keras_medaug.metrics.equality import forms, uniform_images, uniformity_limit
 from keras_medaug.metrics.neighbours import FOLLOWING, Neighbours
-from keras_medaug.metrics.poses import Poses
-from keras_medaug.metrics.space import as_floats
-from keras_medaug.metrics.uniformity import uniform_images, uniformity_limit
-from keras_medaug.metrics.warping import (
+from keras_medaug.metrics.poses import (
     Floats,
+    Poses,
     correlations,
     improved,
     reduced,
@@ -27,7 +26,7 @@ COARSE, FINE = 10, 32  # pixels of the longer side in which images are searched 
 MARGIN = 1  # coarse pixels along each edge that are not searched
 COMPONENTS = 40  # principal components that are searched
 SHIFTS = (-0.086, 0.0, 0.086)  # fractions of a side about which shifts are searched
-HALF_PIXEL, HALF_TURN = 0.018, np.deg2rad(3.0)  # over which slopes are taken
+HALF_PIXEL, HALF_ROTATION = 0.018, np.deg2rad(3.0)  # over which slopes are taken
 CANDIDATES = FOLLOWING + 2
 SMALL_STEPS, STEPS = 4, 3  # of registration, with half as many pixels a side, and with all
 ROUNDING = 2e-3  # distances up to here may come from rounding alone
@@ -45,11 +44,11 @@ class Registration:
 
     >>> import numpy as np
     >>> from keras_medaug.metrics.registration import Registration
-    >>> from keras_medaug.metrics.warping import smoothed
+    >>> from keras_medaug.metrics.poses import smoothed
     >>> noise = np.random.default_rng(0).random((30, 16, 16, 1), "float32")
     >>> images = smoothed(smoothed(noise))
-    >>> found = Registration(images).nearest(1 - np.roll(images[:5], 1, axis=1))["smoothed"]
-    >>> found.indices.tolist()
+    >>> nearest = Registration(images).nearest(1 - np.roll(images[:5], 1, axis=1))["smoothed"]
+    >>> nearest.indices.tolist()
     [0, 1, 2, 3, 4]
     """
 
@@ -74,18 +73,18 @@ class Registration:
             before the distance is taken, in which noise counts less.
         """
         count, rows = len(images), max(1, self.batch_size // 4)
-        found = {
+        neighbours = {
             name: Neighbours(np.zeros(count), np.zeros(count, np.intp), np.ones(count))
             for name in NAMES
         }
         for start in range(0, count, rows):
             chunk = slice(start, start + rows)
             for name, part in self._compared(images[chunk]).items():
-                found[name].distances[chunk] = part.distances
-                found[name].indices[chunk] = part.indices
-                found[name].relative[chunk] = part.relative
+                neighbours[name].distances[chunk] = part.distances
+                neighbours[name].indices[chunk] = part.indices
+                neighbours[name].relative[chunk] = part.relative
             report(min(start + rows, count), count)
-        return found
+        return neighbours
 
     # ---- candidates ---------------------------------------------------------------------------
 
@@ -109,7 +108,7 @@ class Registration:
         return [self.training[i : i + size] for i in range(0, len(self.training), size)]
 
     def _coarse(self, images: NDArray) -> Floats:
-        gray = as_floats(images).mean(axis=3, keepdims=True)
+        gray = to_float(images).mean(axis=3, keepdims=True)
         return reduced(gray, *self.coarse)[..., 0]
 
     def _matrices(self, down: float, across: float, components: Floats) -> list[Floats]:
@@ -117,16 +116,16 @@ class Registration:
         height, width = self.coarse
         step = HALF_PIXEL
 
-        def at(turn: float, down: float, across: float) -> Floats:
-            return warping_matrix(self.coarse, MARGIN, turn, down * height, across * width)
+        def at(rotation: float, down: float, across: float) -> Floats:
+            return warping_matrix(self.coarse, MARGIN, rotation, down * height, across * width)
 
         matrices = [
             at(0, down, across),
             at(0, down + step, across) - at(0, down - step, across),
             at(0, down, across + step) - at(0, down, across - step),
-            at(HALF_TURN, down, across) - at(-HALF_TURN, down, across),
+            at(HALF_ROTATION, down, across) - at(-HALF_ROTATION, down, across),
         ]
-        return [(each - each.mean(axis=1, keepdims=True)) @ components for each in matrices]
+        return [(rows - rows.mean(axis=1, keepdims=True)) @ components for rows in matrices]
 
     def _candidates(self, images: NDArray) -> tuple[NDArray, NDArray]:
         """Return the likeliest training images of each image, and in which form and shift."""
@@ -145,7 +144,7 @@ class Registration:
             fewer = min(most, best.shape[1])
             kept = np.argpartition(-best, fewer - 1, axis=1)[:, :fewer]
             best, indices, variants = (
-                np.take_along_axis(each, kept, axis=1) for each in (best, indices, variants)
+                np.take_along_axis(table, kept, axis=1) for table in (best, indices, variants)
             )
         return indices, variants
 
@@ -155,7 +154,7 @@ class Registration:
         for form in forms(self._coarse(images), self.square):
             rows = form.reshape(len(images), -1)
             for matrices in self.bases:
-                vectors = np.stack([rows @ each for each in matrices], axis=2)
+                vectors = np.stack([rows @ matrix for matrix in matrices], axis=2)
                 sizes = np.sqrt((vectors**2).sum(axis=1, keepdims=True))
                 bases.append(np.linalg.qr(vectors / np.maximum(sizes, 1e-6))[0])
         return bases
@@ -172,19 +171,19 @@ class Registration:
         for start in range(0, count, rows):
             part = slice(start, start + rows)
             pairs = self._registered(images[part], indices[part], places[part], centres[part])
-            for name, found in zip(NAMES, pairs, strict=True):
-                tables[name][part] = found
+            for name, distances in zip(NAMES, pairs, strict=True):
+                tables[name][part] = distances
         return {name: _neighbours(table, indices) for name, table in tables.items()}
 
     def _registered(
         self, images: NDArray, indices: NDArray, places: NDArray, centres: NDArray
     ) -> list[NDArray]:
         """Return the distances of images and candidates, sharp and smoothed."""
-        fine = reduced(as_floats(images), *self.fine)
-        turned = np.stack(list(forms(fine, self.square)), axis=1)
-        targets = turned[np.arange(len(images))[:, None], places]
+        fine = reduced(to_float(images), *self.fine)
+        in_forms = np.stack(list(forms(fine, self.square)), axis=1)
+        targets = in_forms[np.arange(len(images))[:, None], places]
         targets = targets.reshape(-1, *targets.shape[2:])
-        others = reduced(as_floats(self.training[indices.ravel()]), *self.fine)
+        others = reduced(to_float(self.training[indices.ravel()]), *self.fine)
         poses = self._poses(targets, others, centres.ravel())
         distances = []
         for fit in (lambda x: x, smoothed):
@@ -199,11 +198,11 @@ class Registration:
         sides = np.array(half) / np.array(self.fine)
         shifts = -np.array(self.centres)[centres] * np.array(half)
         poses = Poses(np.zeros(len(centres)), shifts[:, 0], shifts[:, 1])
-        gray = [each.mean(axis=3, keepdims=True) for each in (targets, others)]
-        small = [smoothed(reduced(each, *half)) for each in gray]
+        gray = [images.mean(axis=3, keepdims=True) for images in (targets, others)]
+        small = [smoothed(reduced(images, *half)) for images in gray]
         for _ in range(SMALL_STEPS):
             poses = improved(small[0], small[1], poses)
-        poses = Poses(poses.turns, poses.down / sides[0], poses.across / sides[1])
+        poses = Poses(poses.rotations, poses.down / sides[0], poses.across / sides[1])
         for _ in range(STEPS):
             poses = improved(gray[0], gray[1], poses)
         return poses
@@ -242,7 +241,7 @@ def _explained(bases: list[Floats], features: Floats) -> tuple[Floats, NDArray[n
 
 def _neighbours(table: NDArray, indices: NDArray) -> Neighbours:
     order = np.lexsort((indices, table), axis=1)
-    table, indices = (np.take_along_axis(each, order, axis=1) for each in (table, indices))
+    table, indices = (np.take_along_axis(rows, order, axis=1) for rows in (table, indices))
     relative = np.ones(len(table))
     if table.shape[1] > 1:
         next_ones = table[:, 1 : FOLLOWING + 1].mean(axis=1)

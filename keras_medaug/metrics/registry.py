@@ -1,27 +1,87 @@
 """The registry of metrics: what quality, monitor, model card and report iterate over."""
 
+from __future__ import annotations
+
+import re
+
+from keras_medaug.checks import fail
 from keras_medaug.metrics.metric import Metric
 
 _METRICS: dict[str, Metric] = {}
+# Keys of `sample_quality`, and the first column of `SampleMonitor`'s table.
+_RESERVED = {"count", "counts", "training_count", "spaces", "classes", "epoch"}
 
 
 def register_metric(metric: Metric) -> Metric:
     """Register a metric, and return it.
 
+    `sample_quality` measures it from then on, and `SampleMonitor` knows its name. Results show
+    metrics in the order in which they were registered.
+
     Args:
-        metric: One with a new name.
+        metric: A metric with a new name.
 
     Returns:
-        The same.
+        The same metric.
+
+    Raises:
+        ValueError: If the name is taken or is no lower-case identifier, the direction is neither
+            `"less"` nor `"more"`, the space neither `"features"` nor `"images"`, title or caption
+            is empty, or `measure` is no function.
 
     Example:
 
-    >>> from keras_medaug.metrics.registry import metrics, register_metric
-    >>> register_metric(metrics()["kernel"]).name
-    'kernel'
+    >>> from keras_medaug.metrics.metric import Metric
+    >>> from keras_medaug.metrics.registry import register_metric, unregister_metric
+    >>> def measure(samples):
+    ...     means = [float(rows.mean()) for rows in (samples.real, samples.drawn)]
+    ...     return {"value": abs(means[1] - means[0]), "ci95": [0.0, 1.0]}
+    >>> caption = "How far the means of all features are apart."
+    >>> metric = Metric("mean", "difference of means", "less", caption, measure=measure)
+    >>> register_metric(metric).name
+    'mean'
+    >>> unregister_metric("mean")
     """
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", str(metric.name)):
+        expected = "a name in lower case: letters, digits and underscores"
+        raise fail("metric.name", repr(metric.name), expected)
+    if metric.name in _METRICS or metric.name in _RESERVED:
+        taken = ", ".join(sorted({*_METRICS, *_RESERVED}))
+        raise fail("metric.name", repr(metric.name), f"a new name; taken are {taken}")
+    if metric.direction not in ("less", "more"):
+        raise fail("metric.direction", repr(metric.direction), "'less' or 'more'")
+    if metric.space not in ("features", "images"):
+        raise fail("metric.space", repr(metric.space), "'features' or 'images'")
+    for name in ("title", "caption"):
+        if not str(getattr(metric, name)).strip():
+            raise fail(f"metric.{name}", "an empty text", "words for readers of a model card")
+    if not callable(metric.measure):
+        got = f"a {type(metric.measure).__name__}"
+        raise fail("metric.measure", got, "a function from `Samples` to a dictionary")
     _METRICS[metric.name] = metric
     return metric
+
+
+def unregister_metric(name: str) -> None:
+    """Forget a metric.
+
+    Args:
+        name: Name of a registered metric.
+
+    Raises:
+        ValueError: If there is none of that name.
+
+    Example:
+
+    >>> from keras_medaug.metrics.registry import metrics, register_metric, unregister_metric
+    >>> spectral = metrics()["spectral"]
+    >>> unregister_metric("spectral")
+    >>> register_metric(spectral).name
+    'spectral'
+    """
+    if name not in _METRICS:
+        raise fail("name", repr(name), f"one of {', '.join(_METRICS)}")
+    del _METRICS[name]
 
 
 def metrics() -> dict[str, Metric]:
@@ -37,37 +97,3 @@ def metrics() -> dict[str, Metric]:
     ['kernel', 'frechet']
     """
     return dict(_METRICS)
-
-
-PLACE = "Whether images lie where real images do. Noise lowers it; blur need not."
-NEAR = "Whether there is a synthetic image near each real image. Whatever is missing lowers it."
-
-for _metric in (
-    Metric(
-        "kernel",
-        "kernel distance (KID)",
-        "less",
-        "How far means, variances and skews of the features are apart. It is 0 on average for "
-        "images of the same kind, however few, so that it can be below 0.",
-    ),
-    Metric(
-        "frechet",
-        "Fréchet distance (FID)",
-        "less",
-        "How far means and covariances of the features are apart. It is always above 0, the more "
-        "so with few images.",
-    ),
-    Metric("precision", "precision", "more", PLACE),
-    Metric("recall", "recall", "more", NEAR),
-    Metric("density", "density", "more", PLACE),
-    Metric("coverage", "coverage", "more", NEAR),
-    Metric(
-        "spectral",
-        "spectral distance",
-        "less",
-        "How far the power at each spatial frequency is apart. Blur, noise and checkerboard "
-        "patterns raise it.",
-        "images",
-    ),
-):
-    register_metric(_metric)

@@ -1,12 +1,100 @@
-"""What the metrics of two sets of features share."""
+"""Two samples of vectors that a metric compares, and how vectors are made and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from keras_medaug.checked_images import CheckedImages
 from keras_medaug.checks import as_array, fail
+from keras_medaug.images import to_float
 
 LEVELS = (0.025, 0.975)
 FEWEST = 2
+
+Value = TypeVar("Value")
+
+
+class Samples:
+    """What a metric compares: vectors of real and of synthetic images.
+
+    Args:
+        real: Vectors of real images, shape `(n, d)`.
+        synthetic: Vectors of the images in question, `(m, d)`.
+        drawn: Which of these a biased metric takes, indices; or `None` (default) for all. Then
+            synthetic and held-out images are equally many.
+        neighbours: Nearest neighbours that make the ball about an image; see `manifold_scores`.
+        seed: Integer seed of draws and intervals.
+        image_shape: Height, width and channels of the images, or `None` where nobody knows them.
+
+    Attributes:
+        real: As given.
+        synthetic: All vectors of the images in question; for unbiased metrics.
+        drawn: Those that biased metrics take.
+        neighbours: As given.
+        seed: As given.
+        image_shape: As given.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_medaug.metrics.samples import Samples
+    >>> samples = Samples(np.zeros((4, 2)), np.ones((5, 2)), drawn=np.array([0, 3]))
+    >>> samples.synthetic.shape, samples.drawn.shape
+    ((5, 2), (2, 2))
+    """
+
+    def __init__(
+        self,
+        real: NDArray,
+        synthetic: NDArray,
+        drawn: NDArray[np.intp] | None = None,
+        neighbours: int = 5,
+        seed: int = 0,
+        image_shape: tuple[int, ...] | None = None,
+    ) -> None:
+        self.real, self.synthetic = real, synthetic
+        self.drawn = synthetic if drawn is None else synthetic[drawn]
+        self.neighbours, self.seed, self.image_shape = neighbours, seed, image_shape
+        self._values: dict[Any, Any] = {}
+
+    def once(self, function: Callable[[Samples], Value]) -> Value:
+        """Return what a function makes of these samples, computed at the first call.
+
+        Args:
+            function: What several metrics have in common, such as the neighbours of all vectors.
+
+        Returns:
+            The same object each time.
+        """
+        if function not in self._values:
+            self._values[function] = function(self)
+        return self._values[function]
+
+
+def as_argument_of(function: Any, images: NDArray) -> Any:
+    """Return checked images as a function takes them, so that ours do not check them again.
+
+    Args:
+        function: An extractor of features or a classifier.
+        images: Checked images.
+
+    Returns:
+        `CheckedImages`, if the function has a true attribute `takes_checked_images`; else the
+        array.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_medaug.metrics.samples import as_argument_of
+    >>> as_argument_of(len, np.zeros((3, 8, 8, 1))).shape
+    (3, 8, 8, 1)
+    """
+    known = getattr(function, "takes_checked_images", False)
+    return CheckedImages(images) if known else images
 
 
 def check_features(features: ArrayLike, argument: str) -> NDArray[np.float64]:
@@ -66,3 +154,57 @@ def check_pair(
         got = f"features of length {second.shape[1]}"
         raise fail("synthetic", got, f"length {first.shape[1]}, as `real`")
     return first, second
+
+
+def compute_features(
+    features: Callable[[NDArray], Any], sets: Sequence[NDArray], batch_size: int
+) -> list[NDArray]:
+    """Return the features of all images of some sets.
+
+    Args:
+        features: From images `(n, h, w, c)`, `float32` in [0, 1], to features `(n, d)`.
+        sets: Images, `float32` in [0, 1] or `uint8`.
+        batch_size: Images that it gets at a time.
+
+    Returns:
+        Numbers, shape `(n, d)`, for each set.
+
+    Raises:
+        ValueError: If what comes back is no such array, not finite, or not always as long.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_medaug.metrics.samples import compute_features
+    >>> compute_features(lambda x: x.mean(axis=(1, 2)), [np.ones((5, 8, 8, 3))], 2)[0].shape
+    (5, 3)
+    """
+    batches = [
+        [
+            _checked_batch(features(as_argument_of(features, to_float(images[i : i + batch_size]))))
+            for i in range(0, len(images), batch_size)
+        ]
+        for images in sets
+    ]
+    lengths = sorted({batch.shape[1] for parts in batches for batch in parts})
+    if len(lengths) > 1:
+        got = f"features of {lengths[0]} and of {lengths[-1]} numbers"
+        raise fail("features", got, "one length for all images")
+    joined = [np.concatenate(parts) for parts in batches]
+    for images, array in zip(sets, joined, strict=True):
+        if len(array) != len(images):
+            raise fail(
+                "features", f"{len(array)} rows for {len(images)} images", "one row an image"
+            )
+    return joined
+
+
+def _checked_batch(values: Any) -> NDArray:
+    array = as_array(values, "features")
+    if array.ndim != 2 or not array.shape[1]:
+        raise fail("features", f"shape {array.shape} from it", "an array (n, d) for n images")
+    if array.dtype.kind not in "fiu":
+        raise fail("features", f"dtype {array.dtype} from it", "numbers")
+    if not np.isfinite(array).all():
+        raise fail("features", "NaN or infinity from it", "finite features")
+    return array

@@ -2,13 +2,12 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_medaug.checks import as_array, fail
-from keras_medaug.metrics.forms import forms
+from keras_medaug.images import to_float
+from keras_medaug.metrics.equality import forms
 
 FLOOR = 0.02  # least standard deviation by which an image is divided: five steps of 8 bits
 ROUNDING = 1e-6  # distances up to here may come from rounding alone
@@ -80,15 +79,35 @@ def pixels(unit: int) -> Space:
     return Space(lambda images: _rows(images, unit), unit=unit)
 
 
+def pixels_of(images: NDArray, training: NDArray) -> Space:
+    """Return the space of pixels, in which two sets of `uint8` are compared in whole numbers.
+
+    Args:
+        images: Floats in [0, 1] or `uint8`.
+        training: The same.
+
+    Returns:
+        The space.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_medaug.metrics.space import pixels_of
+    >>> pixels_of(np.zeros((1, 8, 8, 1), "uint8"), np.zeros((1, 8, 8, 1), "uint8")).unit
+    255
+    """
+    return pixels(255 if images.dtype == training.dtype == np.uint8 else 1)
+
+
 def aligned(shape: Sequence[int]) -> Space:
-    """Return the space in which mirroring, quarter turns, brightness and contrast do not count.
+    """Return the space in which flips, quarter turns, brightness and contrast do not count.
 
     Each image has its mean removed and is divided by its standard deviation, or by `FLOOR` where
     that is larger: what is nearly flat does not become an image of its noise.
 
     Args:
-        shape: `(height, width, channels)`. Images that are not square are mirrored and turned by
-            half only.
+        shape: `(height, width, channels)`. Of images that are not square only flips and
+            half turns do not count.
 
     Returns:
         The space.
@@ -134,86 +153,11 @@ def features_space(training: NDArray) -> Space:
     )
 
 
-def compute_features(
-    features: Callable[[NDArray], Any], sets: Sequence[NDArray], batch_size: int
-) -> list[NDArray]:
-    """Return the features of all images of some sets.
-
-    Args:
-        features: From images `(n, h, w, c)`, `float32` in [0, 1], to features `(n, d)`.
-        sets: Images, `float32` in [0, 1] or `uint8`.
-        batch_size: Images that it gets at a time.
-
-    Returns:
-        Numbers, shape `(n, d)`, for each set.
-
-    Raises:
-        ValueError: If what comes back is no such array, not finite, or not always as long.
-
-    Example:
-
-    >>> import numpy as np
-    >>> from keras_medaug.metrics.space import compute_features
-    >>> compute_features(lambda x: x.mean(axis=(1, 2)), [np.ones((5, 8, 8, 3))], 2)[0].shape
-    (5, 3)
-    """
-    found = [
-        [
-            _checked_features(features(as_floats(images[start : start + batch_size])))
-            for start in range(0, len(images), batch_size)
-        ]
-        for images in sets
-    ]
-    lengths = sorted({part.shape[1] for parts in found for part in parts})
-    if len(lengths) > 1:
-        got = f"features of {lengths[0]} and of {lengths[-1]} numbers"
-        raise fail("features", got, "one length for all images")
-    joined = [np.concatenate(parts) for parts in found]
-    for images, array in zip(sets, joined, strict=True):
-        if len(array) != len(images):
-            raise fail(
-                "features", f"{len(array)} rows for {len(images)} images", "one row an image"
-            )
-    return joined
-
-
-def _checked_features(values: Any) -> NDArray:
-    array = as_array(values, "features")
-    if array.ndim != 2 or not array.shape[1]:
-        raise fail("features", f"shape {array.shape} from it", "an array (n, d) for n images")
-    if array.dtype.kind not in "fiu":
-        raise fail("features", f"dtype {array.dtype} from it", "numbers")
-    if not np.isfinite(array).all():
-        raise fail("features", "NaN or infinity from it", "finite features")
-    return array
-
-
 def _rows(images: NDArray, unit: int) -> Rows:
     """Return images as rows of values in [0, unit]."""
     if images.dtype == np.uint8 and unit == 1:
-        images = as_floats(images)
+        images = to_float(images)
     return images.reshape(len(images), -1).astype(np.float64)
-
-
-def as_floats(images: NDArray) -> NDArray[np.float32]:
-    """Return images as `Dataset` makes floats of bytes, so that both kinds are equal.
-
-    Args:
-        images: Floats in [0, 1] or `uint8`.
-
-    Returns:
-        The images, `float32` in [0, 1].
-
-    Example:
-
-    >>> import numpy as np
-    >>> from keras_medaug.metrics.space import as_floats
-    >>> as_floats(np.array([255], "uint8")).tolist()
-    [1.0]
-    """
-    if images.dtype == np.uint8:
-        return images.astype(np.float32) / np.float32(255)
-    return images.astype(np.float32, copy=False)
 
 
 def _standardised(rows: Rows) -> Rows:

@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from keras_medaug.checks import fail
-from keras_medaug.images import check_images
-from keras_medaug.metrics.space import as_floats
+from keras_medaug.images import check_images, to_float
+from keras_medaug.metrics.metric import Metric
+from keras_medaug.metrics.registry import register_metric
+from keras_medaug.metrics.samples import Samples
 from keras_medaug.result import returns_result
 
 FEWEST = 2
@@ -18,6 +20,7 @@ MOST_BANDS = 16
 VALUES = 2**21  # values of images that are transformed at a time
 ROUNDING = 1 / 255**2 / 12  # variance of what 8 bits round off, whose power is the same everywhere
 QUANTILE = 1.959964  # normal, 0.975
+SPECTRAL = ("value", "ci95", "high_frequency_ratio")  # that `sample_quality` shows
 
 
 @returns_result
@@ -100,12 +103,12 @@ def band_powers(images: NDArray) -> NDArray[np.float64]:
     >>> band_powers(np.zeros((3, 8, 12, 1))).shape
     (3, 4)
     """
-    band, sizes = _bands(images.shape[1:])
+    band, sizes = _bands(images.shape[1:3])
     window = _window(images.shape[1:3])
     powers = np.empty((len(images), len(sizes)))
     count = max(VALUES // images[0].size, 1)
     for start in range(0, len(images), count):
-        part = as_floats(images[start : start + count])
+        part = to_float(images[start : start + count])
         planes = np.moveaxis(part.astype(np.float64), 3, 1)
         centre = (planes * window).sum(axis=(2, 3), keepdims=True) / window.sum()
         spectrum = np.fft.fft2((planes - centre) * window, norm="ortho")
@@ -140,7 +143,7 @@ def compare_powers(real: NDArray, images: NDArray, shape: Sequence[int]) -> dict
     covariance = first + second
     bands = len(difference)
     value = float(difference @ difference - np.trace(covariance)) / bands
-    sizes = _bands(shape)[1]
+    sizes = _bands(shape[:2])[1]
     upper = slice(bands // 2, None)
     powers = [(rows[:, upper] @ sizes[upper]).mean() for rows in (real, images)]
     return {
@@ -170,12 +173,32 @@ def _interval(value: float, difference: NDArray, covariance: NDArray) -> list[fl
 
 def _bands(shape: Sequence[int]) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
     """Return the band of each frequency, -1 for the mean, and how many frequencies each has."""
-    count = int(min(2 * (min(shape[:2]) // 4), MOST_BANDS))
-    rows, columns = (np.fft.fftfreq(size) for size in shape[:2])
+    count = int(min(2 * (min(shape) // 4), MOST_BANDS))
+    band = radial_bands(shape, count)
+    return band, np.bincount(band[band >= 0], minlength=count).astype(float)
+
+
+def radial_bands(shape: Sequence[int], count: int) -> NDArray[np.intp]:
+    """Return the band of radial frequency that each entry of a Fourier transform is in.
+
+    Args:
+        shape: Height and width.
+        count: Number of bands, equally wide, from 0 to half a cycle a pixel; the last one has all
+            above.
+
+    Returns:
+        Shape `(height, width)`, numbers in `[0, count)`; -1 for the mean.
+
+    Example:
+
+    >>> from keras_medaug.metrics.spectral import radial_bands
+    >>> radial_bands((8, 8), 4)[0].tolist()
+    [-1, 0, 1, 2, 3, 2, 1, 0]
+    """
+    rows, columns = (np.fft.fftfreq(size) for size in shape)
     # Rounded, so that a frequency on the edge of a band is on the same side for every size.
     edges = np.round(2 * count * np.hypot(rows[:, None], columns), 9)
-    band = np.minimum(np.ceil(edges).astype(int), count) - 1  # -1 is the mean
-    return band, np.bincount(band[band >= 0], minlength=count).astype(float)
+    return np.minimum(np.ceil(edges).astype(int), count) - 1
 
 
 def _window(shape: Sequence[int]) -> NDArray[np.float64]:
@@ -183,3 +206,24 @@ def _window(shape: Sequence[int]) -> NDArray[np.float64]:
     rows, columns = (np.sin(np.pi * (np.arange(size) + 0.5) / size) ** 2 for size in shape)
     window = np.outer(rows, columns)
     return window / np.sqrt(np.mean(window**2))
+
+
+def _measure(samples: Samples) -> dict[str, Any]:
+    assert samples.image_shape is not None  # known wherever images are
+    compared = compare_powers(samples.real, samples.synthetic, samples.image_shape)
+    return {key: compared[key] for key in SPECTRAL}
+
+
+register_metric(
+    Metric(
+        "spectral",
+        "spectral distance",
+        "less",
+        "How far the power at each spatial frequency is apart. Blur, noise and checkerboard "
+        "patterns raise it.",
+        "images",
+        measure=_measure,
+        rows=band_powers,
+        reference_keys=SPECTRAL,
+    )
+)

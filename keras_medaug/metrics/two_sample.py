@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from keras_medaug.checks import check_positive, fail
 from keras_medaug.images import check_images
-from keras_medaug.metrics.image_statistics import image_statistics, statistic_names
-from keras_medaug.metrics.space import compute_features
+from keras_medaug.metrics.image_statistics import statistic_names, statistics_of
+from keras_medaug.metrics.samples import compute_features
 from keras_medaug.result import returns_result
 from keras_medaug.seeds import derive_seed, resolve_seed
 
@@ -101,26 +101,43 @@ def two_sample_auc(
         raise fail("features", repr(features), "a function from images to features, or None")
     folds = int(check_positive(folds, "folds", integer=True))
     seed = resolve_seed(seed)
-    others = [synthetic] if unseen is None else [synthetic, unseen]
-    least = min(MOST, len(training), *map(len, others))
+    sets = [training, synthetic] if unseen is None else [training, synthetic, unseen]
+    least = min(MOST, *map(len, sets))
     if not 2 <= folds <= least:
         raise fail("folds", folds, f"2 to {least}, the fewest images of a kind")
-    count = min(len(synthetic), len(training), MOST)
-    counts = [min(count, len(other)) for other in others]
-    drawn = [
-        _drawn(kind, number, derive_seed(seed, name))
-        for kind, number, name in zip(
-            [training, *others], [count, *counts], ("real", "images", "held_out"), strict=False
-        )
-    ]
-    real_columns, *columns = _columns(drawn, features)
-    statistics = len(statistic_names(training.shape[3]))
-    folds_seed = derive_seed(seed, "folds")
-    results = [
-        _compared(rows, real_columns[: len(rows)], statistics, folds, folds_seed)
-        for rows in columns
-    ]
-    return {**results[0], "reference": results[1] if len(results) > 1 else None}
+    drawn = [images[rows] for images, rows in zip(sets, _drawn(sets, seed), strict=True)]
+    vectors = None if features is None else compute_features(features, drawn, CHUNK)
+    return _compare_drawn(drawn, vectors, folds, seed)
+
+
+def compare_vectors(
+    sets: Sequence[NDArray], vectors: Sequence[NDArray] | None, folds: int = 5, seed: int = 0
+) -> dict[str, Any]:
+    """Return what `two_sample_auc` does of images whose features are known.
+
+    Args:
+        sets: Checked images: the real ones, those in question and, for a `reference`, held-out
+            ones; 10 or more of each.
+        vectors: Features of all images of each set, `(n, d)`; or `None` for statistics alone.
+        folds: As in `two_sample_auc`.
+        seed: As in `two_sample_auc`.
+
+    Returns:
+        The same dictionary.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_medaug.metrics.two_sample import compare_vectors
+    >>> x = np.random.default_rng(0).random((80, 8, 8, 1), "float32")
+    >>> compare_vectors([x[:40], x[40:] / 2], None)["auc"]
+    1.0
+    """
+    drawn = _drawn(sets, seed)
+    chosen = [images[rows] for images, rows in zip(sets, drawn, strict=True)]
+    if vectors is not None:
+        vectors = [of_set[rows] for of_set, rows in zip(vectors, drawn, strict=True)]
+    return _compare_drawn(chosen, vectors, folds, seed)
 
 
 def _check_enough(images: ArrayLike, name: str, shape: tuple[int, ...] | None = None) -> NDArray:
@@ -130,18 +147,33 @@ def _check_enough(images: ArrayLike, name: str, shape: tuple[int, ...] | None = 
     return checked
 
 
-def _drawn(images: NDArray, count: int, seed: int) -> NDArray:
-    """Return so many of the images, in random order: any first part is a random sample as well."""
-    return images[np.random.default_rng(seed).permutation(len(images))[:count]]
+def _drawn(sets: Sequence[NDArray], seed: int) -> list[NDArray[np.intp]]:
+    """Return which images of each set are compared, in random order.
+
+    Any first part of them is a random sample as well.
+    """
+    most = min(MOST, len(sets[0]), len(sets[1]))
+    orders = [
+        np.random.default_rng(derive_seed(seed, name)).permutation(len(images))
+        for name, images in zip(("real", "images", "held_out"), sets, strict=False)
+    ]
+    return [order[:most] for order in orders]
 
 
-def _columns(sets: Sequence[NDArray], features: Extractor | None) -> list[NDArray[np.float64]]:
-    """Return what the classifier sees of each image of each set."""
-    statistics = [image_statistics(images) for images in sets]
-    if features is None:
-        return statistics
-    vectors = compute_features(features, sets, CHUNK)
-    return [np.hstack(pair) for pair in zip(statistics, vectors, strict=True)]
+def _compare_drawn(
+    drawn: Sequence[NDArray], vectors: Sequence[NDArray] | None, folds: int, seed: int
+) -> dict[str, Any]:
+    """Return the test of the images drawn, real ones first."""
+    columns = [statistics_of(images) for images in drawn]
+    if vectors is not None:
+        columns = [np.hstack(pair) for pair in zip(columns, vectors, strict=True)]
+    statistics = len(statistic_names(drawn[0].shape[3]))
+    real, *others = columns
+    results = [
+        _compared(rows, real[: len(rows)], statistics, folds, derive_seed(seed, "folds"))
+        for rows in others
+    ]
+    return {**results[0], "reference": results[1] if len(results) > 1 else None}
 
 
 def _compared(
@@ -184,26 +216,46 @@ def _cross_validated(
     folds = int(fold.max()) + 1
     total = np.zeros(labels.shape[1])
     for number in range(folds):
-        tested = fold == number
-        scores = _ridge_scores(columns[~tested], labels[~tested], columns[tested], statistics)
+        tested = fold == number  # labels are in balance in each fold: their mean is 0
+        weights = _weights(columns.shape[1], statistics)
+        scores = ridge_scores(columns[~tested], labels[~tested], columns[tested], weights)
         total += _areas(scores, labels[tested] > 0)
     return total / folds
 
 
-def _ridge_scores(
-    known: NDArray, labels: NDArray, tested: NDArray, statistics: int
+def ridge_scores(
+    known: NDArray, targets: NDArray, tested: NDArray, weights: NDArray | None = None
 ) -> NDArray[np.float64]:
-    """Return scores of the tested rows, from a ridge regression of each column of labels."""
+    """Return scores of rows, from a ridge regression of each column of targets.
+
+    Columns are standardised by the rows that are fitted to. The penalty is 1.
+
+    Args:
+        known: Rows to fit to, shape `(n, columns)`.
+        targets: What their scores are to be, `(n, k)`, of mean 0.
+        tested: Rows in question, `(m, columns)`.
+        weights: Factor of each standardised column, or `None` for 1.
+
+    Returns:
+        Shape `(m, k)`; zeros where all columns are constant.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_medaug.metrics.two_sample import ridge_scores
+    >>> known, targets = np.array([[0.0], [1.0]]), np.array([[-1.0], [1.0]])
+    >>> ridge_scores(known, targets, known).round(3).tolist()
+    [[-0.667], [0.667]]
+    """
     spread = known.std(axis=0)
     varied = spread > 1e-9 * (np.abs(known).max(axis=0) + 1e-9)  # the rest is rounding
     mean = known[:, varied].mean(axis=0)
     if not varied.any():
-        return np.zeros((len(tested), labels.shape[1]))
-    scales = _weights(known.shape[1], statistics)[varied] / spread[varied]
+        return np.zeros((len(tested), targets.shape[1]))
+    scales = (1.0 if weights is None else weights[varied]) / spread[varied]
     known, tested = ((rows[:, varied] - mean) * scales for rows in (known, tested))
-    # Labels are in balance in each fold, so that their mean is 0 and no constant is needed.
     left, singular, right = np.linalg.svd(known, full_matrices=False)
-    shrunk = (singular / (singular**2 + RIDGE))[:, None] * (left.T @ labels)
+    shrunk = (singular / (singular**2 + RIDGE))[:, None] * (left.T @ targets)
     return (tested @ right.T) @ shrunk
 
 

@@ -8,14 +8,10 @@ from numpy.typing import NDArray
 
 from keras_medaug.labels.plan import FEW, warn_of_rare
 from keras_medaug.metrics.checking import class_word, class_words
-from keras_medaug.metrics.diversity import ALIKE
-from keras_medaug.metrics.guards import (
-    FEW_APART,
-    LOST,
-    collapsed_classifier,
-    lost_share,
-    prior_shift,
-)
+from keras_medaug.metrics.collapsed_classifier import collapsed_classifier
+from keras_medaug.metrics.diversity import ALIKE, FEW_APART
+from keras_medaug.metrics.predictions import LOST, lost_fraction
+from keras_medaug.metrics.prior_shift import prior_shift
 
 LEVEL = 0.05  # p value, below which a difference is no chance
 
@@ -276,7 +272,7 @@ def warn_of_policy(
     1
     """
     before, after = float(np.mean(plain)), float(np.mean(turned))
-    lost = lost_share(before, after, classes)
+    lost = lost_fraction(before, after, classes)
     if lost is None or lost <= LOST or not _falls(plain, turned):
         return []
     return [{

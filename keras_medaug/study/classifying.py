@@ -10,13 +10,11 @@ from numpy.typing import NDArray
 
 from keras_medaug.checks import check_labels, fail
 from keras_medaug.datasets import Dataset
-from keras_medaug.images import check_images, images_md5
+from keras_medaug.images import check_images, images_md5, to_float
 from keras_medaug.labels import plan_labels
 from keras_medaug.layers import GeometricAugmentation
-from keras_medaug.metrics.equality import equal_in_any_form
-from keras_medaug.metrics.guards import label_agreement
-from keras_medaug.metrics.space import as_floats
-from keras_medaug.metrics.uniformity import uniform_images, uniformity_limit
+from keras_medaug.metrics.equality import equal_in_any_form, uniform_images, uniformity_limit
+from keras_medaug.metrics.label_agreement import label_agreement
 from keras_medaug.models import Classifier
 from keras_medaug.models.fit_steps import fit_steps
 from keras_medaug.models.registry import check_settings
@@ -183,7 +181,7 @@ def _arm_images(task: Task, data: Dataset) -> tuple[NDArray, NDArray]:
     if config["images"]["only"]:
         return made, labels
     if x.dtype != np.uint8:
-        made = as_floats(made)
+        made = to_float(made)
     return np.concatenate([x, made]), np.concatenate([y, labels])
 
 

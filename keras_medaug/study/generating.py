@@ -12,7 +12,7 @@ from keras_medaug.images import images_md5
 from keras_medaug.labels import plan_labels
 from keras_medaug.labels.label_filter import CLASSIFIER_STEPS, fit_label_filter
 from keras_medaug.labels.labelled_images import conditional_images
-from keras_medaug.metrics.guards import diversity
+from keras_medaug.metrics.diversity import diversity
 from keras_medaug.models.registry import new_generator
 from keras_medaug.models.step_times import expected_seconds
 from keras_medaug.models.training import train_generator

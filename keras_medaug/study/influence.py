@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_medaug.checks import fail
-from keras_medaug.metrics.log_odds import class_scores
+from keras_medaug.metrics.predictions import class_scores
 
 
 def auc_influence(labels: NDArray, predictions: NDArray) -> tuple[NDArray, NDArray]:

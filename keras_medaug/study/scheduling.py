@@ -15,7 +15,7 @@ from concurrent.futures import (
 from keras_medaug.checks import fail
 from keras_medaug.datasets import Dataset
 from keras_medaug.interrupts import stop_if_interrupted
-from keras_medaug.metrics.expected_times import duplicates_seconds
+from keras_medaug.metrics.duplicates import duplicates_seconds
 from keras_medaug.models.step_times import expected_seconds
 from keras_medaug.progress import Progress
 from keras_medaug.study.running import run_task

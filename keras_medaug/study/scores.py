@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_medaug.metrics.log_odds import are_probabilities, class_scores, log_probabilities
+from keras_medaug.metrics.predictions import are_probabilities, class_scores, log_probabilities
 
 BINS = 15
 SMALLEST = float(np.log(np.finfo(np.float64).eps))  # logarithm of a probability

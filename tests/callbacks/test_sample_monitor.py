@@ -10,8 +10,8 @@ import keras_medaug as kma
 from keras_medaug.callbacks import ResumeTraining, SampleMonitor
 
 DATA = kma.datasets.load("phantom", size=8)
-X, Y = (each[:96] for each in DATA.train)
-VAL, VAL_LABELS = (each[:40] for each in DATA.val)
+X, Y = (values[:96] for values in DATA.train)
+VAL, VAL_LABELS = (values[:40] for values in DATA.val)
 SPACES = {"pixels": kma.features.PixelFeatures(X, components=6), "mean": lambda x: x.mean((1, 2))}
 SMALL = {"encoder_filters": 4, "decoder_filters": 4, "latent_dim": 4, "seed": 0}
 
@@ -47,11 +47,11 @@ def test_it_leaves_grids_a_table_and_a_figure(tmp_path):
     grids = {f"samples-000{epoch}.png" for epoch in (2, 4, 5)}
     assert names == {*grids, "samples.csv", "samples.png"}
     columns = ["pixels_kernel", "pixels_coverage", "mean_kernel", "mean_coverage"]
-    found = rows(tmp_path)
-    assert list(found[0]) == ["epoch", *columns]
-    assert [int(row["epoch"]) for row in found] == [2, 4, 5]  # the last one, too
+    table = rows(tmp_path)
+    assert list(table[0]) == ["epoch", *columns]
+    assert [int(row["epoch"]) for row in table] == [2, 4, 5]  # the last one, too
     assert [row["epoch"] for row in monitor.history] == [2, 4, 5]
-    for row, kept in zip(found, monitor.history, strict=True):
+    for row, kept in zip(table, monitor.history, strict=True):
         assert [float(row[name]) for name in columns] == [kept[name] for name in columns]
 
 
@@ -165,10 +165,10 @@ def planted(monitor, *values):
 def test_another_training_begins_anew(tmp_path):
     """Neither rows nor weights of the one before count, and others' files stay."""
     (tmp_path / "best-0009.weights.h5").write_text("a user's")
-    one, other = (
+    first, other = (
         SampleMonitor(tmp_path, VAL, SPACES, every=every, best="pixels_kernel") for every in (1, 2)
     )
-    fit(new_model(), planted(one, 3.0, 0.1, 2.0), epochs=3)
+    fit(new_model(), planted(first, 3.0, 0.1, 2.0), epochs=3)
     fit(new_model(), planted(other, 9.0, 8.0), epochs=4)
     assert [row["epoch"] for row in rows(tmp_path)] == ["2", "4"]
     assert other.best_epoch == 4
@@ -274,9 +274,9 @@ def test_tensorboard_gets_the_values(tmp_path):
     monitor = SampleMonitor(tmp_path, VAL, SPACES, ["kernel"], every=1)
     fit(new_model(), monitor, epochs=2)
     events = event_accumulator.EventAccumulator(str(tmp_path / "tensorboard")).Reload()
-    found = [(e.step, e.tensor_proto.float_val[0]) for e in events.Tensors("samples/mean_kernel")]
+    table = [(e.step, e.tensor_proto.float_val[0]) for e in events.Tensors("samples/mean_kernel")]
     kept = [(row["epoch"], pytest.approx(row["mean_kernel"], rel=1e-5)) for row in monitor.history]
-    assert found == kept
+    assert table == kept
 
 
 @pytest.mark.parametrize(

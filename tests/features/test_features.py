@@ -65,20 +65,20 @@ def test_repeated_images_have_the_axes_of_one_each():
 
 
 def test_equal_images_have_components_all_the_same():
-    found = kma.features.PixelFeatures(np.full((5, 8, 8, 1), 0.5))(np.full((2, 8, 8, 1), 0.5))
-    assert np.isfinite(found).all()
-    assert not found.any()
+    vectors = kma.features.PixelFeatures(np.full((5, 8, 8, 1), 0.5))(np.full((2, 8, 8, 1), 0.5))
+    assert np.isfinite(vectors).all()
+    assert not vectors.any()
 
 
 def test_of_many_images_some_are_drawn(monkeypatch):
     from keras_medaug.features import pixel_features
 
     monkeypatch.setattr(pixel_features, "MOST_FITTED", 50)
-    one, same, other = (kma.features.PixelFeatures(DATA.train[0], seed=s) for s in (0, 0, 1))
-    assert one.card["images"] == 50
+    first, same, other = (kma.features.PixelFeatures(DATA.train[0], seed=s) for s in (0, 0, 1))
+    assert first.card["images"] == 50
     x = DATA.test[0]
-    np.testing.assert_array_equal(one(x), same(x))
-    assert not np.array_equal(one(x), other(x))
+    np.testing.assert_array_equal(first(x), same(x))
+    assert not np.array_equal(first(x), other(x))
 
 
 def test_of_large_images_fewer_are_drawn(monkeypatch):
@@ -91,7 +91,7 @@ def test_of_large_images_fewer_are_drawn(monkeypatch):
     features = kma.features.PixelFeatures(DATA.train[0])
     assert features.card["images"] == 30
     x = DATA.test[0]
-    np.testing.assert_allclose(features(x), [features(one[None])[0] for one in x], atol=1e-10)
+    np.testing.assert_allclose(features(x), [features(first[None])[0] for first in x], atol=1e-10)
 
 
 # ---- a model --------------------------------------------------------------------------------
@@ -101,17 +101,17 @@ def test_of_large_images_fewer_are_drawn(monkeypatch):
 def test_outputs_of_a_model(batch_size):
     model = small_model("flat")
     x = DATA.test[0]
-    found = kma.features.ModelFeatures(model, batch_size=batch_size)(x)
+    vectors = kma.features.ModelFeatures(model, batch_size=batch_size)(x)
     expected = keras.ops.convert_to_numpy(model(x))
-    np.testing.assert_allclose(found, expected, atol=1e-5)
+    np.testing.assert_allclose(vectors, expected, atol=1e-5)
 
 
 def test_maps_are_averaged_over_positions():
     model = small_model("flat")
     x = DATA.test[0][:5]
-    found = kma.features.ModelFeatures(model, "maps")(x)
+    vectors = kma.features.ModelFeatures(model, "maps")(x)
     maps = keras.ops.convert_to_numpy(model.get_layer("maps")(x))
-    np.testing.assert_allclose(found, maps.mean((1, 2)), atol=1e-5)
+    np.testing.assert_allclose(vectors, maps.mean((1, 2)), atol=1e-5)
 
 
 def test_a_subclass_of_model_is_taken_as_it_is():
@@ -129,8 +129,8 @@ def test_images_go_through_the_function_given():
     def preprocess(images):
         return np.repeat(images.repeat(2, axis=1).repeat(2, axis=2), 3, axis=3) * 2 - 1
 
-    found = kma.features.ModelFeatures(model, preprocess=preprocess)(DATA.test[0])
-    np.testing.assert_allclose(found, DATA.test[0].mean((1, 2)).repeat(3, 1) * 2 - 1, atol=1e-5)
+    vectors = kma.features.ModelFeatures(model, preprocess=preprocess)(DATA.test[0])
+    np.testing.assert_allclose(vectors, DATA.test[0].mean((1, 2)).repeat(3, 1) * 2 - 1, atol=1e-5)
 
 
 def test_bytes_are_scaled():
@@ -165,12 +165,12 @@ def test_what_is_refused(make, message):
 
 def test_features_of_a_classifier_are_what_its_last_layer_sees(classifier_features):
     x = DATA.test[0]
-    found = classifier_features(x)
-    assert found.shape == (len(x), classifier_features.card["components"])
+    vectors = classifier_features(x)
+    assert vectors.shape == (len(x), classifier_features.card["components"])
     network = classifier_features.classifier.network
     before = network.get_layer("features").input
     maps = keras.Model(network.inputs[0], before).predict(x, verbose=0)
-    np.testing.assert_allclose(found, maps.mean((1, 2)), atol=1e-5)
+    np.testing.assert_allclose(vectors, maps.mean((1, 2)), atol=1e-5)
 
 
 def stripes(count, seed):

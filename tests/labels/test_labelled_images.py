@@ -37,7 +37,7 @@ def shown(images):
 def test_the_filter_keeps_what_is_what_it_says_and_makes_more():
     wanted = np.repeat([0, 1, 2], [10, 0, 30]).astype("int32")
     images, labels, made = conditional_images(
-        Fake(3), wanted, seed=1, judge=lambda images, labels: shown(images) == labels
+        Fake(3), wanted, seed=1, label_filter=lambda images, labels: shown(images) == labels
     )
     assert np.array_equal(labels, wanted)
     assert np.array_equal(shown(images), labels)
@@ -50,7 +50,7 @@ def test_the_filter_keeps_what_is_what_it_says_and_makes_more():
 def test_a_filter_that_nothing_passes_ends():
     wanted = np.int32([0, 1])
     images, labels, made = conditional_images(
-        Fake(2), wanted, seed=1, judge=lambda images, labels: labels == 1
+        Fake(2), wanted, seed=1, label_filter=lambda images, labels: labels == 1
     )
     assert labels.tolist() == [1]
     assert len(images) == 1

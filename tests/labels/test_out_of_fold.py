@@ -1,4 +1,4 @@
-"""A judge of labels that has not learned them by heart."""
+"""Classifiers that predict labels of images which they were not trained on."""
 
 import numpy as np
 import pytest
@@ -19,21 +19,21 @@ def separable(count, seed=0):
 
 
 @pytest.fixture(scope="module")
-def judge():
+def classifier():
     x, y = separable(60)
     return kma.labels.OutOfFoldClassifier(
         folds=3, steps=60, batch_size=16, seed=0, filters=4, dropout=0.0
     ).fit(x, y)
 
 
-def test_right_labels_are_agreed_with_and_wrong_ones_are_not(judge):
+def test_right_labels_are_agreed_with_and_wrong_ones_are_not(classifier):
     x, y = separable(40, seed=1)
     wrong = y.copy()
     wrong[:10] = 1 - wrong[:10]
-    agrees = judge.agrees(x, wrong)
+    agrees = classifier.agrees(x, wrong)
     assert agrees[10:].mean() > 0.9
     assert agrees[:10].mean() < 0.1
-    assert judge.real_agreement > 0.9
+    assert classifier.real_agreement > 0.9
 
 
 @pytest.mark.one_backend
@@ -41,32 +41,32 @@ def test_labels_learned_by_heart_do_not_count():
     """Of random labels each classifier knows those of its own images, and no others."""
     x, _ = separable(60)
     y = np.random.default_rng(3).integers(0, 2, 60)
-    judge = kma.labels.OutOfFoldClassifier(
+    classifier = kma.labels.OutOfFoldClassifier(
         folds=3, steps=300, batch_size=20, seed=0, filters=16, dropout=0.0
     ).fit(x, y)
-    assert judge.real_agreement < 0.75
+    assert classifier.real_agreement < 0.75
     alone = kma.models.Classifier((8, 8, 1), 2, filters=16, dropout=0.0, seed=0)
     alone.compile()
     fit_steps(alone, x, y, 300, 20)
     assert (alone.predict(x, verbose=0).argmax(axis=1) == y).mean() > 0.85
 
 
-def test_the_mean_of_the_folds_is_what_counts(judge):
+def test_the_mean_of_the_folds_is_what_counts(classifier):
     x, _ = separable(5, seed=2)
-    each = []
-    for weights in judge._weights:
-        judge._classifier.set_weights(weights)
-        each.append(judge._classifier.predict(x, verbose=0))
-    assert len(each) == 3
-    assert not np.allclose(each[0], each[1])
-    np.testing.assert_allclose(judge.predict(x), np.mean(each, axis=0), atol=1e-6)
+    predictions = []
+    for weights in classifier._weights:
+        classifier._classifier.set_weights(weights)
+        predictions.append(classifier._classifier.predict(x, verbose=0))
+    assert len(predictions) == 3
+    assert not np.allclose(predictions[0], predictions[1])
+    np.testing.assert_allclose(classifier.predict(x), np.mean(predictions, axis=0), atol=1e-6)
 
 
-def test_the_least_probability_is_asked_for(judge):
+def test_the_least_probability_is_asked_for(classifier):
     x, y = separable(40, seed=1)
-    of_label = judge.predict(x)[np.arange(40), y]
+    of_label = classifier.predict(x)[np.arange(40), y]
     least = float(np.median(of_label))
-    assert judge.agrees(x, y, least).sum() == (of_label >= least).sum()
+    assert classifier.agrees(x, y, least).sum() == (of_label >= least).sum()
 
 
 def test_folds_are_stratified_and_repeatable():

@@ -101,9 +101,9 @@ def test_a_class_without_an_image_is_refused():
     ],
 )
 def test_rare_classes_of_which_images_are_planned_are_told_of(counts, planned, said):
-    found = warn_of_rare(counts, planned)
-    assert (found is None) == (said is None)
-    assert said is None or said in found
+    sentence = warn_of_rare(counts, planned)
+    assert (sentence is None) == (said is None)
+    assert said is None or said in sentence
 
 
 def test_rare_classes_have_their_names():

@@ -16,9 +16,9 @@ pytestmark = pytest.mark.backend_free
     ("labels", "named"), [([0, 0, 1, 1], "With 4 images nobody"), ([1] * 30, "With one class")]
 )
 def test_too_little_to_tell_is_not_called_a_collapse(labels, named):
-    found = plain(collapsed_classifier(labels, answers(np.array(labels), 2)))
-    assert found["accuracy"] == 1
-    assert found["warning"].startswith(named)
+    result = plain(collapsed_classifier(labels, answers(np.array(labels), 2)))
+    assert result["accuracy"] == 1
+    assert result["warning"].startswith(named)
 
 
 def answers(classes, num_classes):
@@ -27,27 +27,27 @@ def answers(classes, num_classes):
 
 def test_a_classifier_that_always_answers_one_class():
     labels = np.repeat([0, 1, 2], [10, 20, 10])
-    found = plain(collapsed_classifier(labels, answers(np.ones(40, int), 3)))
-    assert found["never"] == [0, 2]
-    assert found["accuracy"] == found["majority"] == 0.5
-    assert "Classes 0 and 2 are never" in found["warning"]
+    result = plain(collapsed_classifier(labels, answers(np.ones(40, int), 3)))
+    assert result["never"] == [0, 2]
+    assert result["accuracy"] == result["majority"] == 0.5
+    assert "Classes 0 and 2 are never" in result["warning"]
 
 
 def test_a_classifier_that_never_answers_one_class():
     labels = np.arange(60) % 3
-    found = plain(collapsed_classifier(labels, answers(np.minimum(labels, 1), 3)))
-    assert (found["never"], round(found["accuracy"], 3)) == ([2], 0.667)
-    assert found["p"] < 0.05
-    assert "Class 2 is never" in found["warning"]
+    result = plain(collapsed_classifier(labels, answers(np.minimum(labels, 1), 3)))
+    assert (result["never"], round(result["accuracy"], 3)) == ([2], 0.667)
+    assert result["p"] < 0.05
+    assert "Class 2 is never" in result["warning"]
 
 
 def test_a_classifier_at_chance():
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 2, 200)
-    found = plain(collapsed_classifier(labels, scored(rng.normal(size=200))))
-    assert found["never"] == []
-    assert found["p_rank"] > 0.05
-    assert "no better than by chance, as far as 200 images show" in found["warning"]
+    result = plain(collapsed_classifier(labels, scored(rng.normal(size=200))))
+    assert result["never"] == []
+    assert result["p_rank"] > 0.05
+    assert "no better than by chance, as far as 200 images show" in result["warning"]
 
 
 def scored(score):
@@ -59,10 +59,10 @@ def test_a_good_classifier_of_few_images_is_not_taken_for_a_constant_one():
     """An accuracy below the most common class's, at an AUC of 0.85: most of BreastMNIST's."""
     rng = np.random.default_rng(0)
     labels = np.repeat([0, 1], [42, 114])
-    found = plain(collapsed_classifier(labels, scored(1.5 * labels + rng.normal(size=156) - 1.2)))
-    assert found["accuracy"] < found["majority"] + 0.05
-    assert found["p"] > 0.05  # by which it was told before
-    assert (found["auc"] > 0.8, found["p_rank"] < 1e-8, found["warning"]) == (True, True, None)
+    result = plain(collapsed_classifier(labels, scored(1.5 * labels + rng.normal(size=156) - 1.2)))
+    assert result["accuracy"] < result["majority"] + 0.05
+    assert result["p"] > 0.05  # by which it was told before
+    assert (result["auc"] > 0.8, result["p_rank"] < 1e-8, result["warning"]) == (True, True, None)
 
 
 @pytest.mark.parametrize("classes", [2, 4])
@@ -93,9 +93,9 @@ def test_for_two_classes_it_is_the_mann_whitney_test(ties):
         score[labels == 1], score[labels == 0], alternative="greater", method="asymptotic",
         use_continuity=False,
     )  # fmt: skip
-    found = collapsed_classifier(labels, scored(score))
-    assert found["p_rank"] == pytest.approx(expected.pvalue, rel=1e-9)
-    assert found["auc"] == pytest.approx(expected.statistic / (30 * 60), abs=1e-12)
+    result = collapsed_classifier(labels, scored(score))
+    assert result["p_rank"] == pytest.approx(expected.pvalue, rel=1e-9)
+    assert result["auc"] == pytest.approx(expected.statistic / (30 * 60), abs=1e-12)
 
 
 def test_the_variance_is_that_of_permutations():
@@ -103,9 +103,9 @@ def test_the_variance_is_that_of_permutations():
     labels, scores = np.arange(60) % 4 % 3, rng.normal(size=(60, 3))
     scores[:, 1] = np.round(scores[:, 0] + scores[:, 1])
     drawn = [collapsed_classifier(rng.permutation(labels), scores)["auc"] for _ in range(1500)]
-    found = collapsed_classifier(labels, scores)
-    z = (found["auc"] - 0.5) / np.std(drawn)
-    assert found["p_rank"] == pytest.approx(stats.norm.sf(z), abs=0.03)
+    result = collapsed_classifier(labels, scores)
+    z = (result["auc"] - 0.5) / np.std(drawn)
+    assert result["p_rank"] == pytest.approx(stats.norm.sf(z), abs=0.03)
     assert np.mean(drawn) == pytest.approx(0.5, abs=0.01)
 
 
@@ -113,16 +113,16 @@ def test_logits_are_ranked_where_probabilities_are_exactly_1():
     labels = np.arange(60) % 2
     margin = 40 + 20 * labels + np.random.default_rng(0).normal(size=60)
     logits = np.stack([np.where(np.arange(60) < 4, 99, 0), margin], axis=1).astype("float32")
-    found = plain(collapsed_classifier(labels, logits))
-    assert (found["warning"], found["never"]) == (None, [])
-    assert found["auc"] > 0.9
+    result = plain(collapsed_classifier(labels, logits))
+    assert (result["warning"], result["never"]) == (None, [])
+    assert result["auc"] > 0.9
 
 
 def test_a_classifier_that_works():
     labels = np.arange(50) % 2
     given = np.where(np.arange(50) < 5, 1 - labels, labels)
-    found = plain(collapsed_classifier(labels, answers(given, 2)))
-    assert (found["accuracy"], found["never"], found["warning"]) == (0.9, [], None)
+    result = plain(collapsed_classifier(labels, answers(given, 2)))
+    assert (result["accuracy"], result["never"], result["warning"]) == (0.9, [], None)
 
 
 def test_a_class_without_images_is_not_missed():
@@ -139,8 +139,8 @@ def test_p_is_that_of_the_exact_binomial_test(count):
         majority = max(labels.mean(), 1 - labels.mean())
         right = int((given == labels).sum())
         expected = stats.binomtest(right, count, majority, alternative="greater").pvalue
-        found = collapsed_classifier(labels, answers(given, 2))["p"]
-        assert found == pytest.approx(expected, rel=1e-8, abs=1e-300)
+        p = collapsed_classifier(labels, answers(given, 2))["p"]
+        assert p == pytest.approx(expected, rel=1e-8, abs=1e-300)
 
 
 @pytest.mark.parametrize(

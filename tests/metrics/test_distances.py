@@ -42,8 +42,8 @@ def discrepancy(x, y):
 
 
 def test_frechet_is_that_of_torch_fidelity(features, reference):
-    found = frechet_distance(*features, components=features[0].shape[1])["value"]
-    assert found == pytest.approx(reference.frechet(*features), abs=1e-4, rel=1e-6)
+    distance = frechet_distance(*features, components=features[0].shape[1])["value"]
+    assert distance == pytest.approx(reference.frechet(*features), abs=1e-4, rel=1e-6)
 
 
 def test_frechet_is_its_formula(features):
@@ -52,23 +52,23 @@ def test_frechet_is_its_formula(features):
     root = np.real(linalg.sqrtm(covariances[0] @ covariances[1]))
     expected = np.sum((real.mean(0) - synthetic.mean(0)) ** 2)
     expected += np.trace(covariances[0] + covariances[1] - 2 * root)
-    found = frechet_distance(real, synthetic, components=real.shape[1])["value"]
-    assert found == pytest.approx(expected, abs=1e-4, rel=1e-6)
+    distance = frechet_distance(real, synthetic, components=real.shape[1])["value"]
+    assert distance == pytest.approx(expected, abs=1e-4, rel=1e-6)
 
 
 def test_kernel_is_that_of_clean_fid_and_torch_fidelity(features, reference):
     count = min(map(len, features))
     equal = [x[:count] for x in features]
-    found = kernel_distance(*equal, scaled=False)["value"]
-    assert found == pytest.approx(reference.kernel(*equal), abs=1e-4, rel=1e-6)
-    assert found == pytest.approx(reference.kernel_of_equal_sets(*equal), abs=1e-4, rel=1e-6)
+    distance = kernel_distance(*equal, scaled=False)["value"]
+    assert distance == pytest.approx(reference.kernel(*equal), abs=1e-4, rel=1e-6)
+    assert distance == pytest.approx(reference.kernel_of_equal_sets(*equal), abs=1e-4, rel=1e-6)
 
 
 def test_kernel_is_its_definition(features):
     expected = discrepancy(*scaled(*features))
     assert kernel_distance(*features)["value"] == pytest.approx(expected, rel=1e-8)
-    found = kernel_distance(*features, scaled=False)["value"]
-    assert found == pytest.approx(discrepancy(*features), rel=1e-8)
+    distance = kernel_distance(*features, scaled=False)["value"]
+    assert distance == pytest.approx(discrepancy(*features), rel=1e-8)
 
 
 @pytest.mark.parametrize("kept", [0, 2**26])  # moments that are computed twice, or once
@@ -76,11 +76,11 @@ def test_sums_by_moments_are_those_of_all_pairs(features, kept, monkeypatch):
     monkeypatch.setattr(kernel_module, "ROWS", 7)  # parts that do not fit
     monkeypatch.setattr(kernel_module, "KEPT", kept)
     parts = [np.array_split(x, 4) for x in features]
-    for one, other in zip(
+    for ours, other in zip(
         kernel_module._by_moments(*parts), kernel_module._by_pairs(*parts), strict=True
     ):
-        assert one.shape == (5, 4)
-        np.testing.assert_allclose(one, other, rtol=1e-10)
+        assert ours.shape == (5, 4)
+        np.testing.assert_allclose(ours, other, rtol=1e-10)
 
 
 @pytest.mark.parametrize("as_scaled", [True, False])
@@ -88,15 +88,15 @@ def test_the_interval_is_that_of_leaving_out_blocks(features, as_scaled):
     """From the definition, with the blocks that the seed deals; the scale is left out as well."""
     x, y = features
     rng = np.random.default_rng(3)
-    blocks = [np.array_split(rng.permutation(len(each)), 5) for each in (x, y)]
+    blocks = [np.array_split(rng.permutation(len(rows)), 5) for rows in (x, y)]
     pairs = [
         (np.delete(x, a, axis=0), np.delete(y, b, axis=0)) for a, b in zip(*blocks, strict=True)
     ]
     without = np.array([discrepancy(*(scaled(*pair) if as_scaled else pair)) for pair in pairs])
     error = np.sqrt(4 / 5 * np.sum((without - without.mean()) ** 2))
-    found = kernel_distance(x, y, blocks=5, seed=3, scaled=as_scaled)
-    expected = found["value"] + stats.t.ppf(0.975, 4) * error * np.array([-1, 1])
-    np.testing.assert_allclose(found["ci95"], expected, rtol=1e-3)
+    distance = kernel_distance(x, y, blocks=5, seed=3, scaled=as_scaled)
+    expected = distance["value"] + stats.t.ppf(0.975, 4) * error * np.array([-1, 1])
+    np.testing.assert_allclose(distance["ci95"], expected, rtol=1e-3)
 
 
 # ---- what they promise ----------------------------------------------------------------------
@@ -104,9 +104,9 @@ def test_the_interval_is_that_of_leaving_out_blocks(features, as_scaled):
 
 def test_frechet_of_known_distributions():
     """Of N(0, I) and N(a, 4 I) in d dimensions: |a|^2 + d."""
-    found = frechet_distance(normal(40000, 3, 0), normal(40000, 3, 1, shift=2.0, scale=2.0))
-    assert found["value"] == pytest.approx(3 * 4 + 3, rel=0.02)
-    assert found["ci95"][0] < 15 < found["ci95"][1]
+    distance = frechet_distance(normal(40000, 3, 0), normal(40000, 3, 1, shift=2.0, scale=2.0))
+    assert distance["value"] == pytest.approx(3 * 4 + 3, rel=0.02)
+    assert distance["ci95"][0] < 15 < distance["ci95"][1]
 
 
 def test_frechet_of_a_set_with_itself_is_zero():
@@ -117,21 +117,21 @@ def test_frechet_of_a_set_with_itself_is_zero():
 def test_frechet_with_fewer_images_than_dimensions():
     """Covariances are singular then; the value is finite, and that of the formula."""
     x, y = normal(20, 40, 0), normal(15, 40, 1)
-    found = frechet_distance(x, y, components=40)
+    distance = frechet_distance(x, y, components=40)
     eigenvalues = np.linalg.eigvals(np.cov(x, rowvar=False) @ np.cov(y, rowvar=False))
     roots = np.sqrt(eigenvalues.astype(complex)).real.sum()
     expected = np.sum((x.mean(0) - y.mean(0)) ** 2) + x.var(0, ddof=1).sum()
     expected += y.var(0, ddof=1).sum() - 2 * roots
-    assert found["value"] == pytest.approx(expected, abs=1e-4)
-    assert np.isfinite(found["bias"])
+    assert distance["value"] == pytest.approx(expected, abs=1e-4)
+    assert np.isfinite(distance["bias"])
 
 
 @pytest.mark.parametrize(
     ("count", "size", "expected"), [(1000, 100, 100), (999, 100, 32), (50, 10, 10), (100, 10, 10)]
 )
 def test_features_are_reduced_where_images_are_few(count, size, expected):
-    found = frechet_distance(normal(count, size, 0), normal(1000, size, 1), resamples=2)
-    assert found["components"] == expected
+    distance = frechet_distance(normal(count, size, 0), normal(1000, size, 1), resamples=2)
+    assert distance["components"] == expected
 
 
 def test_reduction_keeps_the_widest_directions():
@@ -147,11 +147,11 @@ def test_reduction_keeps_the_widest_directions():
 
 
 def test_the_bias_of_frechet_is_what_equal_distributions_give():
-    found = [
+    distances = [
         frechet_distance(normal(60, 5, seed), normal(90, 5, 1000 + seed), resamples=2, seed=seed)
         for seed in range(60)
     ]
-    values, biases = ([each[name] for each in found] for name in ("value", "bias"))
+    values, biases = ([distance[name] for distance in distances] for name in ("value", "bias"))
     assert np.mean(values) == pytest.approx(np.mean(biases), rel=0.1)
     assert np.mean(values) > 0.2
 
@@ -178,25 +178,25 @@ def test_kernel_of_one_distribution_is_zero_on_average():
 def test_intervals_cover(function, count):
     """95 times of 100 the value that other images would give on average."""
     options = {"resamples": 60} if function is frechet_distance else {}
-    found = [
+    distances = [
         function(normal(count, 3, s), normal(count, 3, 1000 + s, shift=0.4), **options)
         for s in range(150 if function is frechet_distance else 400)
     ]
-    expected = np.mean([each["value"] for each in found])
-    inside = np.mean([each["ci95"][0] <= expected <= each["ci95"][1] for each in found])
+    expected = np.mean([distance["value"] for distance in distances])
+    inside = np.mean([d["ci95"][0] <= expected <= d["ci95"][1] for d in distances])
     assert 0.88 <= inside <= 1.0
-    widths = np.mean([np.ptp(each["ci95"]) for each in found])
-    spread = 3.92 * np.std([each["value"] for each in found])
+    widths = np.mean([np.ptp(distance["ci95"]) for distance in distances])
+    spread = 3.92 * np.std([distance["value"] for distance in distances])
     assert 0.8 < widths / spread < 1.6  # not by being needlessly wide
 
 
 def test_the_interval_of_equal_kinds_holds_zero():
     """A little wider than need be, but not by more than is said."""
-    found = [kernel_distance(normal(200, 3, s), normal(200, 3, 1000 + s)) for s in range(200)]
-    inside = np.mean([each["ci95"][0] < 0 < each["ci95"][1] for each in found])
+    distances = [kernel_distance(normal(200, 3, s), normal(200, 3, 1000 + s)) for s in range(200)]
+    inside = np.mean([distance["ci95"][0] < 0 < distance["ci95"][1] for distance in distances])
     assert inside > 0.93
-    widths = np.mean([np.ptp(each["ci95"]) for each in found])
-    assert 1 < widths / (2 * 2.262 * np.std([each["value"] for each in found])) < 1.6
+    widths = np.mean([np.ptp(distance["ci95"]) for distance in distances])
+    assert 1 < widths / (2 * 2.262 * np.std([distance["value"] for distance in distances])) < 1.6
 
 
 def test_groups_give_the_moments_of_all():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from helpers.halves import plain
-from keras_medaug.images import pair_distances
+from keras_medaug.images import pair_distances, to_float
 from keras_medaug.metrics.diversity import diversity
 
 pytestmark = pytest.mark.backend_free
@@ -12,10 +12,6 @@ pytestmark = pytest.mark.backend_free
 
 def make(count, seed, shape=(8, 9, 3)):
     return np.random.default_rng(seed).integers(0, 256, (count, *shape), dtype="uint8")
-
-
-def as_floats(images):
-    return images.astype("float32") / np.float32(255)
 
 
 REAL, REAL_LABELS = make(40, seed=1), np.arange(40) % 2
@@ -33,35 +29,35 @@ def test_ratios_are_those_of_brute_force(kinds):
     images = make(15, seed=2) // 2
     labels = np.arange(15) % 2
     pair = [
-        x if kind == "uint8" else as_floats(x)
+        x if kind == "uint8" else to_float(x)
         for kind, x in zip(kinds.split(), (images, REAL), strict=True)
     ]
-    found = plain(diversity(*pair, labels, REAL_LABELS))
+    ratios = plain(diversity(*pair, labels, REAL_LABELS))
     expected = [
         brute_mean_distance(images[labels == label])
         / brute_mean_distance(REAL[label == REAL_LABELS])
         for label in (0, 1)
     ]
-    assert found["by_class"] == pytest.approx(expected, rel=1e-6)
+    assert ratios["by_class"] == pytest.approx(expected, rel=1e-6)
     overall = brute_mean_distance(images) / brute_mean_distance(REAL)
-    assert found["overall"] == pytest.approx(overall, rel=1e-6)
-    assert found["counts"] == [15, 40]
+    assert ratios["overall"] == pytest.approx(overall, rel=1e-6)
+    assert ratios["counts"] == [15, 40]
 
 
 def test_one_image_over_and_over_has_collapsed():
-    found = plain(diversity(REAL[:1].repeat(9, axis=0), REAL))
-    assert (found["overall"], found["by_class"]) == (0.0, None)
-    assert "Images are only 0.00 times as far apart" in found["warning"]
+    ratios = plain(diversity(REAL[:1].repeat(9, axis=0), REAL))
+    assert (ratios["overall"], ratios["by_class"]) == (0.0, None)
+    assert "Images are only 0.00 times as far apart" in ratios["warning"]
 
 
 def test_a_class_that_has_collapsed_is_named():
     images = make(40, seed=3)
     images[REAL_LABELS == 1] = images[1]
-    found = plain(diversity(images, REAL, REAL_LABELS, REAL_LABELS))
-    assert found["by_class"][1] == 0.0
-    assert found["by_class"][0] == pytest.approx(1, abs=0.05)
-    assert found["overall"] > 0.5  # where it cannot be seen
-    assert "Images of class 1 are only 0.00 times" in found["warning"]
+    ratios = plain(diversity(images, REAL, REAL_LABELS, REAL_LABELS))
+    assert ratios["by_class"][1] == 0.0
+    assert ratios["by_class"][0] == pytest.approx(1, abs=0.05)
+    assert ratios["overall"] > 0.5  # where it cannot be seen
+    assert "Images of class 1 are only 0.00 times" in ratios["warning"]
 
 
 def test_all_classes_that_have_collapsed_are_named():
@@ -73,22 +69,22 @@ def test_all_classes_that_have_collapsed_are_named():
 
 
 def test_honest_images_have_not_collapsed():
-    found = plain(diversity(make(40, seed=3), REAL, REAL_LABELS, REAL_LABELS))
-    assert found["warning"] is None
-    assert [found["overall"], *found["by_class"]] == pytest.approx([1, 1, 1], abs=0.05)
+    ratios = plain(diversity(make(40, seed=3), REAL, REAL_LABELS, REAL_LABELS))
+    assert ratios["warning"] is None
+    assert [ratios["overall"], *ratios["by_class"]] == pytest.approx([1, 1, 1], abs=0.05)
 
 
 @pytest.mark.parametrize(("contrast", "warned"), [(0.51, False), (0.49, True)])
 def test_it_warns_below_a_half(contrast, warned):
-    faint = as_floats(REAL) * np.float32(contrast)
+    faint = to_float(REAL) * np.float32(contrast)
     assert (plain(diversity(faint, REAL))["warning"] is not None) == warned
 
 
 def test_too_few_images_have_no_ratio():
-    found = plain(diversity(REAL[:3], REAL, [0, 0, 1], REAL_LABELS))
-    assert found["by_class"][1] is found["coarse_by_class"][1] is None
-    assert found["correlation_by_class"][1] is None
-    assert found["by_class"][0] is not None
+    ratios = plain(diversity(REAL[:3], REAL, [0, 0, 1], REAL_LABELS))
+    assert ratios["by_class"][1] is ratios["coarse_by_class"][1] is None
+    assert ratios["correlation_by_class"][1] is None
+    assert ratios["by_class"][0] is not None
     assert plain(diversity(REAL[:1], REAL)) == {
         "overall": None, "by_class": None, "coarse": None, "coarse_by_class": None,
         "correlation": None, "correlation_by_class": None, "counts": [1, 40], "warning": None,
@@ -142,28 +138,28 @@ def smooth(count, seed):
 
 def test_the_coarse_numbers_are_those_of_brute_force():
     images, real = smooth(12, seed=1), smooth(15, seed=2)
-    found = plain(diversity(images, real))
+    ratios = plain(diversity(images, real))
     ours, theirs = blocks(images), blocks(real)
     expected = brute_mean_distance(ours * 255) / brute_mean_distance(theirs * 255)
-    assert found["coarse"] == pytest.approx(expected, rel=1e-5)
+    assert ratios["coarse"] == pytest.approx(expected, rel=1e-5)
     rows = (ours - theirs.mean(axis=0)).reshape(12, -1)
     pairs = np.corrcoef(rows)[np.triu_indices(12, k=1)]
-    assert found["correlation"] == pytest.approx(pairs.mean(), abs=1e-5)
+    assert ratios["correlation"] == pytest.approx(pairs.mean(), abs=1e-5)
 
 
 @pytest.mark.parametrize("noise", [0.05, 0.1, 0.2])
 @pytest.mark.parametrize("template", ["an image", "the mean"])
 def test_noise_on_one_image_is_no_variety(template, noise):
     real = smooth(60, seed=0)
-    one = real[7] if template == "an image" else real.mean(axis=0)
-    images = np.clip(one + noise * np.random.default_rng(1).normal(size=(50, 28, 28, 1)), 0, 1)
+    image = real[7] if template == "an image" else real.mean(axis=0)
+    images = np.clip(image + noise * np.random.default_rng(1).normal(size=(50, 28, 28, 1)), 0, 1)
     labels, real_labels = np.repeat([0, 1], 25), np.arange(60) % 2
     images[:25] = smooth(25, seed=5)
-    found = plain(diversity(images, real, labels, real_labels))
-    assert found["coarse_by_class"][1] < 0.5 < found["coarse_by_class"][0]
+    ratios = plain(diversity(images, real, labels, real_labels))
+    assert ratios["coarse_by_class"][1] < 0.5 < ratios["coarse_by_class"][0]
     if template == "an image":
-        assert found["correlation_by_class"][1] > 0.6
-    assert "Images of class 1 are only" in found["warning"]
+        assert ratios["correlation_by_class"][1] > 0.6
+    assert "Images of class 1 are only" in ratios["warning"]
 
 
 def test_one_image_in_many_brightnesses_is_no_variety():
@@ -171,19 +167,19 @@ def test_one_image_in_many_brightnesses_is_no_variety():
     real = smooth(60, seed=0)
     pattern = real[7] - real.mean(axis=0)
     strength = np.random.default_rng(0).uniform(0.3, 6.0, (40, 1, 1, 1))
-    found = plain(diversity(np.clip(real.mean(axis=0) + strength * pattern, 0, 1), real))
-    assert found["coarse"] > 0.5
-    assert found["correlation"] > 0.9
-    assert "depart from the mean of the real ones in the same way" in found["warning"]
+    ratios = plain(diversity(np.clip(real.mean(axis=0) + strength * pattern, 0, 1), real))
+    assert ratios["coarse"] > 0.5
+    assert ratios["correlation"] > 0.9
+    assert "depart from the mean of the real ones in the same way" in ratios["warning"]
 
 
 def test_blur_is_no_collapse():
     """Fine texture is most of the distance between pixels, and none of that between blocks."""
     rng = np.random.default_rng(0)
     real = np.clip(smooth(60, seed=0) + 0.5 * rng.normal(size=(60, 28, 28, 1)), 0, 1)
-    found = plain(diversity(smooth(50, seed=3), real))
-    assert found["overall"] < 0.5 < found["coarse"]
-    assert found["warning"] is None
+    ratios = plain(diversity(smooth(50, seed=3), real))
+    assert ratios["overall"] < 0.5 < ratios["coarse"]
+    assert ratios["warning"] is None
 
 
 @pytest.mark.parametrize("name", ["breastmnist", "pneumoniamnist", "retinamnist"])

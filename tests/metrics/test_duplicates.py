@@ -7,8 +7,8 @@ import pytest
 from scipy import ndimage
 
 from helpers.halves import plain
+from keras_medaug.images import to_float
 from keras_medaug.metrics.duplicates import near_duplicates
-from keras_medaug.metrics.space import as_floats
 
 pytestmark = pytest.mark.backend_free
 
@@ -32,22 +32,22 @@ def plant():
 @pytest.mark.parametrize("kinds", ["uint8 uint8", "float32 uint8", "float32 float32"])
 def test_planted_duplicates_are_found(kinds):
     images, training = (
-        x if kind == "uint8" else as_floats(x)
+        x if kind == "uint8" else to_float(x)
         for kind, x in zip(kinds.split(), plant(), strict=True)
     )
     labels, training_labels = np.zeros(30, int), np.zeros(41, int)
     training_labels[0] = 1
-    found = plain(near_duplicates(images, training, labels, training_labels))
-    assert (found["exact"], found["near"]) == (2, 3)
-    assert (found["indices"], found["partners"]) == ([3, 11, 20], [40, 5, 0])
-    assert found["distances"] == pytest.approx([0, 0.01, 0], abs=0.002)
-    assert found["with_another_label"] == 1
-    assert (found["count"], found["training_count"]) == (30, 41)
+    record = plain(near_duplicates(images, training, labels, training_labels))
+    assert (record["exact"], record["near"]) == (2, 3)
+    assert (record["indices"], record["partners"]) == ([3, 11, 20], [40, 5, 0])
+    assert record["distances"] == pytest.approx([0, 0.01, 0], abs=0.002)
+    assert record["with_another_label"] == 1
+    assert (record["count"], record["training_count"]) == (30, 41)
     assert (
         "3 of 30 images are near-duplicates of a training image (2 of them exact)"
-        in found["warning"]
+        in record["warning"]
     )
-    assert "1 of them with another label" in found["warning"]
+    assert "1 of them with another label" in record["warning"]
 
 
 def test_the_threshold_is_the_callers():
@@ -57,16 +57,16 @@ def test_the_threshold_is_the_callers():
 
 
 def test_other_images_are_no_duplicates():
-    found = plain(near_duplicates(make(30, seed=9), make(41, seed=6)))
-    assert (found["near"], found["with_another_label"], found["warning"]) == (0, None, None)
+    record = plain(near_duplicates(make(30, seed=9), make(41, seed=6)))
+    assert (record["near"], record["with_another_label"], record["warning"]) == (0, None, None)
 
 
 def test_what_is_equal_after_rounding_to_8_bits_is_exact():
     training = np.clip(make(9, seed=6), 1, 254)
     for step, expected in ((0.49, 9), (-0.49, 9), (0.51, 0)):
         images = ((training + step) / 255).astype("float32")
-        found = near_duplicates(images, training, threshold=0.001)
-        assert (found["exact"], found["near"]) == (expected, expected)
+        record = near_duplicates(images, training, threshold=0.001)
+        assert (record["exact"], record["near"]) == (expected, expected)
 
 
 def test_repeats_in_one_set_are_found_once_each():
@@ -76,12 +76,12 @@ def test_repeats_in_one_set_are_found_once_each():
     images[12, 0, 0, 0] ^= 8
     labels = np.zeros(23, int)
     labels[22] = 1
-    found = plain(near_duplicates(images, labels=labels))
-    assert (found["exact"], found["near"], found["with_another_label"]) == (4, 5, 1)
-    assert (found["indices"], found["partners"]) == ([7, 12, 19, 20, 22], [2, 11, 2, 2, 21])
+    record = plain(near_duplicates(images, labels=labels))
+    assert (record["exact"], record["near"], record["with_another_label"]) == (4, 5, 1)
+    assert (record["indices"], record["partners"]) == ([7, 12, 19, 20, 22], [2, 11, 2, 2, 21])
     assert (
         "of 23 images are near-duplicates of another image of the set (4 of them exact)"
-        in found["warning"]
+        in record["warning"]
     )
     assert plain(near_duplicates(make(23, seed=10)))["near"] == 0
     assert plain(near_duplicates(images[:1]))["near"] == 0
@@ -103,10 +103,10 @@ def test_the_duplicates_of_breastmnist(official):
     """One test image is a training image, under another label; 30 are so or nearly so."""
     splits = official("breastmnist")
     (x, y), (test_x, test_y) = splits["train"], splits["test"]
-    found = plain(near_duplicates(test_x, x, test_y, y))
-    assert (found["exact"], found["near"], found["with_another_label"]) == (1, 30, 2)
-    (exact,) = np.flatnonzero(np.array(found["distances"]) == 0)
-    index, partner = found["indices"][exact], found["partners"][exact]
+    record = plain(near_duplicates(test_x, x, test_y, y))
+    assert (record["exact"], record["near"], record["with_another_label"]) == (1, 30, 2)
+    (exact,) = np.flatnonzero(np.array(record["distances"]) == 0)
+    index, partner = record["indices"][exact], record["partners"][exact]
     assert (test_x[index] == x[partner]).all()
     assert test_y[index] != y[partner]
 
@@ -117,8 +117,8 @@ def test_the_duplicates_of_pneumoniamnist(official):
     within = near_duplicates(splits["train"])
     assert (within["exact"], within["near"]) == (18, 18)
     for split, expected in (("val", 8), ("test", 0)):
-        found = near_duplicates(splits[split], splits["train"])
-        assert (found["exact"], found["near"]) == (expected, expected)
+        record = near_duplicates(splits[split], splits["train"])
+        assert (record["exact"], record["near"]) == (expected, expected)
 
 
 # ---- flipped, turned, uniform ---------------------------------------------------------------
@@ -169,14 +169,14 @@ def test_of_a_histology_set_duplicates_are_found_and_background_is_not(kind):
     test[30:34] = np.clip(near + noise, 0, 255)
     training = np.concatenate([background(40, 4), training, background(40, 4)])
     test = np.concatenate([test, background(30, 4), background(10, 5)])
-    images, others = (x if kind == "uint8" else as_floats(x) for x in (test, training))
-    found = plain(near_duplicates(images, others))
-    assert found["indices"] == [*range(10, 18), *range(30, 34)]
-    assert found["partners"] == [*(40 + 10 * n for n in range(8)), *(47 + n for n in range(4))]
-    assert (found["exact"], found["in_place"], found["uniform"]) == (8, 2, 40)
-    assert "12 of" in found["warning"]
-    assert "10 of them flipped or turned" in found["warning"]
-    assert "Uniform images, of which there are 40, were not compared" in found["warning"]
+    images, others = (x if kind == "uint8" else to_float(x) for x in (test, training))
+    record = plain(near_duplicates(images, others))
+    assert record["indices"] == [*range(10, 18), *range(30, 34)]
+    assert record["partners"] == [*(40 + 10 * n for n in range(8)), *(47 + n for n in range(4))]
+    assert (record["exact"], record["in_place"], record["uniform"]) == (8, 2, 40)
+    assert "12 of" in record["warning"]
+    assert "10 of them flipped or turned" in record["warning"]
+    assert "Uniform images, of which there are 40, were not compared" in record["warning"]
     within = plain(near_duplicates(np.concatenate([images[10:40], others])))
     assert (within["exact"], within["near"], within["uniform"]) == (8, 12, 80)
     assert near_duplicates(background(20, 4))["warning"].startswith("All 20 images are uniform")
@@ -188,11 +188,11 @@ def test_distances_are_those_of_brute_force(shape):
     images[3], images[9] = training[5][::-1], np.clip(training[7][:, ::-1] + 3.0, 0, 255)
     distances, which = brute_force(images, training)
     for limit in (0.02, float(np.median(distances)), 2.0):
-        found = near_duplicates(images, training, threshold=limit)
+        record = near_duplicates(images, training, threshold=limit)
         expected = np.flatnonzero(distances < limit)
-        assert found["indices"] == expected.tolist()
-        assert found["partners"] == which[expected].tolist()
-        assert found["distances"] == pytest.approx(distances[expected].tolist(), rel=1e-12)
+        assert record["indices"] == expected.tolist()
+        assert record["partners"] == which[expected].tolist()
+        assert record["distances"] == pytest.approx(distances[expected].tolist(), rel=1e-12)
 
 
 def test_images_that_are_not_square_have_no_quarter_turns():

@@ -30,9 +30,11 @@ def test_it_has_every_measure_with_its_floor_in_every_space(of_real):
     assert list(of_real["spaces"]) == ["pixels", "rows"]
     for space in of_real["spaces"].values():
         assert list(space) == MEASURES
-        for each in space.values():
-            assert each["ci95"][0] <= each["value"] <= each["ci95"][1]
-            assert each["floor"]["ci95"][0] <= each["floor"]["value"] <= each["floor"]["ci95"][1]
+        for metric in space.values():
+            assert metric["ci95"][0] <= metric["value"] <= metric["ci95"][1]
+            assert (
+                metric["floor"]["ci95"][0] <= metric["floor"]["value"] <= metric["floor"]["ci95"][1]
+            )
     assert json.loads(json.dumps(of_real)) == of_real
     assert of_real["classes"] is None
 
@@ -57,34 +59,34 @@ def test_as_many_are_compared_as_there_are_unseen_ones(of_real):
 def test_the_floor_is_what_the_metric_gives_unseen_images(of_real):
     assert of_real["count"] == len(VAL[0])  # so that none is left out
     expected = kma.metrics.kernel_distance(PIXELS(TRAIN[0]), PIXELS(VAL[0]))["value"]
-    found = of_real["spaces"]["pixels"]["kernel"]["floor"]["value"]
-    assert found == pytest.approx(expected, rel=1e-6)
+    floor = of_real["spaces"]["pixels"]["kernel"]["floor"]["value"]
+    assert floor == pytest.approx(expected, rel=1e-6)
 
 
 def test_unbiased_distances_take_all_images():
     """So that a generator that makes many is known better; the rest keeps equal numbers."""
     many = np.concatenate([TRAIN[0][::-1], TEST[0]])
-    found = sample_quality(many, TRAIN[0], VAL[0][:30], {"pixels": PIXELS})
-    assert (found["count"], found["counts"]) == (30, [len(many), 30])
-    space = found["spaces"]["pixels"]
+    record = sample_quality(many, TRAIN[0], VAL[0][:30], {"pixels": PIXELS})
+    assert (record["count"], record["counts"]) == (30, [len(many), 30])
+    space = record["spaces"]["pixels"]
     vectors = PIXELS(TRAIN[0]), PIXELS(many)
     assert space["kernel"]["value"] == pytest.approx(kma.metrics.kernel_distance(*vectors)["value"])
     few = sample_quality(many[-30:], TRAIN[0], VAL[0][:30], {"pixels": PIXELS})
     assert np.ptp(space["kernel"]["ci95"]) < np.ptp(few["spaces"]["pixels"]["kernel"]["ci95"]) / 2
-    assert np.ptp(found["spectral"]["ci95"]) < np.ptp(few["spectral"]["ci95"]) / 2
+    assert np.ptp(record["spectral"]["ci95"]) < np.ptp(few["spectral"]["ci95"]) / 2
     assert space["kernel"]["floor"] == few["spaces"]["pixels"]["kernel"]["floor"]
     assert space["frechet"]["bias"] == few["spaces"]["pixels"]["frechet"]["bias"]
 
 
 def test_the_unit_of_features_changes_no_kernel_distance():
     units = {str(unit): lambda x, unit=unit: unit * PIXELS(x) for unit in (1e-3, 1.0, 1e3)}
-    found = sample_quality(TEST[0], TRAIN[0], VAL[0], units)["spaces"]
+    record = sample_quality(TEST[0], TRAIN[0], VAL[0], units)["spaces"]
     for unit in ("0.001", "1000.0"):
-        for each, expected in (
-            (found[unit]["kernel"], found["1.0"]["kernel"]),
-            (found[unit]["kernel"]["floor"], found["1.0"]["kernel"]["floor"]),
+        for metric, expected in (
+            (record[unit]["kernel"], record["1.0"]["kernel"]),
+            (record[unit]["kernel"]["floor"], record["1.0"]["kernel"]["floor"]),
         ):
-            assert each["value"] == pytest.approx(expected["value"], rel=1e-6)
+            assert metric["value"] == pytest.approx(expected["value"], rel=1e-6)
 
 
 def test_the_spectrum_has_its_floor(of_real):
@@ -117,18 +119,18 @@ def test_copies_are_below_the_floor():
 def test_each_class_by_itself():
     labels = {"training_labels": TRAIN[1], "held_out_labels": VAL[1]}
     one_for_another = np.where(TEST[1] == 0, 1, TEST[1])
-    found = quality(TEST[0], labels=one_for_another, **labels)
-    assert found["classes"]["0"] is None  # no image of it is left
-    assert found["classes"]["1"]["count"] == np.sum(VAL[1] == 1)
+    record = quality(TEST[0], labels=one_for_another, **labels)
+    assert record["classes"]["0"] is None  # no image of it is left
+    assert record["classes"]["1"]["count"] == np.sum(VAL[1] == 1)
     own = kma.metrics.spectral_distance(TRAIN[0][TRAIN[1] == 1], VAL[0][VAL[1] == 1])
-    assert found["classes"]["1"]["spectral"]["floor"]["value"] == own["value"]
+    assert record["classes"]["1"]["spectral"]["floor"]["value"] == own["value"]
     right = quality(TEST[0], labels=TEST[1], **labels)["classes"]
     names = "1", "spaces", "pixels", "kernel", "value"
     values = []
-    for each in (found["classes"], right):
+    for part in (record["classes"], right):
         for name in names:
-            each = each[name]
-        values.append(each)
+            part = part[name]
+        values.append(part)
     assert values[0] > values[1]  # half of "1" are of another class
 
 
@@ -140,11 +142,11 @@ def test_bytes_give_the_same():
 
 def test_a_seed_decides():
     few = {"pixels": PIXELS}
-    one, same, other = (
+    first, same, other = (
         sample_quality(TEST[0], TRAIN[0], VAL[0][:60], few, seed=seed) for seed in (1, 1, 2)
     )
-    assert one == same
-    assert one != other
+    assert first == same
+    assert first != other
 
 
 @pytest.mark.parametrize(

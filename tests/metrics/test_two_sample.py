@@ -10,6 +10,7 @@ from sklearn.metrics import roc_auc_score
 import keras_medaug as kma
 from keras_medaug.metrics import two_sample as module
 from keras_medaug.metrics import two_sample_auc
+from keras_medaug.metrics.two_sample import ridge_scores
 
 pytestmark = pytest.mark.backend_free
 
@@ -129,7 +130,9 @@ def test_the_scores_are_those_of_ridge_regression():
     for x in scaled:
         x[:, 4:] /= np.sqrt(2)  # two features beside four statistics
     weights = np.linalg.solve(scaled[0].T @ scaled[0] + np.eye(6), scaled[0].T @ labels)
-    scores = module._ridge_scores(known, labels[:, None], tested, statistics=4)[:, 0]
+    scores = ridge_scores(known, labels[:, None], tested, weights=module._weights(6, statistics=4))[
+        :, 0
+    ]
     np.testing.assert_allclose(scores, scaled[1] @ weights)
 
 

@@ -29,15 +29,15 @@ def test_functions_get_floats_and_models_batches():
             return keras.ops.convert_to_tensor(by_halves(images))
 
     images, labels = halves()
-    found = label_agreement(Model(), images, labels, lambda x: flip_vertically(x) + 1e-5 - 1e-5)
-    assert found["lost"] == 0
+    agreement = label_agreement(Model(), images, labels, lambda x: flip_vertically(x) + 1e-5 - 1e-5)
+    assert agreement["lost"] == 0
     assert seen == [("float32", True, 40, 0)] * 2
 
 
 def test_a_classifier_of_the_package():
     classifier = kma.models.Classifier((8, 8, 1), num_classes=2, filters=4, seed=0)
-    found = plain(label_agreement(classifier, *halves(), flip_horizontally))
-    assert 0 <= found["plain"] <= 1
+    agreement = plain(label_agreement(classifier, *halves(), flip_horizontally))
+    assert 0 <= agreement["plain"] <= 1
 
 
 def test_new_images_are_hardly_ever_suspects_in_the_features_of_a_classifier():
@@ -50,8 +50,8 @@ def test_new_images_are_hardly_ever_suspects_in_the_features_of_a_classifier():
     assert audit["spaces"]["features"]["relative"]["limit"] == 0.3
     noise = np.random.default_rng(0).normal(0, 0.01 * 255, (50, 16, 16, 1))
     copies = np.clip(np.rint(training[:50] + noise), 0, 255).astype("uint8")
-    found = copy_audit(copies, training, held_out, features)["spaces"]["features"]["relative"]
-    assert 0 < found["median"] < 0.3
+    relative = copy_audit(copies, training, held_out, features)["spaces"]["features"]["relative"]
+    assert 0 < relative["median"] < 0.3
 
 
 def test_uint8_and_float_images_agree():

@@ -1,4 +1,4 @@
-"""The copy audit: distances against brute force, planted copies, and what it costs in memory."""
+"""The memorization check: distances of brute force, planted copies, and what it costs in memory."""
 
 import json
 import tracemalloc
@@ -36,21 +36,21 @@ def row_means(images):
     return images.mean(axis=2).reshape(len(images), -1)
 
 
-def assert_close(found, expected, rel=1e-9):
+def assert_close(actual, expected, rel=1e-9):
     """The same structure, and numbers that differ by rounding at most, of float32 in two spaces."""
-    assert type(found) is type(expected)
-    if isinstance(found, dict):
-        assert found.keys() == expected.keys()
-        for key, value in found.items():
+    assert type(actual) is type(expected)
+    if isinstance(actual, dict):
+        assert actual.keys() == expected.keys()
+        for key, value in actual.items():
             assert_close(value, expected[key], 1e-3 if key in NAMES else rel)
-    elif isinstance(found, list):
-        assert len(found) == len(expected)
-        for value, other in zip(found, expected, strict=True):
+    elif isinstance(actual, list):
+        assert len(actual) == len(expected)
+        for value, other in zip(actual, expected, strict=True):
             assert_close(value, other, rel)
-    elif isinstance(found, float):
-        assert found == pytest.approx(expected, rel=rel, abs=1e-12)
+    elif isinstance(actual, float):
+        assert actual == pytest.approx(expected, rel=rel, abs=1e-12)
     else:
-        assert found == expected
+        assert actual == expected
 
 
 IMAGES, TRAINING, HELD_OUT = make(23, seed=1), make(41, seed=2), make(20, seed=3)
@@ -184,14 +184,14 @@ def expected_space(space, images, training, held_out):
     """What the audit says of a space, from all distances."""
     own = table(training, training, space)
     np.fill_diagonal(own, np.inf)
-    found = {}
-    for name, each in (("ours", images), ("theirs", held_out)):
-        distances = np.sort(table(each, training, space), axis=1)
-        nearest = table(each, training, space).argmin(axis=1)
+    of_sets = {}
+    for name, of_set in (("ours", images), ("theirs", held_out)):
+        distances = np.sort(table(of_set, training, space), axis=1)
+        nearest = table(of_set, training, space).argmin(axis=1)
         first = distances[:, 0]
         relative = first / distances[:, 1:11].mean(axis=1)
-        found[name] = first, relative, float(np.mean(first > own[nearest].min(axis=1)))
-    near_ones = None if space == "features" else int((found["ours"][1] < 0.5).sum())
+        of_sets[name] = first, relative, float(np.mean(first > own[nearest].min(axis=1)))
+    near_ones = None if space == "features" else int((of_sets["ours"][1] < 0.5).sum())
 
     def summary(values):
         return {"min": values.min(), "median": np.median(values)}
@@ -200,7 +200,7 @@ def expected_space(space, images, training, held_out):
         low, high = np.sort(values)[:2]  # of 20: place 0.01 * 19 is between the first two
         return low + 0.19 * (high - low)
 
-    (ours, relative, authentic), (theirs, others, for_them) = found["ours"], found["theirs"]
+    (ours, relative, authentic), (theirs, others, for_them) = of_sets["ours"], of_sets["theirs"]
     if space == "features":
         near_copies, limit = None, min(0.3, quantile(others))
     else:
@@ -229,7 +229,7 @@ def expected_space(space, images, training, held_out):
 def nearly(value):
     """Let numbers differ by rounding, at any depth."""
     if isinstance(value, dict):
-        return {key: nearly(each) for key, each in value.items()}
+        return {key: nearly(part) for key, part in value.items()}
     return value if value is None else pytest.approx(value, rel=1e-5)
 
 
@@ -241,9 +241,9 @@ def test_the_audit_has_the_numbers_of_brute_force(shape):
     assert (audit["count"], audit["training_count"], audit["exact_copies"]) == (23, 41, 0)
     assert list(audit["spaces"]) == ["pixels", "aligned", *NAMES, "features"]
     for space in ("pixels", "aligned", "features"):
-        found = audit["spaces"][space]
+        nearest = audit["spaces"][space]
         expected = expected_space(space, images, training, held_out)
-        assert found == nearly(expected)
+        assert nearest == nearly(expected)
     assert audit["suspect_images"] == [4]
     assert json.loads(json.dumps(audit, allow_nan=False)) == audit
     without = copy_audit(images, training, held_out, batch_size=9)
@@ -388,25 +388,25 @@ def plant(real, kinds, with_held_out=True):
 
 
 def test_planted_copies_are_suspects(real):
-    found, others, _ = plant(real, COPIES)
-    assert all(count >= 11 for count in found.values()), found
+    suspected, others, _ = plant(real, COPIES)
+    assert all(count >= 11 for count in suspected.values()), suspected
     assert others <= 3
 
 
 def test_copies_with_noise_are_suspects(real, request):
     """Among second views, which noise hides, they are near copies at least."""
-    found, _, audit = plant(real, NOISY)
+    suspected, _, audit = plant(real, NOISY)
     if "breastmnist" in request.node.callspec.id:
         relative = audit["spaces"]["smoothed"]["relative"]
         assert relative["near_copies"] >= 35  # of 36, and the other 60 images are no second views
         assert relative["held_out"]["near_copies"] / len(real[1]) < 0.45
     else:
-        assert all(count >= 11 for count in found.values()), found
+        assert all(count >= 11 for count in suspected.values()), suspected
 
 
 def test_without_held_out_images_copies_are_suspects(real):
-    found, others, _ = plant(real, COPIES, with_held_out=False)
-    assert all(count >= 11 for count in found.values()), found
+    suspected, others, _ = plant(real, COPIES, with_held_out=False)
+    assert all(count >= 11 for count in suspected.values()), suspected
     assert others <= 12  # second views, which only held-out images tell from copies
 
 
@@ -455,10 +455,10 @@ def test_blur_fools_plain_distances_but_hardly_relative_ones(width):
     images = blurred(data.val[0], width)
     audit = copy_audit(images, data.stored("train")[0], data.stored("test")[0])
     assert audit["spaces"]["pixels"]["nearer_than_held_out_01"] > 0.5
-    for name, found in audit["spaces"].items():
-        relative = found["relative"]
+    for name, record in audit["spaces"].items():
+        relative = record["relative"]
         if name not in NAMES:
-            assert relative["nearer_than_held_out_01"] < 0.6 * found["nearer_than_held_out_01"]
+            assert relative["nearer_than_held_out_01"] < 0.6 * record["nearer_than_held_out_01"]
         assert relative["median"] > 0.8
         assert relative["min"] > relative["limit"]  # which is what counts for suspicion
     assert audit["suspect_count"] == 0
@@ -488,13 +488,13 @@ def test_features_find_what_pixels_do_not():
     images[:10] = np.roll(training[:10], (9, 10), axis=(1, 2))
 
     def spectrum(images):
-        found = np.abs(np.fft.rfft2(images, axes=(1, 2))).reshape(len(images), -1)
-        return np.log(found + 1e-3)
+        amplitudes = np.abs(np.fft.rfft2(images, axes=(1, 2))).reshape(len(images), -1)
+        return np.log(amplitudes + 1e-3)
 
     assert copy_audit(images, training, held_out)["suspect_count"] == 0
     audit = copy_audit(images, training, held_out, spectrum, 100)
-    found = {(p["image"], p["training"], p["space"]) for p in audit["suspects"]}
-    assert found >= {(k, k, "features") for k in range(10)}
+    suspects = {(p["image"], p["training"], p["space"]) for p in audit["suspects"]}
+    assert suspects >= {(k, k, "features") for k in range(10)}
     assert audit["suspect_count"] <= 12
 
 
@@ -525,12 +525,12 @@ def test_shifted_and_inverted_copies_of_any_size_are_nearest(shape):
     training = textured(60, 1, shape)
     step = max(1, shape[0] // 16)
     images = 1 - shifted(training[20:40], step, 0)
-    found = Registration(training, batch_size=16).nearest(images)
-    for neighbours in found.values():
+    nearest = Registration(training, batch_size=16).nearest(images)
+    for neighbours in nearest.values():
         np.testing.assert_array_equal(neighbours.indices, np.arange(20, 40))
         assert neighbours.relative.max() < 0.5
     others = Registration(training).nearest(textured(20, 2, shape))
-    assert found["smoothed"].relative.max() < others["smoothed"].relative.min()
+    assert nearest["smoothed"].relative.max() < others["smoothed"].relative.min()
 
 
 def test_registration_says_how_far_it_is():
@@ -605,9 +605,9 @@ def test_training_images_that_are_there_more_than_once_count_once(times):
     assert audit["training_count"] == 41 + times + 4
     assert_close(audit["spaces"], plain["spaces"])
     assert audit["suspect_count"] == 2
-    for found, expected in zip(audit["pairs"], plain["pairs"], strict=True):
+    for pair, expected in zip(audit["pairs"], plain["pairs"], strict=True):
         first = np.flatnonzero((repeated == TRAINING[expected["training"]]).all(axis=(1, 2, 3)))[0]
-        assert found["training"] == first
+        assert pair["training"] == first
 
 
 def test_one_training_image():

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,19 +16,14 @@ from keras_medaug.metrics.equality import (
     equal_images,
     equal_in_any_form,
     first_of_equals,
+    uniform_images,
+    uniformity_limit,
 )
 from keras_medaug.metrics.neighbours import Neighbours, find_neighbours
 from keras_medaug.metrics.registration import NAMES, Registration
-from keras_medaug.metrics.space import (
-    ROUNDING,
-    Space,
-    aligned,
-    compute_features,
-    features_space,
-    pixels,
-)
-from keras_medaug.metrics.uniformity import uniform_images, uniformity_limit
-from keras_medaug.progress import Report, check_verbose, portions, reporting
+from keras_medaug.metrics.samples import compute_features
+from keras_medaug.metrics.space import ROUNDING, Space, aligned, features_space, pixels_of
+from keras_medaug.progress import Report, check_verbose, ignore, portions, reporting
 from keras_medaug.result import returns_result
 
 QUANTILE = 0.01
@@ -47,9 +43,12 @@ SPACE_WEIGHTS = 1, 8, 40, 1  # how long each space takes, in proportion
 MOST_SUSPECTS = 20  # that are listed
 PAIRS = 8
 
+# At least, and for each pair and pixel; measured on 2 CPU cores. What matters is the proportion.
+SECONDS = 0.3, 0.7e-9
+
 Features = Callable[[NDArray], Any]
 # The neighbours of images and held-out ones, and the fraction of each that is authentic.
-Found = tuple[list[Neighbours], list[float | None]]
+Searched = tuple[list[Neighbours], list[float | None]]
 
 
 @returns_result
@@ -70,7 +69,7 @@ def copy_audit(
     - `"aligned"`: each image has its mean removed and is divided by its standard deviation, and
       its nearest form counts, of the 8 that flips and quarter turns give (of 4 where images are
       not square). About 1.4 between images that have nothing in common;
-    - `"registered"`: the same, but training images are turned by up to 12 degrees and shifted by
+    - `"registered"`: the same, but training images are rotated by up to 12 degrees and shifted by
       up to 15% of the side to fit the image, and contrast may be inverted. Only the pixels that
       both images have are compared, and 12 training images that a coarse search finds. Images of
       more than 32 pixels are reduced to 32;
@@ -88,8 +87,8 @@ def copy_audit(
     their quantile 0.005: about 2% of new real images are suspected over all spaces. As blur alone
     lowers relative distances, the limit is 0.7 at most, and 0.4 in `"registered"` and `"smoothed"`.
     With fewer held-out images it is 0.9 of the least, or of these. In `"registered"` it is 0.03 at
-    least. Held-out images that equal a training image, flipped and turned ones included, set no
-    limit. Without held-out images the limit is 0.5, and 0.4 in `"registered"` and `"smoothed"`.
+    least. Held-out images that equal a training image, flipped and rotated ones included, set
+    no limit. Without held-out images the limit is 0.5, and 0.4 in `"registered"` and `"smoothed"`.
 
     Where unseen images are second views of training images, as 39% of BreastMNIST's are, the limit
     is low: an image must be nearer than a second view to be suspect. Copies with noise are not, and
@@ -105,11 +104,11 @@ def copy_audit(
     `uniform` counts them.
 
     What this sees: most copies in place, with 3% noise (but where there are second views, see
-    above), flipped, turned by quarters, by up to 10
+    above), flipped, rotated by quarter turns or by up to 10
     degrees, shifted by up to a tenth of the side, inverted, of another brightness or contrast, and
     several of these at once. On MedNIST, by which none of its settings was chosen, it finds 76 to
     100 of 100 of each of these kinds, and 72 with noise. What it does not see: copies that are
-    shifted or turned further, scaled, cropped or bent, and copies of a part of an image.
+    shifted or rotated further, scaled, cropped or bent, and copies of a part of an image.
     `features` may see some of these.
     Copies of an image of which there are ten near copies in the training set do not stand out. It
     says nothing of what a set gives away in other ways. A good result is no proof that the images
@@ -139,12 +138,12 @@ def copy_audit(
         - `spaces`: for each space, a dictionary of
 
           - `nearest`: `min` and `median` of the distances to the nearest training image;
-          - `authentic`: the share of images that are farther from their nearest training image
+          - `authentic`: the fraction of images that are farther from their nearest training image
             than that one is from its nearest other; `None` with one training image, and in
             `"registered"` and `"smoothed"`;
           - `held_out`: `count` of the held-out images, `min`, `median` and `quantile_01`, the
             quantile 0.01, of their distances, and `authentic` for them; or `None`;
-          - `nearer_than_held_out_01`: the share of images that are nearer than that quantile:
+          - `nearer_than_held_out_01`: the fraction of images that are nearer than that quantile:
             about 0.01 where images are as new as the held-out ones; or `None`;
           - `relative`: the same of relative distances: `min`, `median`, `near_copies` (how many are
             below 0.5; `None` in `"features"`), `held_out` (`min`, `median`, `quantile_01` and
@@ -154,12 +153,12 @@ def copy_audit(
         - `suspect_count`: how many images are suspect;
         - `suspect_images`: the indices of all of them, in order;
         - `suspects`: up to 20 of them, exact copies first, then those that are farthest below the
-          limit as a share of it: `image` and `training`, the indices of the two, the `space` where
-          this is so, and `distance` and `relative` there;
+          limit as a fraction of it: `image` and `training`, the indices of the two, the `space`
+          where this is so, and `distance` and `relative` there;
         - `pairs`: the same of the 8 images that are first in that order, suspect or not.
 
         Where held-out images are near copies themselves, the quantiles are too small, and so are
-        the shares: then look at the suspects.
+        the fractions: then look at the suspects.
 
     Raises:
         ValueError: If an argument is not as described.
@@ -171,7 +170,7 @@ def copy_audit(
     >>> data = kma.datasets.load("phantom")
     >>> training, held_out = data.stored("train")[0], data.stored("test")[0]
     >>> images = data.stored("val")[0][:20].copy()
-    >>> images[3], images[8] = training[50], training[60][:, ::-1]  # the second is mirrored
+    >>> images[3], images[8] = training[50], training[60][:, ::-1]  # the second is flipped
     >>> audit = kma.metrics.copy_audit(images, training, held_out)
     >>> audit["exact_copies"], audit["suspect_count"]
     (1, 2)
@@ -180,7 +179,7 @@ def copy_audit(
 
     References:
         Meehan, Chaudhuri and Dasgupta, A non-parametric test to detect data-copying in generative
-        models, AISTATS 2020: held-out images as the yardstick. Carlini et al., Extracting training
+        models, AISTATS 2020: held-out images as the reference. Carlini et al., Extracting training
         data from diffusion models, USENIX Security 2023: distances relative to the next nearest.
         Alaa et al., How faithful is your synthetic data?, ICML 2022: authenticity.
     """
@@ -192,28 +191,65 @@ def copy_audit(
         raise fail("features", got, "a callable from images to an array (n, d), or None")
     batch_size = check_positive(batch_size, "batch_size", integer=True)
     check_verbose(verbose)
+    sets = [checked, known] if unseen is None else [checked, known, unseen]
+    with reporting(verbose, "looking for copies of training images") as report:
+        return audit_sets(sets, features, batch_size=batch_size, report=report)
+
+
+def audit_sets(
+    sets: Sequence[NDArray],
+    features: Features | None = None,
+    vectors: Sequence[NDArray] | None = None,
+    batch_size: int = 256,
+    report: Report = ignore,
+) -> dict[str, Any]:
+    """Return what `copy_audit` does of checked images.
+
+    Args:
+        sets: The images in question, the training images and, if there are any, held-out ones.
+        features: As in `copy_audit`.
+        vectors: Features of all images of each set, instead of `features`, where they are known.
+        batch_size: As in `copy_audit`.
+        report: Called with how far the comparison is.
+
+    Returns:
+        The same dictionary.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_medaug.metrics.memorization import audit_sets
+    >>> x = np.random.default_rng(0).random((20, 8, 8, 1), "float32")
+    >>> audit_sets([x[:3], x[2:]])["suspect_images"]
+    [2]
+    """
+    checked, known, *held_out = sets
     distinct = first_of_equals(digests(known))
     reference = known if len(distinct) == len(known) else known[distinct]
     copies = equal_images(checked, reference)
-    sets = [checked, reference] + ([] if unseen is None else [unseen])
     uniformity = uniformity_limit(reference)
     uniform = uniform_images(checked, uniformity)
     copies &= ~uniform
-    with reporting(verbose, "looking for copies of training images") as report:
-        found = _found(sets, features, batch_size, report)
+    compared = [checked, reference, *held_out]
+    if vectors is not None:
+        vectors = [vectors[0], vectors[1][distinct], *vectors[2:]]
+    elif features is not None:
+        vectors = compute_features(features, compared, batch_size)
+    searched = _search_all(compared, vectors, batch_size, report)
     calibrating = None
     shows_nothing = [uniform]
-    if unseen is not None:
+    for unseen in held_out:
         shows_nothing.append(uniform_images(unseen, uniformity))
         calibrating = ~(shows_nothing[1] | equal_in_any_form(unseen, reference))
     spaces = {}
-    for name, (nearest, fractions) in found.items():
+    for name, (nearest, fractions) in searched.items():
         for neighbours, left_out in zip(nearest, shows_nothing, strict=True):
             neighbours.relative[left_out] = 1
         spaces[name] = _record(name, nearest, fractions, calibrating)
-    first, where, suspects = _rank(spaces, {k: v[0][0].relative for k, v in found.items()}, copies)
+    relative = {name: nearest[0].relative for name, (nearest, _) in searched.items()}
+    first, where, suspects = _rank(spaces, relative, copies)
     listed = [
-        _pair(image, name, found[name][0][0], distinct)
+        _pair(image, name, searched[name][0][0], distinct)
         for image, name in zip(first, where, strict=True)
     ]
     return {
@@ -229,69 +265,39 @@ def copy_audit(
     }
 
 
-def nearest_images(
-    images: ArrayLike, training: ArrayLike, batch_size: int = 256, verbose: bool | Report = False
-) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
-    """Return, for each image, how far the nearest training image is and which one it is.
-
-    The distance is the root mean square of the difference over pixels and channels, with images
-    in [0, 1]. Two sets of `uint8` are compared in whole numbers, without any rounding: the result
-    is the same on every machine, and of several training images that are equally near it is the
-    first. With floats the nearest is found among distances that are exact to about 1e-7, and its
-    own distance is then taken from the difference, so that it is 0 for equal images.
+def audit_seconds(count: int, training: int, held_out: int, image_shape: Sequence[int]) -> float:
+    """Return about how many seconds `copy_audit` takes.
 
     Args:
-        images: Shape `(n, h, w, c)`, floats in [0, 1] or `uint8`.
-        training: What to look among, of the same image shape.
-        batch_size: Images compared at a time, on either side. Memory is about
-            `8 * batch_size * (4 * h * w * c + 3 * batch_size)` bytes, whatever the sets' sizes are.
-        verbose: As in `copy_audit`.
+        count: Images in question.
+        training: Training images.
+        held_out: Held-out images.
+        image_shape: `(height, width, channels)`.
 
     Returns:
-        The distances, `float64`, shape `(n,)`, and the indices into `training`, shape `(n,)`.
-
-    Raises:
-        ValueError: If an argument is not as described.
+        The seconds.
 
     Example:
 
-    >>> import numpy as np
-    >>> import keras_medaug as kma
-    >>> training = np.zeros((3, 8, 8, 1)) + np.array([0.0, 0.5, 1.0]).reshape(3, 1, 1, 1)
-    >>> distances, indices = kma.metrics.nearest_images(training[::-1] * 0.9, training)
-    >>> distances.round(3).tolist(), indices.tolist()
-    ([0.1, 0.05, 0.0], [2, 1, 0])
+    >>> from keras_medaug.metrics.memorization import audit_seconds
+    >>> round(audit_seconds(546, 546, 234, (28, 28, 1)), 1)
+    0.6
     """
-    checked = check_images(images, "images")
-    training = check_images(training, "training", checked.shape[1:])
-    batch_size = check_positive(batch_size, "batch_size", integer=True)
-    space = _pixels(checked, training)
-    with reporting(verbose, "looking for the nearest images") as report:
-        found = find_neighbours(checked, training, space, batch_size, following=0, report=report)
-    return found.distances, found.indices
-
-
-def _pixels(images: NDArray, training: NDArray) -> Space:
-    """Return the space of pixels: two sets of `uint8` are compared in whole numbers."""
-    return pixels(255 if images.dtype == training.dtype == np.uint8 else 1)
+    return SECONDS[0] + SECONDS[1] * (count + 2 * held_out) * training * math.prod(image_shape)
 
 
 # ---- parts of the audit ---------------------------------------------------------------------
 
 
-def _found(
-    sets: list[NDArray], features: Features | None, batch_size: int, report: Report
-) -> dict[str, Found]:
-    """Return, for each space, the neighbours of the images and of any held-out ones in it.
-
-    The sets are the images, the training images and, where there are any, held-out ones. With the
-    neighbours comes the fraction of each set that is authentic.
-    """
+def _search_all(
+    sets: Sequence[NDArray], vectors: Sequence[NDArray] | None, batch_size: int, report: Report
+) -> dict[str, Searched]:
+    """Return, for each space, the neighbours of the images and of any held-out ones in it."""
     alignment = aligned(sets[0].shape[1:])
-    weights = SPACE_WEIGHTS if features is not None else SPACE_WEIGHTS[:3]
+    weights = SPACE_WEIGHTS if vectors is not None else SPACE_WEIGHTS[:3]
     in_place, in_forms, when_registered, *in_features = portions(report, *weights)
-    found = {
-        "pixels": _search(sets, _pixels, batch_size, in_place),
+    searched = {
+        "pixels": _search(sets, pixels_of, batch_size, in_place),
         "aligned": _search(sets, lambda *_: alignment, batch_size, in_forms),
     }
     compared = (sets[0], *sets[2:])
@@ -302,25 +308,24 @@ def _found(
         for images, of_set in zip(compared, reports, strict=True)
     ]
     for name in NAMES:
-        found[name] = [each[name] for each in registered], [None] * len(registered)
-    if features is not None:
-        members = compute_features(features, sets, batch_size)
-        space = features_space(members[1])
-        found["features"] = _search(members, lambda *_: space, batch_size, *in_features)
-    return found
+        searched[name] = [of_set[name] for of_set in registered], [None] * len(registered)
+    if vectors is not None:
+        space = features_space(vectors[1])
+        searched["features"] = _search(vectors, lambda *_: space, batch_size, *in_features)
+    return searched
 
 
 def _search(
-    sets: list[NDArray],
+    sets: Sequence[NDArray],
     space: Callable[[NDArray, NDArray], Space],
     batch_size: int,
     report: Report,
-) -> Found:
+) -> Searched:
     images, training, *held_out = sets
     *reports, of_training = portions(report, *map(len, (images, *held_out)), len(training))
     nearest = [
-        find_neighbours(each, training, space(each, training), batch_size, report=of_set)
-        for each, of_set in zip((images, *held_out), reports, strict=True)
+        find_neighbours(rows, training, space(rows, training), batch_size, report=of_set)
+        for rows, of_set in zip((images, *held_out), reports, strict=True)
     ]
     apart = space(training, training)
     return nearest, _authentic(nearest, training, apart, batch_size, of_training)
@@ -333,24 +338,24 @@ def _record(
     calibrating: NDArray[np.bool_] | None,
 ) -> dict[str, Any]:
     """Return what the audit says of a space."""
-    found = nearest[0]
+    ours = nearest[0]
     in_features = name == "features"
     without = {"features": NEAR_IN_FEATURES} | dict.fromkeys(NAMES, LIMIT_REGISTERED)
     record: dict[str, Any] = {
-        "nearest": _summary(found.distances),
+        "nearest": _summary(ours.distances),
         "authentic": fractions[0],
         "held_out": None,
         "nearer_than_held_out_01": None,
         "relative": {
-            **_summary(found.relative),
-            "near_copies": None if in_features else _near_copies(found.relative),
+            **_summary(ours.relative),
+            "near_copies": None if in_features else _near_copies(ours.relative),
             "held_out": None,
             "nearer_than_held_out_01": None,
             "limit": without.get(name, NEAR_COPY),
         },
     }
     if calibrating is not None:
-        _calibrate(record, found, nearest[1], fractions[1])
+        _calibrate(record, ours, nearest[1], fractions[1])
         _set_limit(record["relative"], nearest[1].relative, calibrating, name)
     return record
 
@@ -360,13 +365,13 @@ def _near_copies(relative: NDArray[np.float64]) -> int:
 
 
 def _calibrate(
-    record: dict[str, Any], found: Neighbours, expected: Neighbours, authentic: float | None
+    record: dict[str, Any], nearest: Neighbours, expected: Neighbours, authentic: float | None
 ) -> None:
     """Add to a space's record what held-out images say."""
     relative = record["relative"]
     for part, ours, theirs in (
-        (record, found.distances, expected.distances),
-        (relative, found.relative, expected.relative),
+        (record, nearest.distances, expected.distances),
+        (relative, nearest.relative, expected.relative),
     ):
         quantile = float(np.quantile(theirs, QUANTILE))
         part["held_out"] = {**_summary(theirs), "quantile_01": quantile}
@@ -396,14 +401,15 @@ def _set_limit(
 def _authentic(
     nearest: list[Neighbours], training: NDArray, space: Space, batch_size: int, report: Report
 ) -> list[float | None]:
-    """Return the share, of each set, that is farther from training images than those are apart."""
+    """Return the fraction of each set that is farther from training images than those are apart."""
     if len(training) == 1:
         return [None] * len(nearest)
-    used = np.unique(np.concatenate([each.indices for each in nearest]))
+    used = np.unique(np.concatenate([of_set.indices for of_set in nearest]))
     others = find_neighbours(training, training, space, batch_size, used, 0, report)
-    apart = [others.distances[np.searchsorted(used, each.indices)] for each in nearest]
+    apart = [others.distances[np.searchsorted(used, of_set.indices)] for of_set in nearest]
     return [
-        float((each.distances > limit).mean()) for each, limit in zip(nearest, apart, strict=True)
+        float((of_set.distances > limits).mean())
+        for of_set, limits in zip(nearest, apart, strict=True)
     ]
 
 
@@ -424,11 +430,13 @@ def _rank(
     return first.tolist(), where, np.flatnonzero(least < 1).tolist()
 
 
-def _pair(image: int, space: str, found: Neighbours, distinct: NDArray[np.intp]) -> dict[str, Any]:
+def _pair(
+    image: int, space: str, nearest: Neighbours, distinct: NDArray[np.intp]
+) -> dict[str, Any]:
     return {
         "image": image,
-        "training": int(distinct[found.indices[image]]),
+        "training": int(distinct[nearest.indices[image]]),
         "space": space,
-        "distance": float(found.distances[image]),
-        "relative": float(found.relative[image]),
+        "distance": float(nearest.distances[image]),
+        "relative": float(nearest.relative[image]),
     }

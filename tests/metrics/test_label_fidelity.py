@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from keras_medaug.metrics import label_fidelity
-from keras_medaug.metrics.fidelity import fisher_below
+from keras_medaug.metrics.label_fidelity import fisher_below
 
 pytestmark = pytest.mark.backend_free
 
@@ -68,16 +68,16 @@ def test_two_classes_of_many_that_were_swapped_are_named():
 
 
 @pytest.mark.parametrize(
-    ("classes", "accuracy", "made", "each"),
+    ("classes", "accuracy", "made", "per_class"),
     [
         (2, 0.7, 100, 10), (2, 0.65, 100, 39), (4, 0.4, 100, 30), (8, 0.4, 20, 20),
         (9, 0.5, 100, 3), (20, 0.4, 50, 2), (8, 0.6, 5, 3),
     ],
 )  # fmt: skip
-def test_honest_images_are_seldom_suspected(classes, accuracy, made, each):
+def test_honest_images_are_seldom_suspected(classes, accuracy, made, per_class):
     """Of images that are as hard to tell as real ones, chance alone makes few look wrong."""
     rng = np.random.default_rng(classes)
-    said, real = np.repeat(range(classes), made), np.repeat(range(classes), each)
+    said, real = np.repeat(range(classes), made), np.repeat(range(classes), per_class)
     false = 0
     for _ in range(150):
         taken, other = (answered(rng, labels, classes, accuracy) for labels in (said, real))
@@ -85,10 +85,10 @@ def test_honest_images_are_seldom_suspected(classes, accuracy, made, each):
     assert false / 150 < 0.07
 
 
-@pytest.mark.parametrize(("classes", "each"), [(2, 5), (4, 5), (2, 50)])
-def test_a_judge_by_chance_is_seldom_believed(classes, each):
+@pytest.mark.parametrize(("classes", "per_class"), [(2, 5), (4, 5), (2, 50)])
+def test_a_judge_by_chance_is_seldom_believed(classes, per_class):
     rng = np.random.default_rng(classes)
-    real = np.repeat(range(classes), each)
+    real = np.repeat(range(classes), per_class)
     believed = 0
     for _ in range(150):
         answers = rng.integers(classes, size=len(real))
@@ -140,12 +140,12 @@ def test_another_predict_is_refused():
 def test_p_is_that_of_scipy(seed):
     rng = np.random.default_rng(seed)
     for _ in range(25):
-        count, other = (int(each) for each in rng.integers(1, 300, 2))
+        count, other = map(int, rng.integers(1, 300, 2))
         hits, other_hits = int(rng.integers(count + 1)), int(rng.integers(other + 1))
         table = [[hits, count - hits], [other_hits, other - other_hits]]
         expected = stats.fisher_exact(table, alternative="less").pvalue
-        found = fisher_below(hits, count, other_hits, other)
-        assert found == pytest.approx(expected, rel=1e-9, abs=1e-15)
+        p = fisher_below(hits, count, other_hits, other)
+        assert p == pytest.approx(expected, rel=1e-9, abs=1e-15)
 
 
 def test_it_needs_no_scipy(monkeypatch):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from keras_medaug.metrics.log_odds import are_probabilities, class_scores, log_probabilities
+from keras_medaug.metrics.predictions import are_probabilities, class_scores, log_probabilities
 
 pytestmark = pytest.mark.backend_free
 
@@ -17,9 +17,9 @@ def softmax(logits, dtype="float64"):
 def test_scores_of_logits_are_the_log_odds_of_their_softmax(classes):
     logits = np.random.default_rng(classes).normal(size=(5, 20, classes)) * 3
     p = softmax(logits)
-    found = class_scores(logits.astype("float32"))
-    assert found.dtype == np.float64
-    np.testing.assert_allclose(found, np.log(p / (1 - p)), rtol=1e-4, atol=1e-5)
+    scores = class_scores(logits.astype("float32"))
+    assert scores.dtype == np.float64
+    np.testing.assert_allclose(scores, np.log(p / (1 - p)), rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(log_probabilities(logits), np.log(p), rtol=1e-9)
 
 

@@ -13,11 +13,11 @@ from numpy.typing import ArrayLike, NDArray
 from keras_medaug.checks import check_labels, fail
 from keras_medaug.images import check_images
 from keras_medaug.metrics.checking import check_names, class_words
-from keras_medaug.metrics.guards import (
+from keras_medaug.metrics.predictions import (
     LEVEL,
     LOST,
-    as_floats,
-    lost_share,
+    check_predictor,
+    lost_fraction,
     predicted,
     recalls,
 )
@@ -35,10 +35,10 @@ def label_fidelity(
 ) -> dict[str, Any]:
     """Tell whether a classifier of real images sees the classes of synthetic ones in them.
 
-    The yardstick is what it sees in real images that it was not trained on. It is no judge of its
-    own: it may go by something that the generator has learned as well, and where it was trained on
-    the same images as the generator, copies of these suit it best. See
-    `keras_medaug.labels.OutOfFoldClassifier` for a stricter one that chooses images.
+    The reference is what the classifier sees in real images that it was not trained on. Its
+    predictions alone prove nothing: it may go by something that the generator has learned as well,
+    and where it was trained on the same images as the generator, copies of these suit it best. See
+    `keras_medaug.labels.OutOfFoldClassifier` for stricter classifiers that choose images.
 
     Args:
         predict: A function from images, `float32` in [0, 1], to class probabilities
@@ -53,14 +53,16 @@ def label_fidelity(
     Returns:
         A dictionary of plain numbers:
 
-        - `by_class`: for each class the share of its synthetic images of which it is the likeliest
-          class, and `held_out_by_class`, the same of real ones; `None` of a class without images;
+        - `by_class`: for each class the fraction of its synthetic images of which it is the
+          likeliest class, and `held_out_by_class`, the same of real ones; `None` of a class without
+          images;
         - `made`, `held_out`: the mean of either over the classes that both have;
-        - `chance`: the most that an answer which does not depend on the image gets of these;
-        - `lost`: by what share of what is above chance `made` is below `held_out`, negative where
-          it is above; `None` where `held_out` is not above chance;
-        - `wrong`: the classes of whose synthetic images it recognises less than half the share that
-          it does of real ones, and clearly fewer (Fisher's exact test, Bonferroni's correction);
+        - `chance`: the most that a prediction which does not depend on the image gets of these;
+        - `lost`: by what fraction of what is above chance `made` is below `held_out`, negative
+          where it is above; `None` where `held_out` is not above chance;
+        - `wrong`: the classes of whose synthetic images it recognises less than half the fraction
+          that it does of real ones, and clearly fewer (Fisher's exact test, Bonferroni's
+          correction);
         - `warning`: a sentence where there are such classes, or `lost` is above 0.25 and the two
           means clearly differ, which chance alone brings about in one case of twenty at most; or
           where real images are not recognised clearly better than by chance; or `None`.
@@ -77,8 +79,8 @@ def label_fidelity(
     ...     bright = x.mean(axis=(1, 2, 3))
     ...     return np.stack([1 - bright, bright], axis=1)
     >>> real = np.repeat([0.0, 1.0], 4).reshape(8, 1, 1, 1) * np.ones((1, 8, 8, 1))
-    >>> found = label_fidelity(predict, real[:6], [0, 0, 1, 1, 1, 1], real, np.arange(8) // 4)
-    >>> found["by_class"], found["held_out_by_class"], found["lost"]
+    >>> fidelity = label_fidelity(predict, real[:6], [0, 0, 1, 1, 1, 1], real, np.arange(8) // 4)
+    >>> fidelity["by_class"], fidelity["held_out_by_class"], fidelity["lost"]
     ([1.0, 0.5], [1.0, 1.0], 0.5)
 
     References:
@@ -90,28 +92,27 @@ def label_fidelity(
     real = check_images(held_out, "held_out", made.shape[1:])
     made_labels = check_labels(labels, "labels", len(made))
     real_labels = check_labels(held_out_labels, "held_out_labels", len(real))
-    if not (callable(predict) or hasattr(predict, "predict")):
-        raise fail("predict", f"a {type(predict).__name__}", "a function, or a model")
+    check_predictor(predict)
     if len(set(real_labels.tolist())) < 2:
         raise fail("held_out_labels", "one class", "two or more")
     if not set(made_labels.tolist()) & set(real_labels.tolist()):
         raise fail("labels", "no class of `held_out_labels`", "one or more of them")
-    probabilities = [predicted(predict, as_floats(each)) for each in (made, real)]
-    check_labels(real_labels, "held_out_labels", num_classes=probabilities[1].shape[1])
-    check_names(class_names, probabilities[1].shape[1])
-    return compare_answers(
-        probabilities[0], made_labels, probabilities[1], real_labels, class_names
+    probabilities, real_probabilities = (predicted(predict, of_set) for of_set in (made, real))
+    check_labels(real_labels, "held_out_labels", num_classes=real_probabilities.shape[1])
+    check_names(class_names, real_probabilities.shape[1])
+    return compare_predictions(
+        probabilities, made_labels, real_probabilities, real_labels, class_names
     )
 
 
-def compare_answers(
+def compare_predictions(
     probabilities: NDArray,
     labels: NDArray,
     real_probabilities: NDArray,
     real_labels: NDArray,
     class_names: Sequence[str] | None = None,
 ) -> dict[str, Any]:
-    """Compare what classifiers say of synthetic images with what they say of real ones.
+    """Compare predictions of synthetic images with those of real ones, as `label_fidelity` does.
 
     Args:
         probabilities: Class probabilities of synthetic images, `(n, num_classes)`.
@@ -126,24 +127,24 @@ def compare_answers(
     Example:
 
     >>> import numpy as np
-    >>> from keras_medaug.metrics.fidelity import compare_answers
+    >>> from keras_medaug.metrics.label_fidelity import compare_predictions
     >>> labels = np.arange(40) % 2
     >>> right = np.eye(2)[labels]
-    >>> compare_answers(1 - right, labels, right, labels)["wrong"]
+    >>> compare_predictions(1 - right, labels, right, labels)["wrong"]
     [0, 1]
     """
     ours, theirs = recalls(labels, probabilities), recalls(real_labels, real_probabilities)
-    counts = [np.bincount(each, minlength=len(ours)) for each in (labels, real_labels)]
+    counts = [np.bincount(of_set, minlength=len(ours)) for of_set in (labels, real_labels)]
     both = np.flatnonzero((counts[0] > 0) & (counts[1] > 0))
     synthetic, unseen = _Recalls(ours, counts[0], both), _Recalls(theirs, counts[1], both)
-    lost = lost_share(unseen.mean, synthetic.mean, len(both))
+    lost = lost_fraction(unseen.mean, synthetic.mean, len(both))
     wrong = both[_less_than_half(synthetic, unseen)].tolist()
     named = class_words(wrong, class_names) if wrong else ""
     error = float(np.hypot(synthetic.error, unseen.error))
     clear = unseen.mean - synthetic.mean > _times(2) * error
     fallen = clear and lost is not None and lost > LOST
     everywhere = _Recalls(theirs, counts[1], np.flatnonzero(counts[1]))
-    known = everywhere.mean - 1 / len(everywhere.shares) > _times(1) * everywhere.error
+    known = everywhere.mean - 1 / len(everywhere.fractions) > _times(1) * everywhere.error
     return {
         "made": synthetic.mean,
         "held_out": unseen.mean,
@@ -157,23 +158,23 @@ def compare_answers(
 
 
 class _Recalls:
-    """The share recognised of each of some classes, their mean, and its standard error."""
+    """The fraction recognised of each of some classes, their mean, and its standard error."""
 
-    def __init__(self, shares: list[float | None], counts: NDArray, classes: NDArray) -> None:
-        self.shares = np.array([shares[label] for label in classes], float)
+    def __init__(self, fractions: list[float | None], counts: NDArray, classes: NDArray) -> None:
+        self.fractions = np.array([fractions[label] for label in classes], float)
         self.counts = counts[classes]
-        self.mean = float(self.shares.mean())
-        # Shares of 0 and 1 have an error, too (Agresti and Coull).
-        likely = (self.shares * self.counts + 2) / (self.counts + 4)
+        self.mean = float(self.fractions.mean())
+        # Fractions of 0 and 1 have an error, too (Agresti and Coull).
+        likely = (self.fractions * self.counts + 2) / (self.counts + 4)
         self.error = float(np.sqrt(np.sum(likely * (1 - likely) / self.counts)) / len(classes))
 
 
 def _less_than_half(made: _Recalls, real: _Recalls) -> NDArray[np.bool_]:
-    """Tell in which classes the first share is below half the second, and not by chance."""
-    right = [np.rint(each.shares * each.counts).astype(int) for each in (made, real)]
-    cells = zip(right[0], made.counts, right[1], real.counts, strict=True)
-    p = np.array([fisher_below(*map(int, each)) for each in cells])
-    return (p < LEVEL / 2 / len(p)) & (made.shares < real.shares / 2)
+    """Tell in which classes the first fraction is below half the second, and not by chance."""
+    right = [np.rint(of_set.fractions * of_set.counts).astype(int) for of_set in (made, real)]
+    tables = zip(right[0], made.counts, right[1], real.counts, strict=True)
+    p = np.array([fisher_below(*map(int, table)) for table in tables])
+    return (p < LEVEL / 2 / len(p)) & (made.fractions < real.fractions / 2)
 
 
 def fisher_below(hits: int, count: int, other_hits: int, other_count: int) -> float:
@@ -191,7 +192,7 @@ def fisher_below(hits: int, count: int, other_hits: int, other_count: int) -> fl
 
     Example:
 
-    >>> from keras_medaug.metrics.fidelity import fisher_below
+    >>> from keras_medaug.metrics.label_fidelity import fisher_below
     >>> round(fisher_below(1, 10, 6, 8), 6)
     0.00905
     """

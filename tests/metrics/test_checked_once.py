@@ -1,0 +1,97 @@
+"""Images are checked once in a public call, and their features are computed once."""
+
+from unittest import mock
+
+import numpy as np
+import pytest
+
+import keras_medaug as kma
+from keras_medaug import images as images_module
+
+DATA = kma.datasets.load("phantom", size=8)
+SETS = [DATA.test[0], DATA.train[0], DATA.val[0]]
+PIXELS = kma.features.PixelFeatures(DATA.train[0], components=6)
+
+
+class Counted:
+    """An extractor of ours that counts the images that it gets."""
+
+    takes_checked_images = True
+
+    def __init__(self, extractor):
+        self.extractor, self.images, self.calls = extractor, 0, 0
+
+    def __call__(self, images):
+        self.images += len(images)
+        self.calls += 1
+        return self.extractor(images)
+
+
+@pytest.fixture
+def scanned(monkeypatch):
+    """How many images of each check were looked at."""
+    counts = []
+    original = images_module._check_axes
+
+    def counting(array, argument):
+        counts.append(len(array))
+        original(array, argument)
+
+    monkeypatch.setattr(images_module, "_check_axes", counting)
+    return counts
+
+
+def quality(features):
+    return kma.metrics.sample_quality(*SETS, {"ours": features})
+
+
+def audit(features):
+    return kma.metrics.copy_audit(*SETS, features)
+
+
+def two_sample(features):
+    return kma.metrics.two_sample_auc(SETS[0], SETS[1], features, held_out=SETS[2])
+
+
+@pytest.mark.backend_free
+@pytest.mark.parametrize(("function", "calls"), [(quality, 3), (audit, 1 + 2 + 1), (two_sample, 3)])
+def test_images_are_checked_once(function, calls, scanned):
+    """By batches of an extractor at most: each image goes through it once."""
+    features = Counted(PIXELS)
+    function(features)
+    assert sorted(scanned) == sorted(map(len, SETS))
+    fewest = min(len(SETS[0]), len(SETS[1]))
+    drawn = sum(min(len(x), fewest) for x in SETS)
+    assert features.images == (drawn if function is two_sample else sum(map(len, SETS)))
+    assert features.calls == calls
+
+
+@pytest.mark.one_backend
+@pytest.mark.parametrize("function", [quality, audit, two_sample])
+def test_features_of_a_classifier_do_not_check_again(function, scanned):
+    features = kma.features.ClassifierFeatures(*DATA.train, steps=2, filters=4)
+    del scanned[:]
+    function(features)
+    assert sorted(scanned) == sorted(map(len, SETS))
+
+
+@pytest.mark.backend_free
+def test_a_function_of_the_user_gets_an_array():
+    got = []
+    quality(lambda x: got.append(type(x)) or x.mean(axis=(2, 3)))
+    assert set(got) == {np.ndarray}
+
+
+@pytest.mark.one_backend
+def test_features_and_predictions_come_from_one_pass():
+    """And are what the classifier and its layer give."""
+    features = kma.features.ClassifierFeatures(*DATA.train, steps=2, filters=4)
+    model = features._model
+    with mock.patch.object(model, "predict_on_batch", wraps=model.predict_on_batch) as passes:
+        outputs = features.outputs(SETS[2])
+    assert passes.call_count == -(-len(SETS[2]) // 256)
+    classifier = features.classifier
+    np.testing.assert_allclose(outputs["logits"], classifier.logits(SETS[2]), atol=1e-5)
+    probabilities = classifier.predict(SETS[2], verbose=0)
+    np.testing.assert_allclose(outputs["probabilities"], probabilities, atol=1e-6)
+    np.testing.assert_array_equal(outputs["features"], features(SETS[2]))
