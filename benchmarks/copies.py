@@ -31,7 +31,7 @@ from scipy import ndimage
 
 import keras_medaug as kma
 from keras_medaug.files import write_json_atomic
-from keras_medaug.study.policies import safe_policy
+from keras_medaug.study.arm import safe_policy
 
 SETS = ("breastmnist", "pneumoniamnist", "retinamnist")
 COPIES = 100

@@ -94,11 +94,11 @@ def pairs(world: World, studies: int, rng: np.random.Generator) -> Iterator[Test
 
 def difference(sets: Iterator[TestSet]) -> float:
     """Return the difference in area of two arms over test sets and seeds, one seed for each."""
-    found = []
-    for each in sets:
-        areas = quick_areas(each.labels, each.predictions(1)[:, 0])
-        found.append(areas[1] - areas[0])
-    return float(np.mean(found))
+    differences = []
+    for test in sets:
+        areas = quick_areas(test.labels, test.predictions(1)[:, 0])
+        differences.append(areas[1] - areas[0])
+    return float(np.mean(differences))
 
 
 def coverage(
@@ -109,10 +109,11 @@ def coverage(
     hits = np.zeros(2)
     for test in pairs(world, studies, rng):
         predictions = test.predictions(SEEDS)
-        found = compare(test.labels, predictions[1], predictions[0])
+        comparison = compare(test.labels, predictions[1], predictions[0])
         areas = quick_areas(test.labels, test.predictions(known_seeds))
         over_seeds = float(np.mean(areas[1] - areas[0]))
-        hits += within(found.ci95, over_seeds), within(found.ci95_images, over_images)
+        hits[0] += within(comparison.ci95, over_seeds)
+        hits[1] += within(comparison.ci95_images, over_images)
     return dict(zip(("ci95", "ci95_images"), (hits / studies).tolist(), strict=True))
 
 
@@ -147,9 +148,9 @@ def study(world: World, rng: np.random.Generator) -> list[Comparison]:
 
 def false_alarms(world: World, studies: int, rng: np.random.Generator) -> dict[str, float]:
     """Return how many studies without an effect say HELPS, and HURTS, of any arm."""
-    verdicts = [{each.verdict for each in study(world, rng)} for _ in range(studies)]
+    verdicts = [{row.verdict for row in study(world, rng)} for _ in range(studies)]
     return {
-        word: float(np.mean([word in found for found in verdicts])) for word in ("HELPS", "HURTS")
+        word: float(np.mean([word in words for words in verdicts])) for word in ("HELPS", "HURTS")
     }
 
 
@@ -163,20 +164,20 @@ def power(world: World, studies: int, rng: np.random.Generator) -> dict[str, flo
     for _ in range(2):  # the effect changes the deviation, which changes the effect
         mde = detectable(replace(world, gain=gain), studies, rng)
         gain = gain_for(mde, world, rng)
-    found = [
+    helps = [
         compare(test.labels, *test.predictions(SEEDS)[::-1]).verdict == "HELPS"
         for test in pairs(replace(world, gain=gain), studies, rng)
     ]
-    return {"mde": mde, "power": float(np.mean(found))}
+    return {"mde": mde, "power": float(np.mean(helps))}
 
 
 def detectable(world: World, studies: int, rng: np.random.Generator) -> float:
     """Return the minimum detectable effect, by the known deviation of mean differences."""
-    found = [
+    comparisons = [
         compare(test.labels, *test.predictions(SEEDS)[::-1]) for test in pairs(world, studies, rng)
     ]
-    deviation = np.std([each.mean_difference for each in found], ddof=1)
-    return float(deviation * np.median([each.mde / each.standard_error for each in found]))
+    deviation = np.std([row.mean_difference for row in comparisons], ddof=1)
+    return float(deviation * np.median([row.mde / row.standard_error for row in comparisons]))
 
 
 def gain_for(wanted: float, world: World, rng: np.random.Generator) -> float:
@@ -213,8 +214,8 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
-    found = earlier(arguments.out, arguments.studies)
-    done = {(row["world"], row["images"]) for row in found}
+    rows = earlier(arguments.out, arguments.studies)
+    done = {(row["world"], row["images"]) for row in rows}
     tasks = [
         (name, images, arguments.studies)
         for images in IMAGES
@@ -224,8 +225,8 @@ def main() -> None:
     with ProcessPoolExecutor(arguments.workers, mp_context=get_context("spawn")) as pool:
         for row in pool.map(world_row, tasks):
             print(row, flush=True)
-            found.append(row)
-            whole = {"studies": arguments.studies, "seeds": SEEDS, "worlds": found}
+            rows.append(row)
+            whole = {"studies": arguments.studies, "seeds": SEEDS, "worlds": rows}
             write_json_atomic(arguments.out, whole)
 
 
@@ -233,8 +234,8 @@ def earlier(path: Path, studies: int) -> list[dict[str, Any]]:
     """Return the rows that a file has of as many studies."""
     if not path.is_file():
         return []
-    found = json.loads(path.read_text(encoding="utf-8"))
-    return found["worlds"] if found["studies"] == studies else []
+    stored = json.loads(path.read_text(encoding="utf-8"))
+    return stored["worlds"] if stored["studies"] == studies else []
 
 
 if __name__ == "__main__":

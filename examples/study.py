@@ -10,7 +10,6 @@ With several fractions there is a study for each, and a figure of learning curve
 
 import argparse
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 try:
@@ -19,31 +18,18 @@ except ImportError as error:  # which says what to install and to set
     sys.exit(str(error))
 except KeyboardInterrupt:  # an import takes seconds
     sys.exit(130)
-from reproduction.executors import chosen_executor
-
-from keras_medaug.interrupts import between_steps
 from keras_medaug.study.arm import ARMS, DIAGNOSTICS
-
-INTERRUPTED = 130  # the exit code after Ctrl-C, as shells count it
-GO_ON = "Run the same command again to go on."
+from keras_medaug.study.command import chosen_executor, exit_code, parse_arguments
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Run the study that the arguments describe; return the exit code."""
     options = parse(arguments)
     out = options.out or Path("results") / options.dataset
-    try:
-        with between_steps(GO_ON):
-            run(options, out)
-    except KeyboardInterrupt:
-        done = len(list((out / "tasks").glob("*/result.json")))
-        text = f"Interrupted: {done} finished tasks are kept in {out}. {GO_ON}"
-        print(text, file=sys.stderr, flush=True)
-        return INTERRUPTED
-    return 0
+    return exit_code(lambda: run(options, out), out)
 
 
-def run(options: argparse.Namespace, out: Path) -> None:
+def run(options: argparse.Namespace, out: Path) -> int:
     """Run one study, or one for each fraction of the training images."""
     data = kma.datasets.load(options.dataset, root=options.root)
     with chosen_executor(options.workers, options.scheduler, options.threads) as executor:
@@ -60,31 +46,21 @@ def run(options: argparse.Namespace, out: Path) -> None:
             kma.study.run(data, train_fraction=options.train_fraction[0], **settings)
         else:
             kma.study.sweep(data, options.train_fraction, **settings)
+    return 0
 
 
-def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+def parse(arguments: list[str] | None) -> argparse.Namespace:
     """Return the command line's arguments."""
     parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
     parser.add_argument("--dataset", default="phantom", help="a MedMNIST set, or 'phantom'")
-    parser.add_argument("--root", type=Path, help="folder of the MedMNIST files")
     parser.add_argument("--arms", nargs="+", default=[*ARMS, *DIAGNOSTICS], help="default: all")
-    parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument(
         "--train-fraction", type=float, nargs="+", default=[1.0], help="of the training images"
     )
     parser.add_argument("--ratio", type=float, default=1.0, help="synthetic images per real one")
     parser.add_argument("--steps", type=int, default=1000, help="of each classifier")
     parser.add_argument("--generator-steps", type=int, default=2000, help="of each generator")
-    parser.add_argument("--workers", type=int, default=0, help="processes; 0: this one")
-    parser.add_argument("--threads", type=int, help="of each process")
-    parser.add_argument("--scheduler", help="address of a Dask scheduler")
-    parser.add_argument("--out", type=Path, help="default: results/DATASET")
-    options = parser.parse_args(arguments)
-    if options.workers and options.scheduler:
-        parser.error("--workers and --scheduler: got both; expected one of them")
-    if options.threads and not options.workers:
-        parser.error("--threads: got no --workers beside it, whose threads these are")
-    return options
+    return parse_arguments(parser, arguments, seeds=10, out="results/DATASET")
 
 
 if __name__ == "__main__":

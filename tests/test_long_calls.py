@@ -7,8 +7,9 @@ import pytest
 
 import keras_medaug as kma
 from keras_medaug import augmenting
-from keras_medaug.study.running import WORK
+from keras_medaug.study.data import run_audit
 from keras_medaug.study.task import Task
+from keras_medaug.study.train import run_classifier, run_generator
 
 
 @pytest.fixture(scope="module")
@@ -55,8 +56,8 @@ def folder(data, verbose, tmp_path):
 def saved(data, verbose, tmp_path):
     made = kma.datasets.from_arrays(*data.test)
     path = tmp_path / f"{bool(verbose)}.npz"
-    card = kma.datasets.save_npz(path, made, origin="synthetic", source=data, verbose=verbose)
-    return card["copy_audit"]
+    record = kma.datasets.save_npz(path, made, origin="synthetic", source=data, verbose=verbose)
+    return record["copy_audit"]
 
 
 def classifier_features(data, verbose):
@@ -65,8 +66,8 @@ def classifier_features(data, verbose):
 
 
 def out_of_fold(data, verbose):
-    judge = kma.labels.OutOfFoldClassifier(folds=2, steps=6, seed=0, filters=4)
-    return judge.fit(*data.train, verbose=verbose).real_agreement
+    classifiers = kma.labels.OutOfFoldClassifier(folds=2, steps=6, seed=0, filters=4)
+    return classifiers.fit(*data.train, verbose=verbose).real_agreement
 
 
 def generated(data, verbose):
@@ -190,11 +191,11 @@ def test_the_work_of_a_study_says_how_far_it_is(data, tmp_path):
         "arm": "none", "oversample": False, "policy": None, "model": {"filters": 4},
         "training": {"steps": 8, "batch_size": 16, "rounds": 2},
     }  # fmt: skip
-    for kind, config in [("audit", {"near": 0.02}), ("generator", generator),
-                         ("classifier", classifier)]:  # fmt: skip
+    for work, config in [(run_audit, {"near": 0.02}), (run_generator, generator),
+                         (run_classifier, classifier)]:  # fmt: skip
         told = []
-        task = Task(kind, common | config, tmp_path)
-        WORK[kind](task, data, lambda done, total: told.append(done / total))  # noqa: B023
+        task = Task(work.__name__, common | config, tmp_path, work)
+        task.work(task, data, lambda done, total: told.append(done / total))  # noqa: B023
         assert told
         assert np.all(np.diff(told) >= 0)
         assert told[-1] == 1

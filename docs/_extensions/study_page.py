@@ -43,7 +43,7 @@ def pairing_table(studies: Sequence[dict[str, Any]]) -> str:
     rows = []
     for title, study in zip(TITLES, studies, strict=True):
         values = {name: arm["test"]["auc"]["values"] for name, arm in study["arms"].items()}
-        pairs = [(values[each["arm"]], values[each["against"]]) for each in study["comparisons"]]
+        pairs = [(values[row["arm"]], values[row["against"]]) for row in study["comparisons"]]
         correlations = [correlation(*pair) for pair in pairs]
         left = [
             variance([one - other for one, other in zip(*pair, strict=True)])

@@ -1,15 +1,9 @@
-"""The work: tasks, each a function of its configuration alone, stored once and never repeated.
-
-A task's folder is named after a hash of its configuration. Its `result.json` is written last: a
-task that has one is done. Training inside a task goes on from a checkpoint where it was killed.
-"""
+"""The work of the paper's job, as tasks of the package's engine."""
 
 import functools
 import json
-import shutil
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,146 +12,97 @@ import numpy as np
 from numpy.typing import NDArray
 
 import keras_medaug as kma
-from keras_medaug.files import replacing, write_json_atomic, write_npz_atomic
-from keras_medaug.images import pair_distances
+from keras_medaug.files import replacing, write_npz_atomic
+from keras_medaug.images import pair_distances, to_float
 from keras_medaug.models.report_steps import ReportSteps
-from keras_medaug.progress import Report, ignore
-from keras_medaug.provenance import check_place, digest, environment
+from keras_medaug.models.step_times import expected_seconds
+from keras_medaug.progress import Report
+from keras_medaug.provenance import environment
 from keras_medaug.seeds import derive_seed
-from keras_medaug.study.alone import alone_in_process
-from reproduction import measures
-from reproduction.budgets import Budget
-from reproduction.data import some
-from reproduction.epoch_clock import EpochClock
+from keras_medaug.study.arm import policy_config
+from keras_medaug.study.execute import CHECKPOINTS
+from keras_medaug.study.scores import scores
+from keras_medaug.study.task import Task
 from reproduction.paper import GENERATORS, METHODS
+from reproduction.presets import Budget
 
-VERSION = 2  # of what the functions below do with a configuration; 2: statistics by kind of batch
+VERSION = 2  # of what the functions below do with a configuration
 SHOWN = 10  # images whose reconstructions are kept
-_POLICY = ("rotation", "shift", "horizontal_flip", "vertical_flip", "zoom", "fill_mode")
-MODELS = {
-    "classifier": kma.models.Classifier,
-    "cvae": kma.models.CVAE,
-    "dcgan": kma.models.DCGAN,
-    "vaegan": kma.models.VAEGAN,
-}
+OTHER_SECONDS = 2.0  # of a task without training
+SPLITS = ("train", "val", "test")
+WEIGHTS = "network.weights.h5"
+MODELS: dict[str, Any] = {"classifier": kma.models.Classifier, **kma.models.generators()}
+Data = kma.datasets.Dataset
 
 
-@dataclass(frozen=True)
-class Task:
-    """One piece of work: its kind, all that its result depends on, and where that is kept."""
-
-    kind: str
-    seed: int
-    config: dict[str, Any]
-    folder: Path
-    steps: int = 1
-
-    @property
-    def done(self) -> bool:
-        """Whether the result is there."""
-        return (self.folder / "result.json").is_file()
-
-    def result(self) -> dict[str, Any]:
-        """Return the stored result."""
-        return json.loads((self.folder / "result.json").read_text(encoding="utf-8"))
-
-    def arrays(self) -> dict[str, NDArray]:
-        """Return the stored images."""
-        with np.load(self.folder / "images.npz", allow_pickle=False) as file:
-            return dict(file)
+def some(images: NDArray, count: int, seed: int) -> NDArray[np.float32]:
+    """Return `count` images (or all, if there are fewer) drawn without replacement, as floats."""
+    order = np.random.default_rng(seed).permutation(len(images))
+    return to_float(images[np.sort(order[:count])])
 
 
-# ---- planning -------------------------------------------------------------------------------
+def reference(data: Data, budget: Budget, seed: int, split: str = "train") -> NDArray[np.float32]:
+    """Return the real images that samples are compared with."""
+    return some(data.stored(split)[0], budget.images, derive_seed(seed, "reference"))
 
 
 def plan(
-    data: kma.datasets.Dataset,
-    seed: int,
-    budget: Budget,
-    folder: Path,
-    place: Mapping[str, Any] | None = None,
+    data: Data, seed: int, budget: Budget, store: Path, place: Mapping[str, Any] | None = None
 ) -> dict[str, Task]:
-    """Return the tasks of one set and seed, in the order in which they are to run.
-
-    `place` is the environment that they run in, by default this process's.
-    """
-    place = environment() if place is None else place
-    tasks: dict[str, Task] = {}
-    for kind in ("classifier", *METHODS):
-        tasks[kind] = _task(kind, data, seed, budget, folder, place, {})
-    inputs = {kind: task.folder.name for kind, task in tasks.items()}
-    further = {"inputs": inputs, "scaled_twice": "geometric"}
-    tasks["confidence"] = _task("confidence", data, seed, budget, folder, place, further)
-    return tasks
-
-
-def _task(
-    kind: str,
-    data: kma.datasets.Dataset,
-    seed: int,
-    budget: Budget,
-    folder: Path,
-    place: Mapping[str, Any],
-    further: Mapping[str, Any],
-) -> Task:
-    config = {
+    """Return the tasks of one set and seed; `place` is where they run, by default this process."""
+    common = {
         "version": VERSION,
-        "kind": kind,
         "seed": seed,
         "data": {"name": data.name, "md5": data.md5, "counts": data.counts},
-        "environment": dict(place),
+        "environment": environment() if place is None else dict(place),
         "images": budget.images,
-        **further,
     }
-    steps = 1
-    if kind in MODELS:
-        training = _training(kind, data, budget)
-        steps = training["epochs"] * training["steps_per_epoch"]
-        config |= {"training": training, **_model_config(kind, data, budget)}
-    elif kind == "geometric":
-        settings = kma.layers.GeometricAugmentation(seed=0).get_config()
-        config["policy"] = {name: settings[name] for name in _POLICY}
-    name = f"{kind}-seed{seed}-{digest(config)}"
-    return Task(kind, seed, config, folder / name, steps)
+
+    def task(kind: str, work: Any, *files: str, needs: Any = (), **further: Any) -> Task:
+        seconds = OTHER_SECONDS
+        if kind in MODELS:
+            training = _training(kind, data, budget)
+            further = {"training": training, **_model_config(*_model_settings(kind, data, budget))}
+            steps = training["epochs"] * training["steps_per_epoch"]
+            seconds = expected_seconds(steps, data.image_shape)
+        work = functools.partial(work, budget=budget)
+        return Task(
+            kind, {**common, "kind": kind, **further}, store, work, dict(needs), files,
+            f"{kind}-seed{seed}", f"{data.name}, seed {seed}, {kind}", seconds,
+        )  # fmt: skip
+
+    policy = policy_config(kma.layers.GeometricAugmentation())
+    tasks = {"classifier": task("classifier", run_classifier, WEIGHTS)}
+    tasks["geometric"] = task("geometric", run_geometric, "images.npz", policy=policy)
+    tasks |= {kind: task(kind, run_generator, "images.npz") for kind in GENERATORS}
+    further = {"inputs": {kind: needed.key for kind, needed in tasks.items()}}
+    more: Any = {"needs": tasks, "scaled_twice": "geometric", **further}
+    confidence = task("confidence", run_confidence, **more)
+    return tasks | {"confidence": confidence}
 
 
-def _training(kind: str, data: kma.datasets.Dataset, budget: Budget) -> dict[str, int]:
+def _training(kind: str, data: Data, budget: Budget) -> dict[str, int]:
     steps_per_epoch = -(-data.counts["train"] // budget.batch_size)
-    if kind == "classifier":
-        epochs = budget.classifier_epochs
-    else:
-        epochs = -(-budget.generator_steps[kind] // steps_per_epoch)
-        epochs = max(epochs, budget.generator_epochs)
-    return {
-        "epochs": epochs,
-        "batch_size": budget.batch_size,
-        "steps_per_epoch": steps_per_epoch,
-    }
+    epochs = budget.classifier_epochs
+    if kind in GENERATORS:
+        epochs = max(-(-budget.generator_steps[kind] // steps_per_epoch), budget.generator_epochs)
+    return {"epochs": epochs, "batch_size": budget.batch_size, "steps_per_epoch": steps_per_epoch}
 
 
-def _model_config(kind: str, data: kma.datasets.Dataset, budget: Budget) -> dict[str, Any]:
-    """Return every setting of model and optimizers, the defaults of the package included."""
-    return json.loads(_model_config_text(*_model_settings(kind, data, budget)))
-
-
-def _model_settings(
-    kind: str, data: kma.datasets.Dataset, budget: Budget
-) -> tuple[str, tuple[int, int, int], str, float | None]:
+def _model_settings(kind: str, data: Data, budget: Budget) -> tuple[Any, ...]:
     """Return what a model is made from, but for the seed, in a form that can be cached."""
-    arguments = dict(budget.arguments.get(kind, {}))
-    if kind == "classifier":
-        arguments["num_classes"] = data.num_classes
-    text = json.dumps(arguments, sort_keys=True)
+    classes = {"num_classes": data.num_classes} if kind == "classifier" else {}
+    text = json.dumps({**budget.arguments.get(kind, {}), **classes}, sort_keys=True)
     return kind, data.image_shape, text, budget.learning_rates.get(kind)
 
 
 @functools.cache
-def _model_config_text(*settings: Any) -> str:
+def _model_config(*settings: Any) -> dict[str, Any]:
+    """Return every setting of model and optimizers, the defaults of the package included."""
     model = _new_model(0, *settings)
-    config = {key: value for key, value in model.get_config().items() if key != "name"}
-    del config["seed"]  # a function of the task's
+    config = {k: value for k, value in model.get_config().items() if k not in ("name", "seed")}
     compiled = {"optimizer": _nameless(model.get_compile_config()["optimizer"])}
-    return json.dumps({"model": config, "compile": compiled}, sort_keys=True)
+    return json.loads(json.dumps({"model": config, "compile": compiled}))
 
 
 def _nameless(config: Any) -> Any:
@@ -167,190 +112,124 @@ def _nameless(config: Any) -> Any:
     return {key: _nameless(value) for key, value in config.items() if key != "name"}
 
 
-def _new_model(
-    seed: int, kind: str, shape: tuple[int, int, int], arguments: str, learning_rate: float | None
-) -> keras.Model:
+def _new_model(seed: int, kind: str, shape: Any, arguments: str, rate: float | None) -> Any:
     """Return a model, compiled with its own optimizer, at another learning rate if one is given."""
     model = MODELS[kind](shape, **json.loads(arguments), seed=seed)
-    if learning_rate is None:
-        model.compile()
-    else:
+    model.compile()
+    if rate is not None:
         optimizer = model.default_optimizer()
-        optimizer.learning_rate = learning_rate
+        optimizer.learning_rate = rate
         model.compile(optimizer=optimizer)
     return model
 
 
-# ---- running --------------------------------------------------------------------------------
+# ---- work -----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Context:
-    """What a task works with: the tasks of its set and seed, their data, who is told of steps."""
-
-    tasks: Mapping[str, Task]
-    data: kma.datasets.Dataset
-    budget: Budget
-    report: Report = ignore
-
-
-def run(kind: str, context: Context) -> float:
-    """Do one task of a plan, if it is not done, and store what it gives; return its seconds."""
-    began = time.perf_counter()
-    task = context.tasks[kind]
-    if task.done:
-        _remove_checkpoint(task)  # a kill may have come before this, last time
-        return 0.0
-    with alone_in_process():
-        check_place(task.config["environment"])
-        keras.utils.clear_session()
-        keras.utils.set_random_seed(derive_seed(task.seed, kind))
-        write_json_atomic(task.folder / "config.json", task.config)
-        write_json_atomic(task.folder / "result.json", _WORK[kind](task, context))
-        _remove_checkpoint(task)
-    return time.perf_counter() - began
-
-
-def _remove_checkpoint(task: Task) -> None:
-    shutil.rmtree(task.folder / "training", ignore_errors=True)
-
-
-def _build(task: Task, context: Context) -> keras.Model:
-    settings = _model_settings(task.kind, context.data, context.budget)
-    return _new_model(derive_seed(task.seed, task.kind), *settings)
+def _build(task: Task, data: Data, budget: Budget) -> Any:
+    keras.utils.clear_session()  # names of layers, which files hold, begin anew
+    seed = derive_seed(task.config["seed"], task.kind)
+    return _new_model(seed, *_model_settings(task.kind, data, budget))
 
 
 def _fit(
-    model: keras.Model, task: Task, context: Context, *arrays: NDArray, **options: Any
+    model: Any, task: Task, budget: Budget, report: Report, *arrays: NDArray, **options: Any
 ) -> dict[str, Any]:
     """Train as the task's configuration says; return losses per epoch and times."""
-    training = task.config["training"]
-    resume = kma.callbacks.ResumeTraining(
-        task.folder / "training", seconds=context.budget.checkpoint_seconds
+    training, folder = task.config["training"], task.folder / CHECKPOINTS
+    resume = kma.callbacks.ResumeTraining(folder, seconds=budget.checkpoint_seconds)
+    epochs, per_epoch = training["epochs"], training["steps_per_epoch"]
+    began: list[float] = []  # the seconds of each epoch are kept with a checkpoint
+    clock = keras.callbacks.LambdaCallback(
+        on_epoch_begin=lambda epoch, logs: began.append(time.perf_counter()),
+        on_epoch_end=lambda epoch, logs: logs.update(seconds=time.perf_counter() - began.pop()),
     )
-    per_epoch = training["steps_per_epoch"]
-    steps = ReportSteps(context.report, training["epochs"] * per_epoch, per_epoch)
+    callbacks = [clock, resume, ReportSteps(report, epochs * per_epoch, per_epoch)]
     model.fit(
-        *arrays,
-        batch_size=training["batch_size"],
-        epochs=training["epochs"],
-        verbose=0,
-        callbacks=[EpochClock(), resume, steps],
+        *arrays, batch_size=training["batch_size"], epochs=epochs, verbose=0, callbacks=callbacks,
         **options,
-    )
-    names = resume.history[0]
-    history = {name: [epoch[name] for epoch in resume.history] for name in names}
+    )  # fmt: skip
+    history = {name: [epoch[name] for epoch in resume.history] for name in resume.history[0]}
     seconds = history.pop("seconds")
     for name, values in history.items():
         if not np.isfinite(values).all():
             first = int(np.argmin(np.isfinite(values))) + 1
             raise ArithmeticError(
-                f"the training of {task.kind} (seed {task.seed}) came to nothing: {name} is not a "
-                f"finite number from epoch {first} on"
+                f"the training of {task.kind} (seed {task.config['seed']}) came to nothing: {name} "
+                f"is not a finite number from epoch {first} on"
             )
-    timing = {
-        # The first epoch holds the compilation.
-        "seconds_per_epoch": float(np.median(seconds[1:] or seconds)),
-        "seconds": float(np.sum(seconds)),
-    }
+    # The first epoch holds the compilation.
+    typical = float(np.median(seconds[1:] or seconds))
     rounded = {name: [float(f"{v:.6g}") for v in values] for name, values in history.items()}
+    timing = {"seconds_per_epoch": typical, "seconds": float(np.sum(seconds))}
     return {"history": rounded, "timing": timing}
 
 
-def _run_classifier(task: Task, context: Context) -> dict[str, Any]:
-    model = _build(task, context)
-    x, y = context.data.stored("train")
-    trained = _fit(model, task, context, x, y, validation_data=context.data.stored("val"))
-    with replacing(task.folder / "network.weights.h5") as partial:
-        model.network.save_weights(partial)
-    scores: dict[str, Any] = {}
-    for split in ("train", "val", "test"):
-        images, labels = context.data.stored(split)
-        logits = model.logits(images, batch_size=256)
-        scores[f"{split}_accuracy"] = measures.accuracy(labels, logits)
-        scores[f"{split}_auc"] = measures.auc(labels, logits)
-        if split == "test":
-            scores["test_answers"] = _counts(logits)
-    return scores | trained
+def run_classifier(task: Task, data: Data, report: Report, budget: Budget) -> dict[str, Any]:
+    """Train the classifier of figure 9, keep its weights, and score it on each split."""
+    model = _build(task, data, budget)
+    x, y = data.stored("train")
+    result = _fit(model, task, budget, report, x, y, validation_data=data.stored("val"))
+    with replacing(task.folder / WEIGHTS) as partial_file:
+        model.network.save_weights(partial_file)
+    logits = {split: model.logits(data.stored(split)[0], batch_size=256) for split in SPLITS}
+    for split in SPLITS:
+        scored = scores(data.stored(split)[1], logits[split])
+        result |= {f"{split}_{name}": scored[name] for name in ("accuracy", "auc")}
+    return result | {"test_answers": _counts(logits["test"])}
 
 
-def _counts(logits: NDArray) -> list[int]:
+def _counts(predictions: NDArray) -> list[int]:
     """Return how often each class is the likeliest."""
-    return np.bincount(logits.argmax(axis=1), minlength=logits.shape[1]).tolist()
+    return np.bincount(predictions.argmax(axis=1), minlength=predictions.shape[1]).tolist()
 
 
-def _run_generator(task: Task, context: Context) -> dict[str, Any]:
-    model = _build(task, context)
-    trained = _fit(model, task, context, context.data.stored("train")[0])
-    arrays = {
-        "images": model.generate(context.budget.images, seed=derive_seed(task.seed, "images"))
-    }
+def run_generator(task: Task, data: Data, report: Report, budget: Budget) -> dict[str, Any]:
+    """Train a generative model, and keep images and reconstructions."""
+    model, seed = _build(task, data, budget), task.config["seed"]
+    result = _fit(model, task, budget, report, data.stored("train")[0])
+    arrays = {"images": model.generate(budget.images, seed=derive_seed(seed, "images"))}
     if hasattr(model, "reconstruct"):
-        originals = as_floats(some(context.data.stored("test")[0], SHOWN, task.seed))
+        originals = some(data.stored("test")[0], SHOWN, seed)
         arrays |= {"originals": originals, "reconstructions": model.reconstruct(originals)}
     write_npz_atomic(task.folder / "images.npz", arrays)
-    return trained
+    return result
 
 
-def _run_geometric(task: Task, context: Context) -> dict[str, Any]:
+def run_geometric(task: Task, data: Data, report: Report, budget: Budget) -> dict[str, Any]:  # noqa: ARG001
     """Alter the reference images, and the first five, which are the paper's figure 1."""
-    layer = kma.layers.GeometricAugmentation(seed=derive_seed(task.seed, task.kind))
-    x = context.data.stored("train")[0]
-    first = as_floats(x[:5])
-    altered = layer(reference(x, context.budget, task.seed), training=True)
-    arrays = {
-        "images": _on_host(altered),
-        "originals": first,
-        "altered": _on_host(layer(first, training=True)),
-    }
+    seed = task.config["seed"]
+    layer = kma.layers.GeometricAugmentation(seed=derive_seed(seed, task.kind))
+    first = to_float(data.stored("train")[0][:5])
+    altered = [layer(images, training=True) for images in (reference(data, budget, seed), first)]
+    images, pairs = (np.asarray(keras.ops.convert_to_numpy(batch)) for batch in altered)
+    arrays = {"images": images, "originals": first, "altered": pairs}
     write_npz_atomic(task.folder / "images.npz", arrays)
     return {}
 
 
-def _on_host(images: Any) -> NDArray:
-    """Return images from the device."""
-    return np.asarray(keras.ops.convert_to_numpy(images))
-
-
-def reference(images: NDArray, budget: Budget, seed: int) -> NDArray:
-    """Return the real images that samples are compared with, as floats."""
-    return as_floats(some(images, budget.images, derive_seed(seed, "reference")))
-
-
-def as_floats(images: NDArray) -> NDArray:
-    """Return images as `float32` in [0, 1]."""
-    floats = images.astype("float32")
-    return floats / np.float32(255) if images.dtype == np.uint8 else floats
-
-
-def _run_confidence(task: Task, context: Context) -> dict[str, Any]:
+def run_confidence(task: Task, data: Data, report: Report, budget: Budget) -> dict[str, Any]:  # noqa: ARG001
     """Table 2, with real images and measures of collapse that table 2 cannot see."""
-    trained, budget = context.tasks["classifier"], context.budget
-    classifier = _build(trained, context)
-    classifier.network.load_weights(trained.folder / "network.weights.h5")
-    sets = {method: context.tasks[method].arrays()["images"] for method in METHODS}
-    sets["train"] = reference(context.data.stored("train")[0], budget, task.seed)
-    sets["test"] = reference(context.data.stored("test")[0], budget, task.seed)
-    between = {name: pair_distances(images) for name, images in sets.items()}
-    found: dict[str, Any] = {}
+    trained = task.needs["classifier"]
+    classifier = _build(trained, data, budget)
+    classifier.network.load_weights(trained.folder / WEIGHTS)
+    sets = {method: task.needs[method].arrays()["images"] for method in METHODS}
+    for split in ("train", "test"):
+        sets[split] = reference(data, budget, task.config["seed"], split)
+    distances = {name: pair_distances(images) for name, images in sets.items()}
+    measured: dict[str, Any] = {}
     for name, images in sets.items():
         probabilities = classifier.predict(images, batch_size=256, verbose=0)
-        found[name] = {
-            "confidence": kma.metrics.mean_confidence(classifier, images),
-            "confidence_sd": float(probabilities.max(axis=1).std(ddof=1)),
+        confidences = probabilities.max(axis=1)
+        apart = distances[name].mean()
+        measured[name] = {
+            "confidence": float(confidences.astype("float64").mean()),
+            "confidence_sd": float(confidences.std(ddof=1)),
             "answers": _counts(probabilities),
             "count": len(images),
-            "mean_distance": float(between[name].mean()),
-            "smallest_distance": float(between[name].min()),
-            "diversity": float(between[name].mean() / between["train"].mean()),
+            "mean_distance": float(apart),
+            "smallest_distance": float(distances[name].min()),
+            "diversity": float(apart / distances["train"].mean()),
         }
     dark = sets[task.config["scaled_twice"]] / np.float32(255)
-    return {"sets": found, "scaled_twice": kma.metrics.mean_confidence(classifier, dark)}
-
-
-_WORK: dict[str, Callable[..., dict[str, Any]]] = {
-    "classifier": _run_classifier,
-    "geometric": _run_geometric,
-    **dict.fromkeys(GENERATORS, _run_generator),
-    "confidence": _run_confidence,
-}
+    return {"sets": measured, "scaled_twice": kma.metrics.mean_confidence(classifier, dark)}

@@ -7,11 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_medaug.labels.plan import FEW, warn_of_rare
+from keras_medaug.metrics import collapsed_classifier, prior_shift
 from keras_medaug.metrics.checking import class_word, class_words
-from keras_medaug.metrics.collapsed_classifier import collapsed_classifier
 from keras_medaug.metrics.diversity import ALIKE, FEW_APART
 from keras_medaug.metrics.predictions import LOST, lost_fraction
-from keras_medaug.metrics.prior_shift import prior_shift
 
 LEVEL = 0.05  # p value, below which a difference is no chance
 
@@ -31,13 +30,13 @@ def warn_of_data(audit: Mapping[str, Any], class_names: Sequence[str]) -> list[d
     >>> from keras_medaug.study.checks import warn_of_data
     >>> counts = {"train": [90, 10], "test": [50, 50]}
     >>> audit = {"exact_duplicates": 0, "near_duplicates": [], "counts": counts}
-    >>> [each["check"] for each in warn_of_data(audit, ["a", "b"])]
+    >>> [warning["check"] for warning in warn_of_data(audit, ["a", "b"])]
     ['prior_shift']
     """
-    found = []
+    warnings = []
     near = audit["near_duplicates"]
     if near:
-        found.append({
+        warnings.append({
             "check": "duplicates",
             "split": "test",
             "exact": audit["exact_duplicates"],
@@ -47,7 +46,7 @@ def warn_of_data(audit: Mapping[str, Any], class_names: Sequence[str]) -> list[d
             "uniform": audit["uniform"],
             "message": _duplicates_message(audit),
         })  # fmt: skip
-    found += _of_validation(audit.get("validation"), sum(audit["counts"].get("val", [])))
+    warnings += _of_validation(audit.get("validation"), sum(audit["counts"].get("val", [])))
     train, test = (
         np.repeat(np.arange(len(class_names)), audit["counts"][split])
         for split in ("train", "test")
@@ -57,7 +56,7 @@ def warn_of_data(audit: Mapping[str, Any], class_names: Sequence[str]) -> list[d
         worst = shift["class"]
         name, was, is_now = class_names[worst], shift["shares"][worst], shift["other_shares"][worst]
         word = class_word(worst, class_names)
-        found.append({
+        warnings.append({
             "check": "prior_shift",
             "class": name,
             "train": round(was, 4),
@@ -65,18 +64,20 @@ def warn_of_data(audit: Mapping[str, Any], class_names: Sequence[str]) -> list[d
             "message": f"Class {word} is {was:.1%} of the training split and {is_now:.1%} of the "
             "test split: accuracies depend on that, areas under the curve do not.",
         })  # fmt: skip
-    return found
+    return warnings
 
 
 def _duplicates_message(audit: Mapping[str, Any]) -> str:
     exact, near = audit["exact_duplicates"], len(audit["near_duplicates"])
     what = f"{exact} test images are in the training split, and {near} are in it or nearly so"
-    return f"{what}{_turned(audit)}; scores are also given without them.{_uniform(audit, 'test')}"
+    return (
+        f"{what}{_transformed(audit)}; scores are also given without them.{_uniform(audit, 'test')}"
+    )
 
 
-def _turned(audit: Mapping[str, Any]) -> str:
-    turned = audit["turned"]
-    return f", {turned} of them flipped or turned by quarters" if turned else ""
+def _transformed(audit: Mapping[str, Any]) -> str:
+    count = audit["turned"]
+    return f", {count} of them flipped or turned by quarters" if count else ""
 
 
 def _uniform(audit: Mapping[str, Any], split: str) -> str:
@@ -98,7 +99,7 @@ def _of_validation(audit: Mapping[str, Any] | None, count: int) -> list[dict[str
         "turned": audit["turned"],
         "uniform": audit["uniform"],
         "message": f"{near} of {count} validation images are in the training split or nearly so, "
-        f"{audit['exact_duplicates']} of them exactly{_turned(audit)}. Validation chooses the "
+        f"{audit['exact_duplicates']} of them exactly{_transformed(audit)}. Validation chooses the "
         "weights of each training and the arm of the headline: it favours those that learn "
         f"training images by heart.{_uniform(audit, 'validation')}",
     }]  # fmt: skip
@@ -145,8 +146,7 @@ def warn_of_generator(arm: str, made: Sequence[Mapping[str, Any]]) -> list[dict[
         arm: The method.
         made: Results of its tasks. `coarse_diversity` has, for each class, how far its images are
             apart over how far real ones are, both averaged over blocks, and `correlation` how much
-            its images depart from the mean of the real ones in the same way. Of old tasks, which
-            lack both, `diversity` counts, the ratio of whole images.
+            its images depart from the mean of the real ones in the same way.
 
     Returns:
         Warnings, as `warn_of_data`.
@@ -154,11 +154,12 @@ def warn_of_generator(arm: str, made: Sequence[Mapping[str, Any]]) -> list[dict[
     Example:
 
     >>> from keras_medaug.study.checks import warn_of_generator
-    >>> len(warn_of_generator("dcgan", [{"diversity": [0.9, 0.2]}]))
+    >>> made = [{"coarse_diversity": [0.9, 0.2], "correlation": [0.1, 0.1]}]
+    >>> len(warn_of_generator("dcgan", made))
     1
     """
-    ratios = [_known(task.get("coarse_diversity", task["diversity"])) for task in made]
-    correlations = [_known(task.get("correlation", [])) for task in made]
+    ratios = [_known(result["coarse_diversity"]) for result in made]
+    correlations = [_known(result["correlation"]) for result in made]
     lowest = [min(values, default=1.0) for values in ratios]
     highest = [max(values, default=0.0) for values in correlations]
     bad = [
@@ -209,18 +210,18 @@ def warn_of_filter(
     >>> warn_of_filter("cvae", [([10, 10], [10, 3])])[0]["least"]
     0.65
     """
-    shares = [sum(there) / sum(asked) for asked, there in counts]
-    short = [share for share in shares if share < 1]
+    fractions = [sum(there) / sum(asked) for asked, there in counts]
+    short = [fraction for fraction in fractions if fraction < 1]
     if not short:
         return []
+    seeds = f"{len(short)} of {len(fractions)} seeds short"
     return [{
         "check": "too_few_images",
         "arm": arm,
         "seeds": len(short),
         "least": round(min(short), 4),
         "message": f"Of the images by {arm} that were asked for, as few as {min(short):.0%} passed "
-        f"the filter, with {len(short)} of {len(shares)} seeds short: the arm is nearer to 'none' "
-        "than its name says.",
+        f"the filter, with {seeds}: the arm is nearer to 'none' than its name says.",
     }]  # fmt: skip
 
 
@@ -252,14 +253,14 @@ def warn_of_images(arm: str, surplus: int) -> list[dict[str, Any]]:
 
 
 def warn_of_policy(
-    name: str, plain: Sequence[float], turned: Sequence[float], classes: int
+    name: str, plain: Sequence[float], transformed: Sequence[float], classes: int
 ) -> list[dict[str, Any]]:
     """Return a warning of a policy under which images no longer look like their class.
 
     Args:
         name: The policy's.
         plain: Balanced accuracy of the baseline on validation images, for each seed.
-        turned: The same on transformed ones.
+        transformed: The same on transformed ones.
         classes: Number of classes.
 
     Returns:
@@ -271,9 +272,9 @@ def warn_of_policy(
     >>> len(warn_of_policy("geometric", [0.9], [0.5], 2))
     1
     """
-    before, after = float(np.mean(plain)), float(np.mean(turned))
+    before, after = float(np.mean(plain)), float(np.mean(transformed))
     lost = lost_fraction(before, after, classes)
-    if lost is None or lost <= LOST or not _falls(plain, turned):
+    if lost is None or lost <= LOST or not _falls(plain, transformed):
         return []
     return [{
         "check": "label_unsafe_geometry",
@@ -286,11 +287,11 @@ def warn_of_policy(
     }]  # fmt: skip
 
 
-def _falls(plain: Sequence[float], turned: Sequence[float]) -> bool:
+def _falls(plain: Sequence[float], transformed: Sequence[float]) -> bool:
     """Tell whether a score falls by more than seeds vary: a t test. One seed cannot tell."""
     from scipy import stats
 
-    falls = np.subtract(plain, turned)
+    falls = np.subtract(plain, transformed)
     if len(falls) < 2:
         return True
     error = float(falls.std(ddof=1)) / len(falls) ** 0.5
@@ -324,31 +325,31 @@ def warn_of_classifier(
     >>> warn_of_classifier("none", np.arange(10) % 2, [always_one])[0]["never"]
     [0]
     """
-    numbers = [collapsed_classifier(labels, one) for one in predictions]
-    found = {seed: one for seed, one in enumerate(numbers) if one["warning"] is not None}
-    if not found:
+    by_seed = [collapsed_classifier(labels, of_seed) for of_seed in predictions]
+    warned = {seed: said for seed, said in enumerate(by_seed) if said["warning"] is not None}
+    if not warned:
         return []
-    never = sorted({label for one in found.values() for label in one["never"]})
+    never = sorted({label for said in warned.values() for label in said["never"]})
     # Test images of one class have no AUC, with any seed.
-    worst = min(found.values(), key=lambda one: 0.0 if one["auc"] is None else one["auc"])
+    worst = min(warned.values(), key=lambda said: 0.0 if said["auc"] is None else said["auc"])
     auc, p_rank = worst["auc"], worst["p_rank"]
-    those = f"with {len(found)} of {len(numbers)} seeds"
+    seeds = f"with {len(warned)} of {len(by_seed)} seeds"
     if never:
         words = class_words(never, class_names)
         verb = "is" if len(never) == 1 else "are"
-        what = f"The classifier of {arm!r} has collapsed {those}: {words} {verb} never predicted."
+        what = f"The classifier of {arm!r} has collapsed {seeds}: {words} {verb} never predicted."
     elif auc is None:
         what = (
             f"The test images are of one class: what the classifier of {arm!r} knows is not seen."
         )
     else:
-        what = f"The classifier of {arm!r} ranks test images no better than by chance, {those}."
-    lowest = min(one["accuracy"] for one in found.values())
+        what = f"The classifier of {arm!r} ranks test images no better than by chance, {seeds}."
+    lowest = min(said["accuracy"] for said in warned.values())
     ranked = "" if auc is None else f" Lowest AUC {auc:.3f} (p = {p_rank:.2g});"
     return [{
         "check": "collapsed_classifier",
         "arm": arm,
-        "seeds": list(found),
+        "seeds": list(warned),
         "never": never,
         "accuracy": round(lowest, 4),
         "majority": round(worst["majority"], 4),

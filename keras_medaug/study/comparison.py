@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from keras_medaug.checks import as_array, check_labels, check_positive, fail
-from keras_medaug.study.influence import auc_influence
+from keras_medaug.study.scores import auc_influence
 
 LEVEL = 0.05
 POWER = 0.8
@@ -52,9 +52,9 @@ class Comparison:
     >>> import keras_medaug as kma
     >>> labels = np.arange(40) % 2
     >>> score = np.random.default_rng(0).random((10, 40))
-    >>> against, arm = (np.stack([1 - each, each], axis=-1) for each in (score, score + labels))
-    >>> found = kma.study.compare(labels, arm, against)
-    >>> found.seeds, found.verdict
+    >>> against, arm = (np.stack([1 - s, s], axis=-1) for s in (score, score + labels))
+    >>> comparison = kma.study.compare(labels, arm, against)
+    >>> comparison.seeds, comparison.verdict
     (10, 'HELPS')
     """
 
@@ -188,19 +188,20 @@ def holm_correct(comparisons: list[Comparison]) -> list[Comparison]:
     >>> labels = np.arange(40) % 2
     >>> score = labels + np.random.default_rng(0).random((3, 10, 40))
     >>> arm, other, against = np.stack([1 - score, score], axis=-1)
-    >>> found = [kma.study.compare(labels, each, against, comparisons=2) for each in (arm, other)]
-    >>> [each.verdict for each in kma.study.holm_correct(found)]
+    >>> alone = [kma.study.compare(labels, rows, against, comparisons=2) for rows in (arm, other)]
+    >>> [comparison.verdict for comparison in kma.study.holm_correct(alone)]
     ['INCONCLUSIVE', 'INCONCLUSIVE']
 
     References:
         Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of
         Statistics 6, 1979.
     """
-    values = np.array([max(each.p, each.p_images) for each in comparisons])
+    values = np.array([max(comparison.p, comparison.p_images) for comparison in comparisons])
     with_p = [
-        replace(each, p_holm=float(p)) for each, p in zip(comparisons, holm(values), strict=True)
+        replace(comparison, p_holm=float(p))
+        for comparison, p in zip(comparisons, holm(values), strict=True)
     ]
-    return [replace(each, verdict=_verdict(each)) for each in with_p]
+    return [replace(comparison, verdict=_verdict(comparison)) for comparison in with_p]
 
 
 def holm(values: ArrayLike) -> NDArray[np.float64]:
@@ -226,12 +227,12 @@ def holm(values: ArrayLike) -> NDArray[np.float64]:
     return corrected
 
 
-def _verdict(each: Comparison) -> str:
-    if each.seeds < SEEDS_FOR_A_VERDICT or each.p_holm >= LEVEL:
+def _verdict(comparison: Comparison) -> str:
+    if comparison.seeds < SEEDS_FOR_A_VERDICT or comparison.p_holm >= LEVEL:
         return "INCONCLUSIVE"
-    if min(each.ci95[0], each.ci95_images[0]) > 0:
+    if min(comparison.ci95[0], comparison.ci95_images[0]) > 0:
         return "HELPS"
-    if max(each.ci95[1], each.ci95_images[1]) < 0:
+    if max(comparison.ci95[1], comparison.ci95_images[1]) < 0:
         return "HURTS"
     return "INCONCLUSIVE"
 
@@ -241,15 +242,15 @@ def _verdict(each: Comparison) -> str:
 
 def _check_predictions(labels: NDArray, arm: NDArray, against: NDArray) -> None:
     expected = f"shape (seeds, {len(labels)}, num_classes), two seeds or more, alike for both arms"
-    for name, each in (("arm", arm), ("against", against)):
-        fits = each.ndim == 3 and each.shape[0] >= 2 and each.shape[1] == len(labels)
-        if not fits or each.shape != arm.shape:
-            raise fail(name, f"shape {each.shape}", expected)
-        if each.shape[2] < 2:
-            raise fail(name, f"shape {each.shape}", f"{expected}; two classes or more")
-        if each.dtype.kind not in "fiub":
-            raise fail(name, f"dtype {each.dtype}", "numbers: logits or probabilities")
-        if not np.isfinite(each).all():
+    for name, rows in (("arm", arm), ("against", against)):
+        fits = rows.ndim == 3 and rows.shape[0] >= 2 and rows.shape[1] == len(labels)
+        if not fits or rows.shape != arm.shape:
+            raise fail(name, f"shape {rows.shape}", expected)
+        if rows.shape[2] < 2:
+            raise fail(name, f"shape {rows.shape}", f"{expected}; two classes or more")
+        if rows.dtype.kind not in "fiub":
+            raise fail(name, f"dtype {rows.dtype}", "numbers: logits or probabilities")
+        if not np.isfinite(rows).all():
             raise fail(name, "values that are not finite numbers", "logits or probabilities")
     counts = np.bincount(labels)
     if 0 < counts.max() < 2:
@@ -271,12 +272,12 @@ def _spread(labels: NDArray, differences: NDArray, influence: NDArray) -> _Sprea
 
 def _over_images(labels: NDArray, influence: NDArray) -> Any:
     """Return the variance that drawing the images of each class anew gives a mean influence."""
-    found = 0.0
-    for each in np.unique(labels):
-        here = influence[..., labels == each]
-        if here.shape[-1] > 1:
-            found = found + here.var(axis=-1, ddof=1) / here.shape[-1]
-    return np.asarray(found)
+    total = 0.0
+    for label in np.unique(labels):
+        of_class = influence[..., labels == label]
+        if of_class.shape[-1] > 1:
+            total = total + of_class.var(axis=-1, ddof=1) / of_class.shape[-1]
+    return np.asarray(total)
 
 
 def _described(
@@ -329,7 +330,7 @@ def _two_sided(mean: float, error: float, freedom: float) -> float:
 def _sign_flip(differences: NDArray) -> float:
     from scipy import stats
 
-    found = stats.permutation_test(
+    test = stats.permutation_test(
         (differences,),
         np.mean,
         permutation_type="samples",
@@ -337,7 +338,7 @@ def _sign_flip(differences: NDArray) -> float:
         vectorized=True,
         rng=np.random.default_rng(0),
     )
-    return float(found.pvalue)
+    return float(test.pvalue)
 
 
 def _detectable(freedom: float, level: float) -> float:

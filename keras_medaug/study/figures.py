@@ -25,38 +25,39 @@ def paired_differences(results: Mapping[str, Any]) -> "Figure":
     Example:
 
     >>> from keras_medaug.study.figures import paired_differences
-    >>> each = {
+    >>> comparison = {
     ...     "arm": "a", "against": "none", "mean_difference": 0.1, "ci95": [0.0, 0.2],
     ...     "ci95_images": [-0.1, 0.3], "verdict": "INCONCLUSIVE", "margin": 0.01,
     ... }
     >>> values = {"a": [0.6, 0.8], "none": [0.6, 0.6]}
     >>> arms = {name: {"test": {"auc": {"values": v}}} for name, v in values.items()}
     >>> dataset = {"name": "phantom"}
-    >>> figure = paired_differences({"dataset": dataset, "arms": arms, "comparisons": [each]})
-    >>> len(figure.axes)
+    >>> results = {"dataset": dataset, "arms": arms, "comparisons": [comparison]}
+    >>> len(paired_differences(results).axes)
     1
     """
     comparisons = results["comparisons"]
     figure = new_figure((7.6, 1.9 + 0.36 * len(comparisons)))
     axes = figure.add_subplot()
-    for row, each in enumerate(comparisons):
-        colour = VERDICT_COLOURS[each["verdict"]]
+    for row, comparison in enumerate(comparisons):
+        colour = VERDICT_COLOURS[comparison["verdict"]]
         pair = [
-            results["arms"][each[side]]["test"][PRIMARY]["values"] for side in ("arm", "against")
+            results["arms"][comparison[side]]["test"][PRIMARY]["values"]
+            for side in ("arm", "against")
         ]
         seeds = [mine - theirs for mine, theirs in zip(*pair, strict=True)]
         axes.plot(seeds, [row + 0.22] * len(seeds), "|", color=colour, markersize=6, alpha=0.7)
-        axes.plot(each["ci95_images"], [row, row], "-", color=colour, linewidth=1.2)
-        axes.plot(each["ci95"], [row, row], "-", color=colour, linewidth=4, alpha=0.55)
-        axes.plot(each["mean_difference"], row, "o", color=colour, markersize=6)
+        axes.plot(comparison["ci95_images"], [row, row], "-", color=colour, linewidth=1.2)
+        axes.plot(comparison["ci95"], [row, row], "-", color=colour, linewidth=4, alpha=0.55)
+        axes.plot(comparison["mean_difference"], row, "o", color=colour, markersize=6)
     margin = comparisons[0]["margin"]
     axes.axvspan(-margin, margin, color="#dddddd", alpha=0.6, linewidth=0, zorder=0)
     axes.axvline(0, color="black", linewidth=1, zorder=1)
-    labels = [f"{each['arm']}  less  {each['against']}" for each in comparisons]
+    labels = [f"{pair['arm']}  less  {pair['against']}" for pair in comparisons]
     axes.set_yticks(range(len(labels)), labels, fontsize=SMALL)
     axes.set_ylim(len(labels) - 0.4, -0.6)
     axes.set_xlabel("difference in test AUC", fontsize=TEXT)
-    _name_verdicts(axes, {each["verdict"] for each in comparisons})
+    _name_verdicts(axes, {comparison["verdict"] for comparison in comparisons})
     tidy(axes)
     set_title(figure, f"{results['dataset']['name']}: does it help?")
     return figure
@@ -64,7 +65,7 @@ def paired_differences(results: Mapping[str, Any]) -> "Figure":
 
 def _name_verdicts(axes: Any, verdicts: set[str]) -> None:
     """Say what thick, thin and coloured stand for."""
-    for verdict in (each for each in VERDICT_COLOURS if each in verdicts):
+    for verdict in (verdict for verdict in VERDICT_COLOURS if verdict in verdicts):
         axes.plot([], [], "o", color=VERDICT_COLOURS[verdict], label=verdict)
     axes.plot([], [], "-", color="#666666", linewidth=4, alpha=0.55, label="95% over seeds")
     axes.plot([], [], "-", color="#666666", linewidth=1.2, label="95% over seeds and images")
@@ -93,20 +94,23 @@ def learning_curves(studies: Sequence[Mapping[str, Any]]) -> "Figure":
     >>> len(learning_curves([study(0.5, [0.6, 0.8]), study(1.0, [0.65, 0.75])]).axes)
     1
     """
-    ordered = sorted(studies, key=lambda each: each["config"]["train_fraction"])
+    ordered = sorted(studies, key=lambda study: study["config"]["train_fraction"])
     whole = sum(ordered[-1]["dataset"]["counts"]["train"])
-    counts = [round(whole * each["config"]["train_fraction"]) for each in ordered]
+    counts = [round(whole * study["config"]["train_fraction"]) for study in ordered]
     figure = new_figure((7.2, 4.4))
     axes = figure.add_subplot()
     names = list(ordered[0]["arms"])
     for number, name in enumerate(names):
-        scores = [each["arms"][name]["test"][PRIMARY] for each in ordered]
+        scores = [study["arms"][name]["test"][PRIMARY] for study in ordered]
         # Side by side, since intervals of ten arms at one place would hide each other.
         places = [count * 1.02 ** (number - (len(names) - 1) / 2) for count in counts]
         axes.errorbar(
             places,
             [score["mean"] for score in scores],
-            yerr=[_half_width(score) for score in scores],
+            yerr=[
+                half_width(score["sd"], len(score["values"])) if score["sd"] is not None else 0.0
+                for score in scores
+            ],
             color=COLOURS[number % len(COLOURS)],
             linestyle=LINES[number // len(COLOURS) % len(LINES)],
             marker=MARKERS[number % len(MARKERS)],
@@ -126,10 +130,44 @@ def learning_curves(studies: Sequence[Mapping[str, Any]]) -> "Figure":
     return figure
 
 
-def _half_width(score: Mapping[str, Any]) -> float:
+def half_width(sd: float, count: int) -> float:
+    """Return half the width of Student's 95% interval of the mean of some values.
+
+    Args:
+        sd: Their standard deviation.
+        count: Their number, two or more.
+
+    Returns:
+        The half width.
+
+    Example:
+
+    >>> from keras_medaug.study.figures import half_width
+    >>> round(half_width(1.0, 4), 3)
+    1.591
+    """
     from scipy import stats
 
-    count = len(score["values"])
-    if count < 2:
-        return 0.0
-    return float(stats.t.ppf(0.975, count - 1) * score["sd"] / count**0.5)
+    return float(stats.t.ppf(0.975, count - 1) * sd / count**0.5)
+
+
+def interval_of_fraction(fraction: float, count: int) -> tuple[float, float]:
+    """Return Wilson's 95% interval of a fraction of some images.
+
+    Args:
+        fraction: The fraction, in [0, 1]; it is rounded to whole images.
+        count: Number of images.
+
+    Returns:
+        The interval, in [0, 1].
+
+    Example:
+
+    >>> from keras_medaug.study.figures import interval_of_fraction
+    >>> [round(end, 2) for end in interval_of_fraction(0.5, 100)]
+    [0.4, 0.6]
+    """
+    from scipy import stats
+
+    interval = stats.binomtest(round(fraction * count), count).proportion_ci(method="wilson")
+    return float(interval.low), float(interval.high)

@@ -1,14 +1,18 @@
-"""Whether the classifiers of a study were trained for long enough."""
+"""Whether the classifiers of a study learned enough: long enough, and more than a linear model."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from keras_medaug.study.comparison import holm
+from keras_medaug.study.comparison import compare, holm
+from keras_medaug.study.scores import auc_influence
 
-FALLING = 0.10  # drop of the training loss over the last quarter, as a share, that is still falling
-LATE = 0.75  # share of the steps, after which the best weights came late
+FALLING = (
+    0.10  # drop of the training loss over the last quarter, as a fraction, that is still falling
+)
+LATE = 0.75  # fraction of the steps, after which the best weights came late
 GAINING = 0.002  # gain in validation AUC over the last quarter that is of interest
 LEVEL = 0.05  # p value, below which a gain is no chance
 
@@ -23,13 +27,13 @@ BELOW = 0.05  # by how much a baseline may be below it
 
 
 def still_falling(losses: Sequence[float]) -> float | None:
-    """Return by what share the training loss fell over the last quarter, if it still falls.
+    """Return by what fraction the training loss fell over the last quarter, if it still falls.
 
     Args:
         losses: Mean loss of each part of a training.
 
     Returns:
-        The share, or `None`.
+        The fraction, or `None`.
 
     Example:
 
@@ -56,10 +60,10 @@ def warn_of_baseline(
 
     Args:
         name: The data set's.
-        fraction: Share of the training split that was used.
-        auc: Mean test area of the arm `none`.
+        fraction: Fraction of the training split that was used.
+        auc: Mean test AUC of the arm `none`.
         losses: Its training losses, for each seed.
-        best: After what share of the steps it was best on the validation split, for each seed. A
+        best: After what fraction of the steps it was best on the validation split, for each seed. A
             small training set is learned by heart, and its loss falls for ever: what counts is
             whether the validation split still gains.
 
@@ -69,17 +73,17 @@ def warn_of_baseline(
     Example:
 
     >>> from keras_medaug.study.learning import warn_of_baseline
-    >>> [each["published"] for each in warn_of_baseline("breastmnist", 1.0, 0.7, [])]
+    >>> [warning["published"] for warning in warn_of_baseline("breastmnist", 1.0, 0.7, [])]
     [0.901]
     """
-    found = []
+    warnings = []
     falls = [
         fall
-        for each, share in zip(losses, best, strict=False)
-        if share > LATE and (fall := still_falling(each)) is not None
+        for of_seed, fraction_of_steps in zip(losses, best, strict=False)
+        if fraction_of_steps > LATE and (fall := still_falling(of_seed)) is not None
     ]
     if 2 * len(falls) > len(losses):
-        found.append({
+        warnings.append({
             "check": "undertrained_baseline",
             "seeds": len(falls),
             "fall": round(float(np.median(falls)), 4),
@@ -89,14 +93,14 @@ def warn_of_baseline(
         })  # fmt: skip
     published = PUBLISHED.get(name)
     if fraction == 1.0 and published is not None and auc < published - BELOW:
-        found.append({
+        warnings.append({
             "check": "undertrained_baseline",
             "auc": round(auc, 4),
             "published": published,
             "message": f"The baseline's AUC is {auc:.3f}; a published ResNet-18 has "
             f"{published:.3f} (MedMNIST v2). What helps a weak baseline need not help a good one.",
         })  # fmt: skip
-    return found
+    return warnings
 
 
 def warn_of_learning(
@@ -120,8 +124,8 @@ def warn_of_learning(
 
     >>> from keras_medaug.study.learning import warn_of_learning
     >>> rising = [0.7, 0.75, 0.8, 0.85]
-    >>> found = warn_of_learning({"cvae": [rising, [0.7, 0.74, 0.79, 0.85]]})
-    >>> [(warning["check"], warning["gain"]) for warning in found]
+    >>> warnings = warn_of_learning({"cvae": [rising, [0.7, 0.74, 0.79, 0.85]]})
+    >>> [(warning["check"], warning["gain"]) for warning in warnings]
     [('still_learning', 0.055)]
     """
     tested = {
@@ -163,3 +167,84 @@ def _gain(seeds: Sequence[Sequence[float]]) -> tuple[float, float, float] | None
     if error > 1e-12:
         return gain, float(stats.t.sf(gain / error, len(gains) - 1)), float(last.mean())
     return gain, float(gain <= 0), float(last.mean())
+
+
+def linear_against(labels: NDArray, linear: NDArray, predictions: NDArray) -> dict[str, Any]:
+    """Compare the linear model with the classifiers of an arm.
+
+    The linear model's AUC ranks the score of each class itself, one class against the rest. That of
+    the arm ranks log-odds.
+
+    Args:
+        labels: Classes of the test images, `(n,)`.
+        linear: Scores of the linear model, whose rows sum to 0, shape
+            `(seeds, n, num_classes)`, or `(1, ...)` where it is the same for all seeds.
+        predictions: Predictions of the arm, shape `(seeds, n, num_classes)`.
+
+    Returns:
+        A dictionary of plain numbers: `auc` of the linear model and `difference`, its AUC less the
+        arm's, means over seeds; and `ci95_images`, the 95% interval of the difference over seeds
+        and test images (with one seed, over test images).
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_medaug.study.learning import linear_against
+    >>> labels = np.arange(20) % 2
+    >>> right = np.stack([1.0 - labels, labels], axis=1)[None]
+    >>> linear_against(labels, right, right)["auc"]
+    1.0
+    """
+    linear = _ranked_by_class(linear)
+    seeds = max(len(predictions), 2)
+    ours = np.resize(linear, (seeds, *linear.shape[1:]))
+    theirs = np.resize(predictions, (seeds, *predictions.shape[1:]))
+    comparison = compare(labels, ours, theirs)
+    return {
+        "auc": float(auc_influence(labels, linear)[0].mean()),
+        "difference": comparison.mean_difference,
+        "ci95_images": list(comparison.ci95_images),
+    }
+
+
+def _ranked_by_class(scores: NDArray) -> NDArray[np.float64]:
+    """Return scores in the same order within [0, 1], with rows that sum to 1.
+
+    Predictions of this form are ranked as they are. Others are taken for logits, whose log-odds mix
+    the classes: of regression scores, which have no natural scale, that would be arbitrary.
+    """
+    exact = np.asarray(scores, np.float64)
+    classes, largest = exact.shape[-1], np.abs(exact).max()
+    return 1 / classes + exact * (0.5 / classes / largest if largest else 0.0)
+
+
+def warn_of_linear(linear: Mapping[str, Any], auc: float) -> list[dict[str, Any]]:
+    """Return a warning of classifiers that a linear model of simple statistics surpasses.
+
+    Args:
+        linear: What `linear_against` returned for the arm `none`.
+        auc: Mean test AUC of `none`.
+
+    Returns:
+        Warnings: dictionaries with `check`, `message` and the numbers.
+
+    Example:
+
+    >>> from keras_medaug.study.learning import warn_of_linear
+    >>> linear = {"auc": 0.957, "difference": 0.065, "ci95_images": [0.05, 0.08]}
+    >>> [warning["check"] for warning in warn_of_linear(linear, 0.892)]
+    ['linear_baseline']
+    """
+    low, high = linear["ci95_images"]
+    if low <= 0:
+        return []
+    return [{
+        "check": "linear_baseline",
+        "auc": round(linear["auc"], 4),
+        "none": round(auc, 4),
+        "ci95_images": [round(low, 4), round(high, 4)],
+        "message": f"A linear model of simple image statistics (brightness, contrast, sharpness, "
+        f"symmetry) has a test AUC of {linear['auc']:.3f}, and the classifier of 'none' "
+        f"{auc:.3f}: {linear['difference']:+.3f}, 95% interval {low:+.3f} to {high:+.3f}. The "
+        "classifier is too weak, or too little trained, to tell which augmentation helps.",
+    }]  # fmt: skip

@@ -1,15 +1,15 @@
 """What a study found, in words, tables and figures."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from keras_medaug.files import write_text_atomic
 from keras_medaug.plotting import save
-from keras_medaug.study.arm import SAFE
+from keras_medaug.study.arm import SAFE, policy_note
 from keras_medaug.study.comparison import SEEDS_FOR_A_VERDICT
 from keras_medaug.study.figures import paired_differences
-from keras_medaug.study.policies import policy_note
 
 FIGURE = "differences.png"
 
@@ -44,7 +44,7 @@ def report(results: Mapping[str, Any]) -> str:
         _head(results),
         "## Verdicts\n",
         verdict_table(results),
-        "\n".join(f"- {sentence(each)}" for each in results["comparisons"]) + "\n",
+        "\n".join(f"- {sentence(comparison)}" for comparison in results["comparisons"]) + "\n",
         _figure(results),
         "## Scores on the test split\n",
         score_table(results),
@@ -58,11 +58,11 @@ def report(results: Mapping[str, Any]) -> str:
     return "\n".join(part for part in parts if part)
 
 
-def sentence(each: Mapping[str, Any]) -> str:
+def sentence(comparison: Mapping[str, Any]) -> str:
     """Return a comparison in words for those who do not know statistics.
 
     Args:
-        each: One of a study's `comparisons`.
+        comparison: One of a study's `comparisons`.
 
     Returns:
         The verdict, what it rests on and, where there is none, what it would take.
@@ -79,29 +79,30 @@ def sentence(each: Mapping[str, Any]) -> str:
     smaller than about 0.020 would mostly go unseen with 10 seeds; about 30 more seeds would be
     needed to see a difference of 0.010.
     """
-    low, high = each["ci95_images"]
+    low, high = comparison["ci95_images"]
     text = (
-        f"**{each['arm']}** against {each['against']}: {each['verdict']}. "
-        f"AUC {each['mean_difference']:+.3f} (95% interval {low:+.3f} to {high:+.3f})."
+        f"**{comparison['arm']}** against {comparison['against']}: {comparison['verdict']}. "
+        f"AUC {comparison['mean_difference']:+.3f} (95% interval {low:+.3f} to {high:+.3f})."
     )
-    if each["verdict"] != "INCONCLUSIVE":
-        word = "higher" if each["verdict"] == "HELPS" else "lower"
+    if comparison["verdict"] != "INCONCLUSIVE":
+        word = "higher" if comparison["verdict"] == "HELPS" else "lower"
         return f"{text} Other seeds, and other test images like these, would also give {word} AUC."
-    if each["seeds"] < SEEDS_FOR_A_VERDICT:
+    if comparison["seeds"] < SEEDS_FOR_A_VERDICT:
         text += f" No verdict is given with fewer than {SEEDS_FOR_A_VERDICT} seeds."
-    if each["equivalent"]:
-        return f"{text} Any difference is smaller than {each['margin']:g}: the two are equivalent."
+    if comparison["equivalent"]:
+        margin = f"{comparison['margin']:g}"
+        return f"{text} Any difference is smaller than {margin}: the two are equivalent."
     return (
-        f"{text} Differences smaller than about {each['mde']:.3f} would mostly go unseen with "
-        f"{each['seeds']} seeds; {_what_it_takes(each)}"
+        f"{text} Differences smaller than about {comparison['mde']:.3f} would mostly go unseen "
+        f"with {comparison['seeds']} seeds; {_what_it_takes(comparison)}"
     )
 
 
-def _what_it_takes(each: Mapping[str, Any]) -> str:
-    wanted = f"a difference of {each['margin']:.3f}"
-    if each["seeds_needed"] is None:
+def _what_it_takes(comparison: Mapping[str, Any]) -> str:
+    wanted = f"a difference of {comparison['margin']:.3f}"
+    if comparison["seeds_needed"] is None:
         return f"no number of seeds would show {wanted}: the test set is too small for that."
-    more = each["seeds_needed"] - each["seeds"]
+    more = comparison["seeds_needed"] - comparison["seeds"]
     if more <= 0:
         return f"{wanted} would mostly be seen."
     return f"about {more} more seeds would be needed to see {wanted}."
@@ -123,17 +124,17 @@ def verdict_table(results: Mapping[str, Any]) -> str:
         return "One seed says nothing about differences.\n"
     rows = [
         [
-            each["arm"],
-            each["against"],
-            f"**{each['verdict']}**",
-            f"{each['mean_difference']:+.4f}",
-            _interval(each["ci95"]),
-            _interval(each["ci95_images"]),
-            f"{each['p_holm']:.3f}",
-            f"{each['mde']:.3f}",
-            "yes" if each["equivalent"] else "no",
+            comparison["arm"],
+            comparison["against"],
+            f"**{comparison['verdict']}**",
+            f"{comparison['mean_difference']:+.4f}",
+            _interval(comparison["ci95"]),
+            _interval(comparison["ci95_images"]),
+            f"{comparison['p_holm']:.3f}",
+            f"{comparison['mde']:.3f}",
+            "yes" if comparison["equivalent"] else "no",
         ]
-        for each in results["comparisons"]
+        for comparison in results["comparisons"]
     ]
     heads = [
         "arm", "against", "verdict", "AUC difference", "95% over seeds",
@@ -158,12 +159,12 @@ def score_table(results: Mapping[str, Any]) -> str:
     without = any("test_without_duplicates" in arm for arm in results["arms"].values())
     rows = []
     for name, arm in results["arms"].items():
-        tasks = [name, _score(arm["val"]["auc"]), *(_score(arm["test"][each]) for each in names)]
+        row = [name, _score(arm["val"]["auc"]), *(_score(arm["test"][score]) for score in names)]
         recalls = arm["test"]["recall"]["mean"]
-        tasks.append(" / ".join(f"{recall:.2f}" for recall in recalls))
+        row.append(" / ".join(f"{recall:.2f}" for recall in recalls))
         if without:
-            tasks.append(_score(arm.get("test_without_duplicates", {}).get("auc")))
-        rows.append(tasks)
+            row.append(_score(arm.get("test_without_duplicates", {}).get("auc")))
+        rows.append(row)
     heads = ["arm", "AUC, validation", *names.values(), "recall by class"]
     scored = table(heads + ["AUC without duplicates"] * without, rows)
     return f"{scored}\n{_order_of_classes(results['dataset'])}"
@@ -173,7 +174,7 @@ def _order_of_classes(dataset: Mapping[str, Any]) -> str:
     names = dataset.get("class_names", [])
     if all(name == str(label) for label, name in enumerate(names)):
         return ""
-    return f"Recall by class is in the order: {'; '.join(names)}.\n"
+    return f"Recall by class is in the order: {'; '.join(map(escaped, names))}.\n"
 
 
 def linear_sentence(results: Mapping[str, Any]) -> str:
@@ -195,18 +196,21 @@ def linear_sentence(results: Mapping[str, Any]) -> str:
     )
 
 
-def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(heads: Sequence[str], rows: Sequence[Sequence[object]], words: int | None = None) -> str:
     """Return a table in Markdown.
 
     Args:
         heads: Heads of the columns.
         rows: The rows.
+        words: Number of the first columns that hold words; the others are aligned to the right.
+            `None`: all hold words.
 
     Returns:
         The table, with a blank line after it.
     """
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+    words = len(heads) if words is None else words
+    lines = [heads, ["---"] * words + ["---:"] * (len(heads) - words), *rows]
+    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines) + "\n"
 
 
 def _interval(pair: Sequence[float]) -> str:
@@ -224,8 +228,8 @@ def _score(score: Mapping[str, Any] | None) -> str:
 
 
 def _head(results: Mapping[str, Any]) -> str:
-    name, headline = results["dataset"]["name"], results["headline"]
-    verdicts = [each["verdict"] for each in results["comparisons"]]
+    name, headline = escaped(results["dataset"]["name"]), results["headline"]
+    verdicts = [comparison["verdict"] for comparison in results["comparisons"]]
     counted = ", ".join(
         f"{verdicts.count(word)} {word}" for word in ("HELPS", "HURTS", "INCONCLUSIVE")
     )
@@ -258,13 +262,13 @@ def gap_table(results: Mapping[str, Any]) -> str:
     """
     rows = [
         [
-            each["arm"],
-            _score(results["arms"][each["arm"]]["test"]["auc"]),
-            f"{each['mean_difference']:+.4f}",
-            _interval(each["ci95"]),
-            _interval(each["ci95_images"]),
+            gap["arm"],
+            _score(results["arms"][gap["arm"]]["test"]["auc"]),
+            f"{gap['mean_difference']:+.4f}",
+            _interval(gap["ci95"]),
+            _interval(gap["ci95_images"]),
         ]
-        for each in results["real_against_synthetic"]
+        for gap in results["real_against_synthetic"]
     ]
     heads = [
         "trained on synthetic images alone", "test AUC", "less that on real ones", "95% over seeds",
@@ -284,9 +288,38 @@ def warning_list(results: Mapping[str, Any]) -> str:
     """
     if not results["warnings"]:
         return "None.\n"
-    return (
-        "\n".join(f"- `{each['check']}`: {each['message']}" for each in results["warnings"]) + "\n"
-    )
+    names = results["dataset"].get("class_names", [])
+    lines = [
+        f"- `{warning['check']}`: {_with_escaped(names, warning['message'])}"
+        for warning in results["warnings"]
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def escaped(name: str) -> str:
+    r"""Return a user's name as Markdown shows it, whatever characters it has.
+
+    Args:
+        name: Name of a class or of a data set.
+
+    Returns:
+        The name on one line, with backslashes before characters that mean something in Markdown.
+
+    Example:
+
+    >>> from keras_medaug.study.report import escaped
+    >>> print(escaped("T1_*|"))
+    T1\_\*\|
+    """
+    return re.sub(r"([\\`*_\[\]<>|~$&])", r"\\\1", " ".join(name.split()))
+
+
+def _with_escaped(names: Sequence[str], message: str) -> str:
+    """Return a message in which the names of classes are escaped."""
+    special = sorted((name for name in names if escaped(name) != name), key=len, reverse=True)
+    if not special:
+        return message
+    return re.sub("|".join(map(re.escape, special)), lambda match: escaped(match[0]), message)
 
 
 def _method(results: Mapping[str, Any]) -> str:

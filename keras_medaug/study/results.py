@@ -11,10 +11,8 @@ from keras_medaug.datasets import Dataset
 from keras_medaug.study import checks, learning
 from keras_medaug.study.arm import SAFE, Arm
 from keras_medaug.study.comparison import Comparison, compare, holm_correct
-from keras_medaug.study.linear_baseline import linear_against, warn_of_linear
-from keras_medaug.study.packing import stored_predictions, unpacked
 from keras_medaug.study.scores import PRIMARY, scores
-from keras_medaug.study.task import Task
+from keras_medaug.study.task import Task, unpacked
 
 SPLITS = ("val", "test")
 Results = dict[tuple[str, int], dict[str, Any]]
@@ -41,11 +39,11 @@ def summarise(
     Returns:
         A dictionary that JSON can hold; see `keras_medaug.study.run`.
     """
-    found = {key: task.result() for key, task in tasks.items()}
+    results = {key: task.result() for key, task in tasks.items()}
     predictions = {
         split: {
             arm.name: np.stack(
-                [stored_predictions(found[arm.name, seed], split) for seed in range(seeds)]
+                [unpacked(results[arm.name, seed]["logits"][split]) for seed in range(seeds)]
             )
             for arm in arms
         }
@@ -53,10 +51,10 @@ def summarise(
     }
     labels = {split: data.stored(split)[1] for split in SPLITS}
     by_arm = {
-        arm.name: _arm_scores(arm, labels, predictions, found, seeds, audited) for arm in arms
+        arm.name: _arm_scores(arm, labels, predictions, results, seeds, audited) for arm in arms
     }
     environment = config["environment"]
-    linear = linear_against(
+    linear = learning.linear_against(
         labels["test"], unpacked(audited["linear_baseline"]), predictions["test"]["none"]
     )
     return {
@@ -77,7 +75,7 @@ def summarise(
         "real_against_synthetic": _gaps(arms, labels["test"], predictions["test"], config),
         "linear_baseline": linear,
         "headline": _headline(arms, by_arm),
-        "warnings": _warnings(data, arms, seeds, config, audited, tasks, found, by_arm,
+        "warnings": _warnings(data, arms, seeds, config, audited, tasks, results, by_arm,
                               labels["test"], predictions["test"], linear),
     }  # fmt: skip
 
@@ -89,38 +87,51 @@ def _arm_scores(
     arm: Arm,
     labels: Mapping[str, NDArray],
     predictions: Mapping[str, Mapping[str, NDArray]],
-    found: Results,
+    results: Results,
     seeds: int,
     audited: Mapping[str, Any],
 ) -> dict[str, Any]:
     by_split: dict[str, Any] = {
-        split: _spread([scores(labels[split], each) for each in predictions[split][arm.name]])
+        split: over_seeds([scores(labels[split], rows) for rows in predictions[split][arm.name]])
         for split in SPLITS
     }
     if audited["near_duplicates"]:
         kept = np.setdiff1d(np.arange(len(labels["test"])), audited["near_duplicates"])
         without = labels["test"][kept]
         if len(np.unique(without)) == predictions["test"][arm.name].shape[-1]:
-            by_split["test_without_duplicates"] = _spread(
-                [scores(without, each[kept]) for each in predictions["test"][arm.name]]
+            by_split["test_without_duplicates"] = over_seeds(
+                [scores(without, rows[kept]) for rows in predictions["test"][arm.name]]
             )
-    trained_on = [found[arm.name, seed] for seed in range(seeds)]
+    of_arm = [results[arm.name, seed] for seed in range(seeds)]
     return by_split | {
-        "images": [each["images"]["real_and_synthetic"] for each in trained_on],
-        "best_step": [each["best_step"] for each in trained_on],
+        "images": [result["images"]["real_and_synthetic"] for result in of_arm],
+        "best_step": [result["best_step"] for result in of_arm],
     }
 
 
-def _spread(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return mean, standard deviation and values over seeds, of each score."""
-    found = {}
+def over_seeds(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return mean, standard deviation and values over seeds, of each number.
+
+    Args:
+        rows: The numbers of each seed by name; arrays of one shape may take their place.
+
+    Returns:
+        `{mean, sd, values}` by name; `sd` is `None` for one seed.
+
+    Example:
+
+    >>> from keras_medaug.study.results import over_seeds
+    >>> over_seeds([{"auc": 0.5}, {"auc": 0.75}])["auc"]["mean"]
+    0.625
+    """
+    summary = {}
     for name in rows[0]:
         values = np.array([row[name] for row in rows], float)
         deviation = values.std(axis=0, ddof=1).tolist() if len(rows) > 1 else None
-        found[name] = {
+        summary[name] = {
             "mean": values.mean(axis=0).tolist(), "sd": deviation, "values": values.tolist(),
         }  # fmt: skip
-    return found
+    return summary
 
 
 def _headline(arms: Sequence[Arm], by_arm: Mapping[str, Any]) -> dict[str, Any]:
@@ -168,20 +179,20 @@ def _comparisons(
     pairs = planned_comparisons(arms)
     if len(next(iter(predictions.values()))) < 2 or not pairs:
         return []
-    found = holm_correct([
+    comparisons = holm_correct([
         compare(labels, predictions[arm], predictions[against], len(pairs), margin)
         for arm, against in pairs
     ])  # fmt: skip
     return [
-        {"arm": arm, "against": against, "metric": PRIMARY, **_plain(each)}
-        for (arm, against), each in zip(pairs, found, strict=True)
+        {"arm": arm, "against": against, "metric": PRIMARY, **_plain(comparison)}
+        for (arm, against), comparison in zip(pairs, comparisons, strict=True)
     ]
 
 
-def _plain(each: Comparison) -> dict[str, Any]:
+def _plain(comparison: Comparison) -> dict[str, Any]:
     return {
         name: list(value) if isinstance(value, tuple) else value
-        for name, value in asdict(each).items()
+        for name, value in asdict(comparison).items()
     }
 
 
@@ -195,7 +206,7 @@ def _gaps(
     names = [arm.name for arm in arms if arm.diagnostic]
     if len(predictions["none"]) < 2:
         return []
-    found = [
+    comparisons = [
         (name, compare(labels, predictions[name], predictions["none"], margin=config["margin"]))
         for name in names
     ]
@@ -203,11 +214,11 @@ def _gaps(
         {
             "arm": name,
             "metric": PRIMARY,
-            "mean_difference": each.mean_difference,
-            "ci95": list(each.ci95),
-            "ci95_images": list(each.ci95_images),
+            "mean_difference": comparison.mean_difference,
+            "ci95": list(comparison.ci95),
+            "ci95_images": list(comparison.ci95_images),
         }
-        for name, each in found
+        for name, comparison in comparisons
     ]
 
 
@@ -221,58 +232,56 @@ def _warnings(
     config: Mapping[str, Any],
     audited: Mapping[str, Any],
     tasks: Mapping[tuple[str, int], Task],
-    found: Results,
+    results: Results,
     by_arm: Mapping[str, Any],
     labels: NDArray,
     predictions: Mapping[str, NDArray],
     linear: Mapping[str, Any],
 ) -> list[dict[str, Any]]:
     warnings = checks.warn_of_data(audited, data.class_names)
-    baseline = [found["none", seed] for seed in range(seeds)]
+    baseline = [results["none", seed] for seed in range(seeds)]
     auc = by_arm["none"]["test"]["auc"]["mean"]
     warnings += learning.warn_of_baseline(
         data.name, config["train_fraction"], auc,
-        [each["loss"] for each in baseline],
-        [each["best_step"] / config["steps"] for each in baseline],
+        [result["loss"] for result in baseline],
+        [result["best_step"] / config["steps"] for result in baseline],
     )  # fmt: skip
-    warnings += warn_of_linear(linear, auc)
+    warnings += learning.warn_of_linear(linear, auc)
     warnings += learning.warn_of_learning({
-        arm.name: [found[arm.name, seed]["val_auc"] for seed in range(seeds)] for arm in arms
+        arm.name: [results[arm.name, seed]["val_auc"] for seed in range(seeds)] for arm in arms
     })  # fmt: skip
     for name in {arm.policy: None for arm in arms if arm.policy}:
-        plain, turned = (
-            [each["policies"][key] for each in baseline] for key in ("as they are", name)
+        plain, transformed = (
+            [result["policies"][key] for result in baseline] for key in ("as they are", name)
         )
-        warnings += checks.warn_of_policy(name, plain, turned, data.num_classes)
+        warnings += checks.warn_of_policy(name, plain, transformed, data.num_classes)
     for method in {arm.generator: None for arm in arms if arm.generator}:
-        made = [
-            tasks[arm.name, seed].needs for arm in arms if arm.generator == method
-            for seed in range(seeds)
-        ]  # fmt: skip
-        unique = {task.key: task.result() for task in made if task is not None}
-        results = list(unique.values())
-        warnings += checks.warn_of_generator(method, results)
+        using = [
+            (arm.name, seed) for arm in arms if arm.generator == method for seed in range(seeds)
+        ]
+        unique = {tasks[key].needs["images"].key: tasks[key].needs["images"] for key in using}
+        made = [task.result() for task in unique.values()]
+        warnings += checks.warn_of_generator(method, made)
         warnings += checks.warn_of_rare_classes(
-            method, baseline[0]["images"]["real_and_synthetic"], results[0]["requested"],
+            method, baseline[0]["images"]["real_and_synthetic"], made[0]["requested"],
             data.class_names,
         )  # fmt: skip
         warnings += checks.warn_of_filter(
-            method, [(each["requested"], each["counts"]) for each in results]
+            method, [(result["requested"], result["counts"]) for result in made]
         )
-        used = {
-            (seed, found[arm.name, seed]["images"].get("synthetic_md5"))
-            for arm in arms if arm.generator == method for seed in range(seeds)
-        }  # fmt: skip
+        used = {(seed, results[arm, seed]["images"].get("synthetic_md5")) for arm, seed in using}
         warnings += checks.warn_of_images(method, len(used) - seeds)
     for arm in arms:
-        warnings += _of_arm(arm.name, seeds, found, labels, predictions[arm.name], data.class_names)
+        warnings += _of_arm(
+            arm.name, seeds, results, labels, predictions[arm.name], data.class_names
+        )
     return warnings
 
 
 def _of_arm(
     name: str,
     seeds: int,
-    found: Results,
+    results: Results,
     labels: NDArray,
     predictions: NDArray,
     class_names: Sequence[str],
@@ -280,7 +289,7 @@ def _of_arm(
     warnings: list[dict[str, Any]] = []
     # Those that the training split itself holds are told of once, for all arms.
     key = "test_images_in_training"
-    leaked = max(found[name, seed][key] - found["none", seed][key] for seed in range(seeds))
+    leaked = max(results[name, seed][key] - results["none", seed][key] for seed in range(seeds))
     if leaked > 0:
         warnings.append({
             "check": "leak",

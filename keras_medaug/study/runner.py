@@ -22,21 +22,35 @@ from keras_medaug.interrupts import between_steps
 from keras_medaug.labels import OutOfFoldClassifier
 from keras_medaug.layers import GeometricAugmentation
 from keras_medaug.metrics.checking import class_word
-from keras_medaug.models.registry import generators as registered
+from keras_medaug.models import generators as registered
 from keras_medaug.models.registry import new_generator
 from keras_medaug.progress import Progress
-from keras_medaug.provenance import dtype_policy, environment
 from keras_medaug.result import returns_result
-from keras_medaug.study.arm import ARMS, GENERATORS, SAFE, Arm, Function, resolve_arms
-from keras_medaug.study.classifying import new_classifier
-from keras_medaug.study.planning import plan, policy_config
-from keras_medaug.study.policies import policy_note
-from keras_medaug.study.policies import safe_policy as policy_of
+from keras_medaug.study.arm import (
+    ARMS,
+    SAFE,
+    Arm,
+    Function,
+    check_importable,
+    policy_config,
+    policy_note,
+    resolve_arms,
+)
+from keras_medaug.study.arm import safe_policy as policy_of
+from keras_medaug.study.command import check_installed
+from keras_medaug.study.execute import (
+    check_executor,
+    execute,
+    place_of,
+    plan_tasks,
+    with_needed,
+)
 from keras_medaug.study.report import write_report
 from keras_medaug.study.results import summarise
-from keras_medaug.study.scheduling import check_executor, execute, plan_tasks, with_needed
 from keras_medaug.study.settings import Settings
 from keras_medaug.study.task import Task
+from keras_medaug.study.tasks import plan
+from keras_medaug.study.train import new_classifier
 
 GO_ON = "Finished tasks are kept. Run the same call again to go on."
 STATISTICS_SECONDS = 1.0  # of each arm, report and figures included
@@ -76,13 +90,14 @@ def run(
 
     Args:
         ds: The data set, with all three splits, every class in each.
-        arms: `"none"` and others among `"oversample"`, `"geometric"` (the paper's policy),
-            `"geometric-safe"`, `"cvae"`, `"dcgan"`, `"vaegan"`, `"geometric-safe+cvae"`,
-            `"geometric-safe+dcgan"`, `"geometric-safe+vaegan"`; the diagnostics `"only-cvae"`,
-            `"only-dcgan"`, `"only-vaegan"`, which train on synthetic images alone; and functions
-            `(x, y, seed) -> (x, y)`, defined at the top of a module, named as they are there.
+        arms: `"none"` and others among `"oversample"`, `"geometric"` (the paper's policy) and
+            `"geometric-safe"`; for every generator `G` of `keras_medaug.models.generators()`, `"G"`
+            and `"geometric-safe+G"`, and the diagnostic `"only-G"`, which trains on synthetic
+            images alone; and functions `(x, y, seed) -> (x, y)`, defined at the top of a module,
+            named as they are there. By default ten arms, those with `"cvae"`, `"dcgan"` and
+            `"vaegan"` among them.
         seeds: Number of seeds; fewer than ten give no verdict.
-        train_fraction: Share of the training split that is used, of each class, in (0, 1].
+        train_fraction: Fraction of the training split that is used, of each class, in (0, 1].
         ratio: Synthetic images for each real one.
         steps: Training steps of each classifier.
         generator_steps: Training steps of each generative model.
@@ -90,13 +105,14 @@ def run(
         fidelity: As in `keras_medaug.augment`, or `None`.
         margin: The smallest difference of interest, in area under the ROC curve.
         classifier: Further arguments of `keras_medaug.models.Classifier`.
-        generators: Further arguments of the generative models, by `"cvae"`, `"dcgan"`, `"vaegan"`.
+        generators: Further arguments of the generative models, by their registered names.
         safe_policy: The policy of `"geometric-safe"`; by default the set's, where the set is one
             of MedMNIST's, else small rotations and shifts without flips. Where images have no up
             or down, as in histology, pass
             `keras_medaug.layers.GeometricAugmentation(rotation=180, shift=0.1)`, which also flips.
         executor: Where tasks run: `keras_medaug.study.Workers`, Dask's `client.get_executor()`,
             or another executor of processes that see the folder `store`. `None`: this process.
+            The processes import the classes of generators that are not the package's own.
         store: Folder of the tasks; by default `tasks` in `out`. Studies may share one.
         out: Folder of `results.json`, `report.md` and figures.
         verbose: Whether to print what is about to be done and where the report is, and to show, on
@@ -126,7 +142,7 @@ def run(
     ...         ds, ["none", "oversample"], seeds=2, steps=4, classifier={"filters": 4},
     ...         out=folder, verbose=False,
     ...     )
-    >>> [(each["arm"], each["verdict"]) for each in results["comparisons"]]
+    >>> [(row["arm"], row["verdict"]) for row in results["comparisons"]]
     [('oversample', 'INCONCLUSIVE')]
     """
     began = time.monotonic()
@@ -149,11 +165,11 @@ def run(
         generators=_check_generators(generators or {}),
         policies=_policies(ds.name if safe_policy is None else safe_policy),
     )
-    _check_models(ds, chosen, settings)
+    _check_models(ds, chosen, settings, executor)
     _check_folds(ds, settings)
-    _check_installed()
+    check_installed()
     out = Path(out)
-    place = _place(executor)
+    place = place_of(executor)
     # Absolute, since a worker may have another folder of its own.
     folder = Path(store or out / "tasks").absolute()
     audit, tasks = plan(ds, chosen, seeds, settings, place, folder)
@@ -178,7 +194,7 @@ def run(
             results = summarise(ds, chosen, seeds, config, audit.result(), tasks)
             results["timing"] = {
                 "seconds": round(time.monotonic() - began, 1),
-                "seconds_in_tasks": {name: round(value, 1) for name, value in spent.items()},
+                "seconds_in_tasks": _seconds_by_name(spent, wanted),
             }
             write_json_atomic(out / "results.json", results)
             write_report(out, results)
@@ -192,11 +208,11 @@ def run(
 def sweep(
     ds: Dataset, train_fractions: Sequence[float] = (0.1, 0.25, 0.5, 1.0), **options: Any
 ) -> dict[float, dict[str, Any]]:
-    """Run a study for each of several shares of the training split, and draw learning curves.
+    """Run a study for each of several fractions of the training split, and draw learning curves.
 
     Args:
         ds: The data set.
-        train_fractions: Shares of the training split.
+        train_fractions: Fractions of the training split.
         **options: As in `run`; each study goes to a folder of its own in `out`, such as
             `fraction-0.25`, and the figure `learning_curves.png` to `out`.
 
@@ -212,29 +228,29 @@ def sweep(
     >>> import keras_medaug as kma
     >>> ds = kma.datasets.load("phantom", size=8)
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     found = kma.study.sweep(
+    ...     by_fraction = kma.study.sweep(
     ...         ds, [0.5, 1.0], arms=["none", "oversample"], seeds=1, steps=2,
     ...         classifier={"filters": 4}, out=folder, verbose=False,
     ...     )
-    >>> sorted(found)
+    >>> sorted(by_fraction)
     [0.5, 1.0]
     """
     from keras_medaug.plotting import save
     from keras_medaug.study.figures import learning_curves
 
-    fractions = [_check_fraction(each, "train_fractions") for each in train_fractions]
+    fractions = [_check_fraction(fraction, "train_fractions") for fraction in train_fractions]
     if len(fractions) < 2:
         raise fail("train_fractions", repr(train_fractions), "two fractions or more")
     out = Path(options.pop("out", "results"))
     store = options.pop("store", None) or out / "tasks"
-    found = {
+    by_fraction = {
         fraction: run(
             ds, train_fraction=fraction, store=store, out=out / f"fraction-{fraction:g}", **options
         )
         for fraction in sorted(fractions)
     }
-    save(learning_curves(list(found.values())), out / "learning_curves.png")
-    return found
+    save(learning_curves(list(by_fraction.values())), out / "learning_curves.png")
+    return by_fraction
 
 
 # ---- arguments ------------------------------------------------------------------------------
@@ -258,12 +274,12 @@ def _check_data(ds: Dataset) -> None:
 def _check_fraction(value: float, argument: str = "train_fraction") -> float:
     fraction = check_positive(value, argument)
     if fraction > 1:
-        raise fail(argument, value, "a share above 0, 1 at most")
+        raise fail(argument, value, "a fraction above 0, 1 at most")
     return float(fraction)
 
 
 def _check_generators(given: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    unknown = sorted(set(given) - set(GENERATORS))
+    unknown = sorted(set(given) - set(registered()))
     if unknown:
         raise fail("generators", repr(unknown), f"arguments by {', '.join(registered())}")
     return {
@@ -288,23 +304,14 @@ def _policies(safe: str | GeometricAugmentation) -> dict[str, dict[str, Any]]:
     }
 
 
-def _place(executor: Executor | None) -> dict[str, Any]:
-    """Return the environment that tasks will run in."""
-    if executor is None:
-        return environment()
-    place = executor.submit(environment).result()
-    ours = dtype_policy().get("dtype", "float32")
-    theirs = place.get("dtype", "float32")
-    if ours != theirs:
-        got = f"processes with the dtype policy {theirs}, where this one has {ours}"
-        raise fail("executor", got, "one policy, such as by $KERAS_HOME/keras.json")
-    return place
-
-
-def _check_models(ds: Dataset, arms: Sequence[Arm], settings: Settings) -> None:
+def _check_models(
+    ds: Dataset, arms: Sequence[Arm], settings: Settings, executor: Executor | None
+) -> None:
     """Build each model once: what they refuse is refused before any training."""
     new_classifier(ds, settings.classifier, None, 0)
     for method in {arm.generator: None for arm in arms if arm.generator}:
+        if executor is not None:
+            check_importable(method)
         given = settings.generators.get(method, {})
         argument = f"generators[{method!r}]"
         new_generator(method, ds.image_shape, ds.num_classes, 0, given, argument)
@@ -315,17 +322,6 @@ def _check_folds(ds: Dataset, settings: Settings) -> None:
     if settings.fidelity is not None and round(fewest) < OutOfFoldClassifier().folds:
         got = f"{settings.fidelity} where a class has {round(fewest)} training images"
         raise fail("fidelity", got, "three images of each class or more, one for each fold")
-
-
-def _check_installed() -> None:
-    try:
-        import matplotlib.figure  # noqa: F401
-        import scipy.stats  # noqa: F401
-        import sklearn.metrics  # noqa: F401
-    except ImportError as error:
-        raise ImportError(
-            f'keras_medaug.study.run: {error}; pip install "keras-medaug[study]"'
-        ) from error
 
 
 def _announcement(
@@ -341,3 +337,14 @@ def _announcement(
         f"{len(arms) * seeds} classifiers of {settings.steps} steps, statistics and report. "
         f"{sum(done for _, done in planned.values())} tasks are done already."
     )
+
+
+def _seconds_by_name(spent: Mapping[str, float], tasks: Sequence[Task]) -> dict[str, float]:
+    """Return seconds by generator, for classifiers and for the audit."""
+    names = {
+        key: task.config.get("method", task.kind) for key, (task, _) in with_needed(tasks).items()
+    }
+    seconds: dict[str, float] = {}
+    for key, value in spent.items():
+        seconds[names[key]] = seconds.get(names[key], 0.0) + value
+    return {name: round(value, 1) for name, value in seconds.items()}

@@ -10,7 +10,7 @@ class Settings:
     """Budgets and options of a study; see `keras_medaug.study.run`.
 
     Args:
-        train_fraction: Share of the training split that is used.
+        train_fraction: Fraction of the training split that is used.
         ratio: Synthetic images for each real one.
         steps: Training steps of each classifier.
         generator_steps: Training steps of each generative model.

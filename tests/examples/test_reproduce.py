@@ -23,14 +23,19 @@ import keras
 import numpy as np
 import pytest
 import reproduce
-from reproduction import data, executors, figures, measures, paper, report, results, tasks
-from reproduction.budgets import PRESETS
+from reproduction import figures, paper, report, results, tasks
+from reproduction.presets import PRESETS
 
 import keras_medaug as kma
 from helpers.ctrl_c import pythons_handler
-from keras_medaug.progress import Progress
-from keras_medaug.provenance import environment
-from keras_medaug.study.alone import alone_in_process
+from keras_medaug import provenance
+from keras_medaug.files import locked
+from keras_medaug.models.step_times import expected_seconds
+from keras_medaug.progress import Progress, ignore
+from keras_medaug.study import command, execute
+from keras_medaug.study.data import limited, stratified
+from keras_medaug.study.figures import half_width, interval_of_fraction
+from keras_medaug.study.results import over_seeds
 
 pytest.importorskip("matplotlib")
 
@@ -58,16 +63,16 @@ def finished(tmp_path_factory):
 @pytest.fixture(scope="module")
 def fake(finished):
     """Return results as of BreastMNIST, made from those of the procedural set."""
-    found = json.loads((finished / "phantom/results.json").read_text())
-    found["dataset"] |= {"name": "breastmnist", "test_majority": 114 / 156}
-    found["dataset"]["counts"] = found["dataset"]["used"] = {"train": 546, "val": 78, "test": 156}
-    return found
+    stored = json.loads((finished / "phantom/results.json").read_text())
+    stored["dataset"] |= {"name": "breastmnist", "test_majority": 114 / 156}
+    stored["dataset"]["counts"] = stored["dataset"]["used"] = {"train": 546, "val": 78, "test": 156}
+    return stored
 
 
 @pytest.fixture
 def no_figures(monkeypatch):
     """Draw nothing, where it is not what is tested."""
-    monkeypatch.setattr("reproduction.figures.write_figures", lambda *_: None)
+    monkeypatch.setattr(reproduce, "write_figures", lambda *_: None)
 
 
 @pytest.fixture
@@ -106,7 +111,7 @@ def test_without_dermamnist_the_order_of_the_means_is_another():
     rows = [row.confidence for name, row in paper.PAPER.items() if name != "dermamnist"]
     means = dict(zip(paper.METHODS, np.mean(rows, axis=0), strict=True))
     for method, mean in zip(paper.METHODS, (93.57, 91.83, 92.99, 92.57), strict=True):
-        assert f"{mean:.2f}" in report.PROTOCOL
+        assert f"{mean:.2f}" in paper.PROSE["protocol"]
         assert means[method] == pytest.approx(mean, abs=0.0051)
 
 
@@ -115,7 +120,7 @@ def test_the_papers_sets_can_be_loaded_by_their_names():
     assert len(paper.PAPER) == 8
     for name in ("breastmnist", "pneumoniamnist", "pathmnist", "dermamnist", "octmnist"):
         row = paper.PAPER[name]
-        counts = {split: getattr(row, split) for split in data.SPLITS}
+        counts = {split: getattr(row, split) for split in tasks.SPLITS}
         assert counts == kma.datasets.MEDMNIST[name].counts
 
 
@@ -128,60 +133,37 @@ def test_the_paper_preset_is_the_papers_protocol():
 # ---- measures and data ----------------------------------------------------------------------
 
 
-def test_auc_is_the_share_of_pairs_in_order():
-    rng = np.random.default_rng(0)
-    labels, scores = rng.integers(0, 2, 40), rng.integers(0, 8, 40) / 8  # with ties
-    pairs = [(a > b) + 0.5 * (a == b) for a in scores[labels == 1] for b in scores[labels == 0]]
-    expected = np.mean(pairs)
-    assert measures.auc(labels, np.stack([1 - scores, scores], 1)) == pytest.approx(expected)
-    assert measures.auc(np.zeros(40, int), np.stack([1 - scores, scores], 1)) is None
-
-
-def test_auc_of_many_classes_is_the_mean_over_classes():
-    labels = np.array([0, 1, 2, 0])
-    probabilities = np.eye(3)[labels]
-    assert measures.auc(labels, probabilities) == 1.0
-    assert measures.auc(labels, np.full((4, 3), 1 / 3)) == 0.5
-
-
-def test_intervals_of_shares():
-    low, high = measures.interval_of_share(127 / 156, 156)  # the paper's BreastMNIST
-    z, share = 1.959964, 127 / 156
-    centre = (share + z**2 / 312) / (1 + z**2 / 156)
+def test_intervals_of_fractions():
+    low, high = interval_of_fraction(127 / 156, 156)  # the paper's BreastMNIST
+    z, fraction = 1.959964, 127 / 156
+    centre = (fraction + z**2 / 312) / (1 + z**2 / 156)
     assert (low + high) / 2 == pytest.approx(centre, abs=1e-6)
     assert (high - low) / 2 == pytest.approx(0.0610, abs=1e-3)
-    low, high = measures.interval_of_share(1.0, 20)
+    low, high = interval_of_fraction(1.0, 20)
     assert 0.8 < low < high <= 1.0
 
 
 def test_the_interval_of_a_mean_over_few_seeds_is_students():
     values = np.array([0.80, 0.82, 0.87])
-    width = measures.half_width_of_mean(values.std(ddof=1), 3)
+    width = half_width(values.std(ddof=1), 3)
     assert width / (values.std(ddof=1) / np.sqrt(3)) == pytest.approx(4.3027, abs=1e-4)
-
-
-def test_spread_over_seeds():
-    assert measures.spread([0.5]) == {"mean": 0.5, "sd": None, "n": 1, "values": [0.5]}
-    found = measures.spread([1.0, 3.0, None])
-    assert (found["mean"], found["n"]) == (2.0, 2)
-    assert found["sd"] == pytest.approx(np.sqrt(2))
 
 
 def test_a_cut_keeps_proportions_and_every_class():
     labels = np.repeat([0, 1, 2], [800, 198, 2])
-    chosen = data.stratified(labels, 100)
+    chosen = stratified(labels, 100)
     counts = np.bincount(labels[chosen])
     assert counts.sum() == 100
     assert counts[2] >= 1
     assert abs(counts[0] - 80) <= 1
-    np.testing.assert_array_equal(chosen, data.stratified(labels, 100))
-    np.testing.assert_array_equal(data.stratified(labels, 2000), np.arange(1000))
+    np.testing.assert_array_equal(chosen, stratified(labels, 100))
+    np.testing.assert_array_equal(stratified(labels, 2000), np.arange(1000))
 
 
 def test_a_small_set_is_not_cut():
     whole = kma.datasets.load("phantom", train=20, val=8, test=8)
-    assert data.limited(whole, {"train": 20}) is whole
-    cut = data.limited(whole, {"train": 12})
+    assert limited(whole, {"train": 20}) is whole
+    cut = limited(whole, {"train": 12})
     assert cut.counts == {"train": 12, "val": 8, "test": 8}
     assert cut.md5 == whole.md5
 
@@ -192,10 +174,10 @@ def test_a_small_set_is_not_cut():
 def hashes(folder, seed=0, md5="a", **changes):
     """Return the names of the tasks of a plan, by kind."""
     phantom = kma.datasets.load("phantom", train=16, val=8, test=8)
-    splits = [phantom.stored(split) for split in data.SPLITS]
+    splits = [phantom.stored(split) for split in tasks.SPLITS]
     dataset = kma.datasets.Dataset("set", *splits, class_names=phantom.class_names, md5=md5)
     budget = dataclasses.replace(TINY, **changes)
-    return {k: c.folder.name for k, c in tasks.plan(dataset, seed, budget, folder).items()}
+    return {k: task.key for k, task in tasks.plan(dataset, seed, budget, folder).items()}
 
 
 def test_a_task_is_named_after_all_that_its_result_depends_on(tmp_path):
@@ -222,27 +204,28 @@ def test_a_task_is_named_after_the_device_and_the_threads_as_well(tmp_path, monk
     before = hashes(tmp_path)
     for patch in (
         lambda: monkeypatch.setenv("OMP_NUM_THREADS", "7"),
-        lambda: monkeypatch.setattr(environment, "_device", lambda: "gpu"),
-        lambda: monkeypatch.setattr(environment, "_threads", lambda: 99),
+        lambda: monkeypatch.setattr(provenance, "_device", lambda: "gpu"),
+        lambda: monkeypatch.setattr(provenance, "_threads", lambda: 99),
     ):
         patch()
-        environment._of_process.cache_clear()
+        provenance._of_process.cache_clear()
         after = hashes(tmp_path)
         assert not set(after.values()) & set(before.values())
         before = after
     monkeypatch.undo()
-    environment._of_process.cache_clear()
+    provenance._of_process.cache_clear()
 
 
 def test_the_device_is_named_without_its_number():
-    assert environment._device() in {"cpu", "gpu", "cuda", "mps", "tpu"}
+    assert provenance._device() in {"cpu", "gpu", "cuda", "mps", "tpu"}
 
 
 def test_steps_become_whole_epochs(tmp_path):
     phantom = kma.datasets.load("phantom", train=33, val=8, test=8)
     task = tasks.plan(phantom, 0, TINY, tmp_path)["cvae"]  # 6 steps, 3 an epoch
     assert task.config["training"] == {"epochs": 2, "batch_size": 16, "steps_per_epoch": 3}
-    assert task.steps == 6
+    assert task.speed is None  # the speed of its kind
+    assert task.seconds == expected_seconds(6, phantom.image_shape)
 
 
 def test_a_training_that_came_to_nothing_is_an_error(tmp_path, monkeypatch):
@@ -256,9 +239,8 @@ def test_a_training_that_came_to_nothing_is_an_error(tmp_path, monkeypatch):
     monkeypatch.setattr(kma.callbacks, "ResumeTraining", lambda *_, **__: diverged)
     phantom = kma.datasets.load("phantom", train=16, val=8, test=8)
     plan = tasks.plan(phantom, 0, TINY, tmp_path)
-    context = tasks.Context(plan, phantom, TINY)
     with pytest.raises(ArithmeticError, match="loss is not a finite number from epoch 2 on"):
-        tasks._fit(Model(), plan["cvae"], context)
+        tasks._fit(Model(), plan["cvae"], TINY, ignore)
 
 
 # ---- one whole run --------------------------------------------------------------------------
@@ -270,19 +252,19 @@ def test_a_run_leaves_results_figures_and_a_report(finished):
     assert (finished / "report.md").is_file()
     assert not list(finished.rglob("training"))
     assert not list(finished.rglob(".partial-*"))
-    found = json.loads((folder / "results.json").read_text())
-    assert found["dataset"]["counts"] == {"train": 480, "val": 96, "test": 192}
-    assert found["dataset"]["used"] == {"train": 32, "val": 16, "test": 24}
-    assert found["versions"]["backend"] == keras.config.backend()
-    assert 0 <= found["classifier"]["test_accuracy"]["mean"] <= 1
+    stored = json.loads((folder / "results.json").read_text())
+    assert stored["dataset"]["counts"] == {"train": 480, "val": 96, "test": 192}
+    assert stored["dataset"]["used"] == {"train": 32, "val": 16, "test": 24}
+    assert stored["versions"]["backend"] == keras.config.backend()
+    assert 0 <= stored["classifier"]["test_accuracy"]["mean"] <= 1
     for name in (*paper.METHODS, "train", "test"):
-        assert 0.25 <= found["confidence"][name]["mean"] <= 1
-        assert found["samples"][name]["count"] == 12
-        assert found["samples"][name]["smallest_distance"]["mean"] > 0
-    assert found["samples"]["train"]["diversity"]["mean"] == 1.0
+        assert 0.25 <= stored["confidence"][name]["mean"] <= 1
+        assert stored["samples"][name]["count"] == 12
+        assert stored["samples"][name]["smallest_distance"]["mean"] > 0
+    assert stored["samples"]["train"]["diversity"]["mean"] == 1.0
     for kind in ("classifier", *paper.GENERATORS):
-        assert found["timing"][kind]["seconds_per_epoch"]["mean"] > 0
-    assert any("PROCEDURAL" in warning for warning in found["warnings"])
+        assert stored["timing"][kind]["seconds_per_epoch"]["mean"] > 0
+    assert any("PROCEDURAL" in warning for warning in stored["warnings"])
 
 
 def test_the_report_says_what_it_is_of(finished):
@@ -297,8 +279,7 @@ def test_the_report_says_what_it_is_of(finished):
 
 def test_finished_work_is_not_done_again(finished, monkeypatch):
     before = untimed(finished)
-    kinds = ("classifier", "geometric", *paper.GENERATORS, "confidence")
-    monkeypatch.setattr(tasks, "_WORK", dict.fromkeys(kinds))
+    monkeypatch.setattr(execute, "_run", None)  # any work would fail
     assert reproduce.main(arguments(finished, "--datasets", "phantom")) == 0
     assert untimed(finished) == before
 
@@ -306,22 +287,22 @@ def test_finished_work_is_not_done_again(finished, monkeypatch):
 def test_the_images_scaled_twice_are_the_geometric_ones(finished):
     (trained,) = (finished / "phantom/tasks").glob("classifier-*")
     (altered,) = (finished / "phantom/tasks").glob("geometric-*")
-    found = json.loads((finished / "phantom/results.json").read_text())
+    stored = json.loads((finished / "phantom/results.json").read_text())
     config = json.loads((trained / "config.json").read_text())["model"]
     classifier = kma.models.Classifier(config["image_shape"], config["num_classes"], filters=4)
     classifier.network.load_weights(trained / "network.weights.h5")
     with np.load(altered / "images.npz", allow_pickle=False) as arrays:
         dark = kma.metrics.mean_confidence(classifier, arrays["images"] / 255)
         lit = kma.metrics.mean_confidence(classifier, arrays["images"])
-    assert found["confidence_scaled_twice"]["mean"] == pytest.approx(dark, rel=1e-5)
-    assert found["confidence"]["geometric"]["mean"] == pytest.approx(lit, rel=1e-5)
+    assert stored["confidence_scaled_twice"]["mean"] == pytest.approx(dark, rel=1e-5)
+    assert stored["confidence"]["geometric"]["mean"] == pytest.approx(lit, rel=1e-5)
 
 
 def test_stored_images_are_what_the_data_say(finished):
     (folder,) = (finished / "phantom/tasks").glob("geometric-*")
     with np.load(folder / "images.npz", allow_pickle=False) as arrays:
         first = kma.datasets.load("phantom").train[0]
-        kept = data.stratified(kma.datasets.load("phantom").train[1], 32)[:5]
+        kept = stratified(kma.datasets.load("phantom").train[1], 32)[:5]
         np.testing.assert_array_equal(arrays["originals"], first[kept])
         assert not np.array_equal(arrays["originals"], arrays["altered"])
 
@@ -329,23 +310,28 @@ def test_stored_images_are_what_the_data_say(finished):
 # ---- the report -----------------------------------------------------------------------------
 
 
+def seeds(values):
+    """Return values over seeds as results have them."""
+    return over_seeds([{"score": value} for value in values])["score"]
+
+
 def test_the_report_shows_the_papers_numbers_beside_ours_and_the_difference(fake):
-    found = copy.deepcopy(fake)
-    found["classifier"]["test_accuracy"] = measures.spread([0.8, 0.9]) | {"values": [0.85]}
-    found["confidence"]["cvae"] = measures.spread([0.95])
-    text = report.report({"breastmnist": found}, {})
+    stored = copy.deepcopy(fake)
+    stored["classifier"]["test_accuracy"] = seeds([0.8, 0.9])
+    stored["confidence"]["cvae"] = seeds([0.95])
+    text = report.report({"breastmnist": stored}, {})
     assert "| BreastMNIST | 81.41 | 85.00 ± 7.07 (n=2) | +3.59 | 78.8 to 90.0 | 73.08 |" in text
     assert "| BreastMNIST | paper | 57.48 | 97.34 | 95.37 | 92.21 |" in text
     assert " | -2.34 | " in text
     assert "| **mean, all 8** | paper | 87.66 | 92.85 | 93.87 | 93.50 |" in text
     assert "| **mean, 1 of 8** | paper | 57.48 |" in text
-    dark = 100 * found["confidence_scaled_twice"]["mean"]
+    dark = 100 * stored["confidence_scaled_twice"]["mean"]
     assert f"a second time and so nearly black: BreastMNIST {dark:.2f} (paper: 57.48)." in text
     missing = "pathmnist dermamnist octmnist pneumoniamnist organamnist organcmnist organsmnist"
     backend = keras.config.backend()
     command = f"KERAS_BACKEND={backend} python examples/reproduce.py --preset paper --datasets"
     assert f"\n{command} {missing}\n" in text
-    names = " / ".join(found["dataset"]["class_names"])
+    names = " / ".join(stored["dataset"]["class_names"])
     assert f"The classes in order:\nBreastMNIST: {names}." in text
 
 
@@ -366,22 +352,22 @@ def test_figures_of_a_trial_run_say_that_it_is_too_short(finished, monkeypatch, 
     )
     stored = json.loads((finished / "phantom/results.json").read_text())
     stored["config"]["preset"] = preset
-    small = data.limited(kma.datasets.load("phantom"), TINY.limits)
-    plans = [tasks.plan(small, 0, TINY, finished / "phantom/tasks")]
-    figures.write_figures(finished, small, TINY, stored, plans)
+    small = limited(kma.datasets.load("phantom"), TINY.limits)
+    plan = tasks.plan(small, 0, TINY, finished / "phantom/tasks")
+    figures.write_figures(finished, small, TINY, stored, plan)
     assert len(titles) == len(FIGURES)
     assert all(("'smoke': far too short to judge\n" in title) == marked for title in titles)
 
 
 def test_the_report_says_what_failed_and_which_claim_holds(fake):
-    found = copy.deepcopy(fake)
+    stored = copy.deepcopy(fake)
     for kind, seconds in zip(paper.GENERATORS, (1.0, 2.0, 3.0), strict=True):
-        found["timing"][kind]["seconds_per_epoch"]["mean"] = seconds
-    text = report.report({"breastmnist": found}, {"octmnist": "no file"})
+        stored["timing"][kind]["seconds_per_epoch"]["mean"] = seconds
+    text = report.report({"breastmnist": stored}, {"octmnist": "no file"})
     assert "- **octmnist**: no file" in text
     assert "BreastMNIST: holds." in text
-    found["timing"]["cvae"]["seconds_per_epoch"]["mean"] = 9.0
-    assert "BreastMNIST: does not hold." in report.report({"breastmnist": found}, {})
+    stored["timing"]["cvae"]["seconds_per_epoch"]["mean"] = 9.0
+    assert "BreastMNIST: does not hold." in report.report({"breastmnist": stored}, {})
 
 
 def test_a_report_on_nothing_says_so():
@@ -407,47 +393,47 @@ def test_a_folder_of_someone_elses_is_passed_over(tmp_path, fake):
 @pytest.mark.parametrize(
     ("change", "warning"),
     [
-        (lambda found: found["dataset"].update(name="phantom"), "PROCEDURAL DATA"),
+        (lambda stored: stored["dataset"].update(name="phantom"), "PROCEDURAL DATA"),
         (
-            lambda found: found["dataset"].update(used={"train": 5, "val": 78, "test": 156}),
+            lambda stored: stored["dataset"].update(used={"train": 5, "val": 78, "test": 156}),
             "SUBSET: used were 5 of 546",
         ),
-        (lambda found: found["config"].update(seeds=[0, 1]), None),
-        (lambda found: found["classifier"].update(test_answers=[[0, 9]]), "COLLAPSED CLASSIFIER"),
+        (lambda stored: stored["config"].update(seeds=[0, 1]), None),
+        (lambda stored: stored["classifier"].update(test_answers=[[0, 9]]), "COLLAPSED CLASSIFIER"),
         (
-            lambda found: found["classifier"].update(test_accuracy={"values": [0.735]}),
+            lambda stored: stored["classifier"].update(test_accuracy={"values": [0.735]}),
             "NO BETTER THAN GUESSING",
         ),
         (
-            lambda found: found["samples"]["dcgan"].update(diversity={"values": [0.49]}),
+            lambda stored: stored["samples"]["dcgan"].update(diversity={"values": [0.49]}),
             "LITTLE VARIETY in DCGAN",
         ),
         (
-            lambda found: found["samples"]["vaegan"].update(smallest_distance={"values": [0.0]}),
+            lambda stored: stored["samples"]["vaegan"].update(smallest_distance={"values": [0.0]}),
             "IDENTICAL SAMPLES in CVAEDCGAN",
         ),
     ],
 )
 def test_warnings(fake, change, warning):
-    found = copy.deepcopy(fake)
-    found["classifier"] |= {"test_answers": [[4, 5]], "test_accuracy": {"values": [0.85]}}
+    stored = copy.deepcopy(fake)
+    stored["classifier"] |= {"test_answers": [[4, 5]], "test_accuracy": {"values": [0.85]}}
     for kind in paper.GENERATORS:
-        found["samples"][kind] |= {
+        stored["samples"][kind] |= {
             "diversity": {"values": [0.9]},
             "smallest_distance": {"values": [0.1]},
         }
-    assert results.warnings(found) == [
+    assert results.warnings(stored) == [
         "ONE SEED: another seed gives other numbers; `--seeds N` says how different."
     ]
     if warning is None:
-        found["classifier"] |= {
+        stored["classifier"] |= {
             "test_answers": [[4, 5]] * 2,
             "test_accuracy": {"values": [0.85] * 2},
         }
         for kind in paper.GENERATORS:
-            found["samples"][kind]["diversity"]["values"] *= 2
-    change(found)
-    given = "\n".join(results.warnings(found))
+            stored["samples"][kind]["diversity"]["values"] *= 2
+    change(stored)
+    given = "\n".join(results.warnings(stored))
     assert (warning in given) if warning else given == ""
 
 
@@ -464,7 +450,7 @@ def test_what_is_not_there_yet_is_refused(tmp_path, capsys, more):
 
 def test_an_unknown_set_is_refused(tmp_path, capsys):
     code = reproduce.main(arguments(tmp_path, "--datasets", "breastmnist", "brestmnist"))
-    assert code == reproduce.REFUSED
+    assert code == command.REFUSED
     error = capsys.readouterr().err
     assert "got brestmnist; expected 'all' or names among pathmnist" in error
 
@@ -477,7 +463,7 @@ def test_all_means_the_papers_eight_in_its_order(tmp_path):
 def test_a_folder_that_cannot_be_written_to_is_refused(tmp_path, capsys):
     (tmp_path / "file").write_text("mine")
     code = reproduce.main(arguments(tmp_path / "file" / "out", "--datasets", "phantom"))
-    assert code == reproduce.REFUSED
+    assert code == command.REFUSED
     assert "cannot be written to" in capsys.readouterr().err
     assert (tmp_path / "file").read_text() == "mine"
 
@@ -487,7 +473,7 @@ def test_a_folder_that_cannot_be_written_to_is_refused(tmp_path, capsys):
 )
 def test_a_read_only_folder_is_refused_by_the_system(tmp_path, capsys):
     tmp_path.chmod(0o500)
-    assert reproduce.main(arguments(tmp_path, "--datasets", "phantom")) == reproduce.REFUSED
+    assert reproduce.main(arguments(tmp_path, "--datasets", "phantom")) == command.REFUSED
     assert "cannot be written to (Permission denied)" in capsys.readouterr().err
 
 
@@ -498,7 +484,7 @@ def test_a_read_only_file_system_is_refused(tmp_path, monkeypatch, capsys):
         raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
 
     monkeypatch.setattr("keras_medaug.files.write_bytes_atomic", refuse)
-    assert reproduce.main(arguments(tmp_path, "--datasets", "phantom")) == reproduce.REFUSED
+    assert reproduce.main(arguments(tmp_path, "--datasets", "phantom")) == command.REFUSED
     assert f"{tmp_path} cannot be written to (Read-only file system)" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
@@ -510,7 +496,7 @@ def test_a_wrong_file_is_named_and_the_other_sets_are_run(finished, tmp_path, ca
     wrong.write_bytes(b"not the file")
     names = ["--datasets", "breastmnist", "phantom"]
     code = reproduce.main(arguments(out, *names, "--root", tmp_path))
-    assert code == reproduce.FAILED
+    assert code == command.FAILED
     output = capsys.readouterr()
     assert str(wrong) in output.err
     assert "FAILED: breastmnist" in output.err
@@ -526,7 +512,7 @@ def test_no_network_is_said_with_what_to_do(tmp_path, capsys):
     code = reproduce.main(
         arguments(tmp_path / "out", "--datasets", "breastmnist", "--root", tmp_path)
     )
-    assert code == reproduce.FAILED
+    assert code == command.FAILED
     error = capsys.readouterr().err
     assert "no network here" in error
     assert kma.datasets.MEDMNIST["breastmnist"].md5[28] in error
@@ -544,10 +530,18 @@ def test_real_data_at_hand_are_the_default(medmnist_root):
     assert reproduce.choose_dataset(medmnist_root) == "breastmnist"
 
 
-def test_two_runs_in_one_folder_are_kept_apart(finished, capsys):
-    with reproduce.only_process(finished / "phantom"):
-        assert reproduce.main(arguments(finished, "--datasets", "phantom")) == reproduce.FAILED
-    assert "another run is at work" in capsys.readouterr().err
+@pytest.mark.usefixtures("no_figures")
+def test_a_second_run_in_one_folder_waits_for_the_first(finished, capfd):
+    given = arguments(finished, "--datasets", "phantom")
+    with ThreadPoolExecutor(1) as pool:
+        with locked(finished / "phantom"):
+            second = pool.submit(reproduce.main, given)
+            said = ""
+            while "Waiting for another process that works on phantom" not in said:
+                said += capfd.readouterr().err
+                time.sleep(0.01)
+            assert not second.done()
+        assert second.result() == 0
 
 
 @pytest.mark.usefixtures("no_figures")
@@ -556,8 +550,8 @@ def test_a_defect_is_kept_for_whoever_mends_it(finished, monkeypatch, capsys):
         raise RuntimeError("a defect")
 
     with monkeypatch.context() as patch:
-        patch.setattr(reproduce, "run_task", broken)
-        assert reproduce.main(arguments(finished, "--datasets", "phantom")) == reproduce.FAILED
+        patch.setattr(reproduce, "execute", broken)
+        assert reproduce.main(arguments(finished, "--datasets", "phantom")) == command.FAILED
     log = finished / "phantom" / "error.log"
     assert "in broken" in log.read_text()
     assert str(log) in capsys.readouterr().err
@@ -571,7 +565,7 @@ def test_the_script_runs_from_anywhere(tmp_path):
     done = subprocess.run(
         command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
     )
-    assert done.returncode == reproduce.REFUSED
+    assert done.returncode == command.REFUSED
     assert "got no-such-set" in done.stderr
     assert "Traceback" not in done.stderr
 
@@ -607,11 +601,11 @@ def test_a_killed_and_interrupted_run_goes_on_to_the_same_files(finished, tmp_pa
             process.send_signal(end)
             said = process.communicate()[1]
         codes.append(process.returncode)
-        if process.returncode == reproduce.INTERRUPTED:
+        if process.returncode == command.INTERRUPTED:
             assert "Run the same command again" in said.splitlines()[-1]
         assert "Traceback" not in said
-    assert {-signal.SIGKILL, reproduce.INTERRUPTED} <= {*codes}
-    assert {*codes} <= {-signal.SIGKILL, reproduce.INTERRUPTED, 0}
+    assert {-signal.SIGKILL, command.INTERRUPTED} <= {*codes}
+    assert {*codes} <= {-signal.SIGKILL, command.INTERRUPTED, 0}
     done = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("result.json")}
     with start(tmp_path) as process:
         text = process.stdout.read()
@@ -624,6 +618,15 @@ def test_a_killed_and_interrupted_run_goes_on_to_the_same_files(finished, tmp_pa
     assert untimed(tmp_path) == untimed(finished)
 
 
+def planned(folder, seeds):
+    phantom = kma.datasets.load("phantom", train=33, val=8, test=8)
+    plans = [tasks.plan(phantom, seed, TINY, folder) for seed in range(seeds)]
+    progress = Progress("reproduction", verbose=False)
+    wanted = [task for plan in plans for task in plan.values()]
+    execute.plan_tasks(progress, wanted)
+    return phantom, wanted, progress
+
+
 class Elsewhere(Executor):
     """Runs what it is given as it would come out on the other side of a wire."""
 
@@ -631,67 +634,42 @@ class Elsewhere(Executor):
         self.writes, self.order = writes, []
 
     def submit(self, function, /, *given):
-        kind, context = pickle.loads(pickle.dumps(given))  # noqa: S301 -- our own
-        self.order.append((context.tasks[kind].seed, kind))
+        task, *_ = pickle.loads(pickle.dumps(given))  # noqa: S301 -- our own
+        assert all(needed.done for needed in task.needs.values())
+        self.order.append(task.key)
         future = Future()
         if self.writes:
-            function(kind, context)
-        future.set_result(None)
+            task.folder.mkdir(parents=True)
+            for name in (*task.files, "result.json"):
+                (task.folder / name).write_text("{}")
+        future.set_result(1.0)
         return future
 
 
-def planned(folder, seeds):
-    phantom = kma.datasets.load("phantom", train=33, val=8, test=8)
-    plans = [tasks.plan(phantom, seed, TINY, folder) for seed in range(seeds)]
-    progress = Progress("reproduction", verbose=False)
-    for plan in plans:
-        for task in plan.values():
-            progress.plan(task.folder, 1.0, task.kind)
-    return phantom, plans, progress
-
-
-def test_an_executor_gets_each_task_once_and_those_first_that_others_need(tmp_path, monkeypatch):
-    def written(kind, context):
-        folder = context.tasks[kind].folder
-        folder.mkdir(parents=True)
-        (folder / "result.json").write_text("{}")
-
-    monkeypatch.setattr(executors, "run", written)
-    phantom, plans, progress = planned(tmp_path, 2)
-    done = plans[0]["cvae"]
-    done.folder.mkdir()
-    (done.folder / "result.json").write_text("{}")
-    pool = Elsewhere()
+def test_an_executor_gets_each_task_once_and_those_first_that_others_need(tmp_path):
+    phantom, wanted, progress = planned(tmp_path, 2)
+    pool, others = Elsewhere(), Elsewhere()
+    done = next(task for task in wanted if task.kind == "cvae")
+    others.submit(None, done, phantom, "")
     with progress:
-        executors.run_plans(plans, phantom, TINY, progress, pool)
-    expected = {(seed, kind) for seed in range(2) for kind in plans[0]} - {(0, "cvae")}
-    assert len(pool.order) == len(expected)
-    assert set(pool.order) == expected
-    for seed in range(2):
-        mine = [kind for number, kind in pool.order if number == seed]
-        assert mine[-1] == "confidence"
+        execute.execute(wanted, phantom, pool, progress)
+    assert len(pool.order) == len(wanted) - 1
+    assert {*pool.order} == {task.key for task in wanted} - {done.key}
     assert progress.fraction == 1
 
 
 def test_workers_that_see_another_folder_are_found_out(tmp_path):
-    phantom, plans, progress = planned(tmp_path, 1)
+    phantom, wanted, progress = planned(tmp_path, 1)
     with pytest.raises(RuntimeError, match="a folder that they share"):
-        executors.run_plans(plans, phantom, TINY, progress, Elsewhere(writes=False))
-
-
-def test_two_tasks_in_one_process_are_refused(tmp_path):
-    phantom, (plan,), _ = planned(tmp_path, 1)
-    with alone_in_process(), ThreadPoolExecutor(1) as pool:
-        task = pool.submit(tasks.run, "geometric", tasks.Context(plan, phantom, TINY))
-        with pytest.raises(RuntimeError, match="two tasks in one process"):
-            task.result()
+        execute.execute(wanted, phantom, Elsewhere(writes=False), progress)
 
 
 def test_a_worker_does_a_task(tmp_path):
-    phantom, (plan,), progress = planned(tmp_path, 1)
-    with kma.study.Workers(1, threads=environment.environment()["threads"]) as pool:
-        executors.run_plans([{"geometric": plan["geometric"]}], phantom, TINY, progress, pool)
-    assert plan["geometric"].done
+    phantom, wanted, progress = planned(tmp_path, 1)
+    (geometric,) = (task for task in wanted if task.kind == "geometric")
+    with kma.study.Workers(1, threads=provenance.environment()["threads"]) as pool:
+        execute.execute([geometric], phantom, pool, progress)
+    assert geometric.done
 
 
 def test_where_tasks_run_is_chosen_once(capsys, tmp_path):

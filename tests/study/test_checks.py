@@ -1,4 +1,4 @@
-"""The guards of a study on cases that a whole study hardly reaches."""
+"""The checks of a study on cases that a whole study hardly reaches."""
 
 import numpy as np
 import pytest

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from keras_medaug.study.comparison import compare, holm_correct
-from keras_medaug.study.influence import auc_influence
+from keras_medaug.study.scores import auc_influence
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
@@ -30,9 +30,9 @@ def tasks(gain, seeds=10, images=300, key=0, **parts):
     ("gain", "verdict"), [(1.5, "HELPS"), (-1.0, "HURTS"), (0.0, "INCONCLUSIVE")]
 )
 def test_a_clear_gain_a_clear_loss_and_none_get_their_verdicts(gain, verdict):
-    found = compare(*tasks(gain))
-    assert found.verdict == verdict
-    assert np.sign(found.mean_difference) == np.sign(gain) or not gain
+    comparison = compare(*tasks(gain))
+    assert comparison.verdict == verdict
+    assert np.sign(comparison.mean_difference) == np.sign(gain) or not gain
 
 
 def test_fewer_than_ten_seeds_never_suffice():
@@ -53,11 +53,13 @@ def test_to_swap_the_arms_is_to_turn_all_around():
 def test_over_seeds_it_is_the_paired_t_test_of_scipy():
     labels, arm, against = tasks(0.4)
     ones = labels == 1
-    areas = [[np.mean(s[ones, 1][:, None] > s[~ones, 1]) for s in each] for each in (arm, against)]
+    areas = [
+        [np.mean(s[ones, 1][:, None] > s[~ones, 1]) for s in seeds] for seeds in (arm, against)
+    ]
     expected = stats.ttest_rel(*areas)
-    found = compare(labels, arm, against)
-    assert found.p == pytest.approx(expected.pvalue)
-    assert found.ci95 == pytest.approx(expected.confidence_interval(0.95))
+    comparison = compare(labels, arm, against)
+    assert comparison.p == pytest.approx(expected.pvalue)
+    assert comparison.ci95 == pytest.approx(expected.confidence_interval(0.95))
 
 
 def test_images_that_differ_between_arms_widen_only_the_interval_over_images():
@@ -68,18 +70,18 @@ def test_images_that_differ_between_arms_widen_only_the_interval_over_images():
 
 def test_a_test_set_alone_can_make_seeds_agree_on_what_is_not_so():
     """Seeds agree that the arm is better, on these images; over images it is nothing."""
-    found = compare(*tasks(0.0, images=60, arm_image=1.0, noise=0.1, seed=0.0, key=1))
-    assert found.p < 0.001
-    assert found.p_images > 0.05
-    assert found.verdict == "INCONCLUSIVE"
+    comparison = compare(*tasks(0.0, images=60, arm_image=1.0, noise=0.1, seed=0.0, key=1))
+    assert comparison.p < 0.001
+    assert comparison.p_images > 0.05
+    assert comparison.verdict == "INCONCLUSIVE"
 
 
 def test_identical_arms_differ_by_nothing():
     labels, arm, _ = tasks(0.0)
-    found = compare(labels, arm, arm)
-    assert (found.mean_difference, found.p, found.p_images) == (0.0, 1.0, 1.0)
-    assert found.verdict == "INCONCLUSIVE"
-    assert found.equivalent
+    comparison = compare(labels, arm, arm)
+    assert (comparison.mean_difference, comparison.p, comparison.p_images) == (0.0, 1.0, 1.0)
+    assert comparison.verdict == "INCONCLUSIVE"
+    assert comparison.equivalent
 
 
 def test_equivalent_is_what_lies_within_the_margin_over_images():
@@ -91,18 +93,18 @@ def test_equivalent_is_what_lies_within_the_margin_over_images():
 
 
 def test_holm_takes_the_smallest_times_all_and_never_falls():
-    each = compare(*tasks(0.0))
-    given = [replace(each, p=p, p_images=0.0) for p in (0.04, 0.001, 0.03, 0.9)]
-    assert [found.p_holm for found in holm_correct(given)] == pytest.approx(
+    comparison = compare(*tasks(0.0))
+    given = [replace(comparison, p=p, p_images=0.0) for p in (0.04, 0.001, 0.03, 0.9)]
+    assert [corrected.p_holm for corrected in holm_correct(given)] == pytest.approx(
         [0.09, 0.004, 0.09, 0.9]
     )
 
 
 def test_the_larger_of_both_p_values_counts():
-    each = compare(*tasks(1.5))
-    assert holm_correct([replace(each, p=1e-6, p_images=0.2)])[0].verdict == "INCONCLUSIVE"
-    assert holm_correct([replace(each, p=0.2, p_images=1e-6)])[0].verdict == "INCONCLUSIVE"
-    assert holm_correct([replace(each, p=1e-6, p_images=1e-6)])[0].verdict == "HELPS"
+    comparison = compare(*tasks(1.5))
+    assert holm_correct([replace(comparison, p=1e-6, p_images=0.2)])[0].verdict == "INCONCLUSIVE"
+    assert holm_correct([replace(comparison, p=0.2, p_images=1e-6)])[0].verdict == "INCONCLUSIVE"
+    assert holm_correct([replace(comparison, p=1e-6, p_images=1e-6)])[0].verdict == "HELPS"
 
 
 def test_more_comparisons_find_less():
@@ -112,10 +114,10 @@ def test_more_comparisons_find_less():
 
 def test_with_the_seeds_needed_the_margin_is_what_is_found():
     labels, arm, against = tasks(0.0, images=3000, arm_image=0.02, seed=0.2)
-    found = compare(labels, arm, against, margin=0.006)
-    assert found.mde > found.margin
-    assert 10 < found.seeds_needed < 1000
-    assert compare(labels, arm, against, margin=found.mde * 1.1).seeds_needed <= 10
+    comparison = compare(labels, arm, against, margin=0.006)
+    assert comparison.mde > comparison.margin
+    assert 10 < comparison.seeds_needed < 1000
+    assert compare(labels, arm, against, margin=comparison.mde * 1.1).seeds_needed <= 10
 
 
 def test_no_number_of_seeds_makes_a_small_test_set_large():
@@ -132,13 +134,13 @@ def test_a_comparison_is_plain_numbers():
 @pytest.mark.parametrize(
     ("name", "change"),
     [
-        ("arm", lambda each: each[:1]),
-        ("arm", lambda each: each[0]),
-        ("arm", lambda each: each[:, 1:]),
-        ("arm", lambda each: np.full_like(each, np.nan)),
-        ("arm", lambda each: each.astype(object)),
-        ("against", lambda each: each[:9]),
-        ("against", lambda each: np.concatenate([each, each[..., :1]], axis=-1)),
+        ("arm", lambda rows: rows[:1]),
+        ("arm", lambda rows: rows[0]),
+        ("arm", lambda rows: rows[:, 1:]),
+        ("arm", lambda rows: np.full_like(rows, np.nan)),
+        ("arm", lambda rows: rows.astype(object)),
+        ("against", lambda rows: rows[:9]),
+        ("against", lambda rows: np.concatenate([rows, rows[..., :1]], axis=-1)),
     ],
 )
 def test_what_does_not_fit_is_named(name, change):
@@ -175,19 +177,19 @@ def test_quick_areas_are_those_of_the_influences():
 
 @pytest.mark.parametrize("name", ["mild", "seeds matter most"])
 def test_intervals_hold_what_they_are_about(name):
-    found = coverage(World(156, *WORLDS[name]), 200, np.random.default_rng(0), known_seeds=100)
-    for share in found.values():
-        assert 0.90 <= share <= 0.995  # three standard errors of 200 studies around 93% to 97%
+    counted = coverage(World(156, *WORLDS[name]), 200, np.random.default_rng(0), known_seeds=100)
+    for fraction in counted.values():
+        assert 0.90 <= fraction <= 0.995  # three standard errors of 200 studies around 93% to 97%
 
 
 def test_studies_without_an_effect_seldom_say_that_an_arm_helps():
-    found = false_alarms(World(156, *WORLDS["mild"]), 100, np.random.default_rng(0))
-    assert found["HELPS"] <= 0.11  # three standard errors of 100 studies above 5%
+    counted = false_alarms(World(156, *WORLDS["mild"]), 100, np.random.default_rng(0))
+    assert counted["HELPS"] <= 0.11  # three standard errors of 100 studies above 5%
 
 
 def test_the_minimum_detectable_effect_is_found_four_times_in_five():
-    found = power(World(156, *WORLDS["mild"]), 200, np.random.default_rng(0))
-    assert 0.70 <= found["power"] <= 0.90
+    counted = power(World(156, *WORLDS["mild"]), 200, np.random.default_rng(0))
+    assert 0.70 <= counted["power"] <= 0.90
 
 
 def test_logits_and_probabilities_of_the_same_order_compare_alike():
@@ -200,9 +202,9 @@ def test_logits_and_probabilities_of_the_same_order_compare_alike():
     assert_alike(asdict(lists), expected)
 
 
-def assert_alike(found, expected):
+def assert_alike(actual, expected):
     for name, value in expected.items():
-        assert found[name] == (value if isinstance(value, str) else pytest.approx(value))
+        assert actual[name] == (value if isinstance(value, str) else pytest.approx(value))
 
 
 def test_an_arm_that_is_sure_of_all_images_is_not_taken_for_one_that_knows_nothing():
@@ -215,6 +217,6 @@ def test_an_arm_that_is_sure_of_all_images_is_not_taken_for_one_that_knows_nothi
     assert (probabilities == 1.0).all()
     nothing = np.stack([1 - probabilities, probabilities], axis=-1)
     assert compare(labels, nothing, nothing).mean_difference == 0
-    found = compare(labels, logits, nothing)
-    assert found.mean_difference == pytest.approx(0.42, abs=0.02)  # .5 where all tie
-    assert found.verdict == "HELPS"
+    comparison = compare(labels, logits, nothing)
+    assert comparison.mean_difference == pytest.approx(0.42, abs=0.02)  # .5 where all tie
+    assert comparison.verdict == "HELPS"

@@ -43,9 +43,9 @@ def test_a_rising_arm_among_flat_ones_is_found_with_both_p_values():
 
 def test_rising_curves_warn():
     rng = np.random.default_rng(0)
-    found = [warn_of_learning({"cvae": curves(rng, rise=0.04)}) for _ in range(50)]
-    assert all(found)
-    assert np.mean([warnings[0]["gain"] for warnings in found]) == pytest.approx(0.02, abs=0.003)
+    studies = [warn_of_learning({"cvae": curves(rng, rise=0.04)}) for _ in range(50)]
+    assert all(studies)
+    assert np.mean([warnings[0]["gain"] for warnings in studies]) == pytest.approx(0.02, abs=0.003)
 
 
 def test_a_gain_too_small_to_matter_does_not_warn():
@@ -61,7 +61,7 @@ def test_one_seed_or_too_few_points_cannot_tell(histories):
 def test_a_policy_is_not_blamed_for_the_noise_of_a_weak_classifier():
     rng, warned = np.random.default_rng(0), []
     for _ in range(300):
-        plain, turned = 0.54 + 0.03 * rng.normal(size=(2, 10))
-        warned.append(bool(warn_of_policy("geometric", plain.tolist(), turned.tolist(), 2)))
+        plain, transformed = 0.54 + 0.03 * rng.normal(size=(2, 10))
+        warned.append(bool(warn_of_policy("geometric", plain.tolist(), transformed.tolist(), 2)))
     assert np.mean(warned) <= 0.08
     assert warn_of_policy("geometric", [0.8, 0.82, 0.78], [0.6, 0.6, 0.62], 2)

@@ -9,15 +9,15 @@ import pytest
 import keras_medaug as kma
 from keras_medaug.files import write_json_atomic
 from keras_medaug.provenance import environment
-from keras_medaug.study import running
+from keras_medaug.study import execute
 from keras_medaug.study.arm import ARMS, DIAGNOSTICS, resolve_arms
-from keras_medaug.study.packing import packed, unpacked
-from keras_medaug.study.planning import plan
-from keras_medaug.study.report import report, sentence
+from keras_medaug.study.report import report, sentence, warning_list
 from keras_medaug.study.results import planned_comparisons
 from keras_medaug.study.runner import _policies
-from keras_medaug.study.scores import area, scores
+from keras_medaug.study.scores import area, auc_influence, scores
 from keras_medaug.study.settings import Settings
+from keras_medaug.study.task import packed
+from keras_medaug.study.tasks import plan
 
 pytestmark = pytest.mark.one_backend
 
@@ -51,14 +51,14 @@ def plant(data, folder, gains, seeds=SEEDS, change=None, change_made=None, chang
     labels = {split: data.stored(split)[1] for split in ("val", "test")}
     hard = {split: rng.normal(size=(len(y), 4)) for split, y in labels.items()}
     for (arm, seed), task in tasks.items():
-        if task.needs is not None:
+        if task.needs:
             made = {
                 "diversity": [0.9] * 4, "coarse_diversity": [0.9] * 4, "correlation": [0.1] * 4,
                 "requested": [20] * 4, "counts": [20] * 4,
             }  # fmt: skip
             if change_made is not None:
                 change_made(made)
-            write_json_atomic(task.needs.folder / "result.json", made)
+            write_json_atomic(task.needs["images"].folder / "result.json", made)
         result = {
             "images": {"real_and_synthetic": [20, 20, 20, 20]},
             "test_images_in_training": 0,
@@ -85,12 +85,12 @@ def plant(data, folder, gains, seeds=SEEDS, change=None, change_made=None, chang
         change_audit(audited)
     write_json_atomic(audit.folder / "result.json", audited)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(running, "WORK", {})  # nothing is trained: all is planted
+        patch.setattr(execute, "_run", None)  # nothing is trained: all is planted
         return kma.study.run(data, list(gains), seeds=seeds, out=folder, verbose=False)
 
 
 def verdicts(results):
-    return {(each["arm"], each["against"]): each["verdict"] for each in results["comparisons"]}
+    return {(row["arm"], row["against"]): row["verdict"] for row in results["comparisons"]}
 
 
 def test_a_gain_helps_a_loss_hurts_and_nothing_is_inconclusive(data, tmp_path):
@@ -131,7 +131,7 @@ def test_a_collapsed_classifier_is_found(data, tmp_path):
     assert "`collapsed_classifier`" in (tmp_path / "report.md").read_text(encoding="utf-8")
 
 
-def test_further_guards(data, tmp_path):
+def test_further_checks(data, tmp_path):
     def change(arm, seed, result):
         if arm == "none":
             result["loss"] = list(np.linspace(2.0, 0.5, 20))
@@ -140,26 +140,10 @@ def test_further_guards(data, tmp_path):
         result["test_images_in_training"] = 4 if (arm, seed) == ("geometric-safe", 2) else 0
 
     results = plant(data, tmp_path, {"none": 1.0, "geometric-safe": 1.0}, 3, change)
-    found = {each["check"]: each for each in results["warnings"]}
-    assert set(found) == {"undertrained_baseline", "label_unsafe_geometry", "leak"}
-    assert found["leak"]["images"] == 4
-    assert found["label_unsafe_geometry"]["transformed"] == 0.3
-
-
-def test_tasks_with_probabilities_are_read_as_well(data, tmp_path):
-    """What older versions have stored; the order of images is the same."""
-
-    def as_before(_arm, _seed, result):
-        logits = {split: unpacked(kept) for split, kept in result.pop("logits").items()}
-        result["probabilities"] = {split: packed(softmax(kept)) for split, kept in logits.items()}
-
-    results = [
-        plant(data, tmp_path / name, {"none": 1.0, "oversample": 2.2}, change=change)
-        for name, change in (("new", None), ("old", as_before))
-    ]
-    assert results[0]["comparisons"] == close_to(results[1]["comparisons"])
-    assert results[0]["arms"] == close_to(results[1]["arms"], rel=1e-4)
-    assert verdicts(results[0]) == {("oversample", "none"): "HELPS"}
+    warnings = {warning["check"]: warning for warning in results["warnings"]}
+    assert set(warnings) == {"undertrained_baseline", "label_unsafe_geometry", "leak"}
+    assert warnings["leak"]["images"] == 4
+    assert warnings["label_unsafe_geometry"]["transformed"] == 0.3
 
 
 def test_every_arm_that_is_cut_off_is_told_of(data, tmp_path):
@@ -212,13 +196,13 @@ def test_rare_classes_of_which_many_images_are_made_are_told_of(data, tmp_path):
 
 
 def test_validation_images_in_the_training_split_are_told_of(data, tmp_path):
-    found = {
+    duplicates = {
         "exact_duplicates": 2, "near_duplicates": [3, 5, 8], "with_another_label": 0, "turned": 1,
         "uniform": 0,
     }  # fmt: skip
     results = plant(
         data, tmp_path, {"none": 1.0, "oversample": 1.0}, 2,
-        change_audit=lambda audited: audited.update(validation=found),
+        change_audit=lambda audited: audited.update(validation=duplicates),
     )  # fmt: skip
     (warning,) = results["warnings"]
     assert (warning["check"], warning["split"], warning["near"]) == ("duplicates", "val", 3)
@@ -236,7 +220,7 @@ def test_a_linear_model_that_is_ahead_is_told_of(data, tmp_path, signal, warned)
 
     gains = {"none": 1.0, "oversample": 1.0}
     results = plant(data, tmp_path, gains, 3, change_audit=change)
-    assert [each["check"] for each in results["warnings"]] == ["linear_baseline"] * warned
+    assert [warning["check"] for warning in results["warnings"]] == ["linear_baseline"] * warned
     linear, auc = results["linear_baseline"], results["arms"]["none"]["test"]["auc"]["mean"]
     assert linear["auc"] - auc == pytest.approx(linear["difference"])
     assert "a linear model of simple image" in (tmp_path / "report.md").read_text(encoding="utf-8")
@@ -256,13 +240,18 @@ def test_committed_reports_are_what_their_results_say(name):
     assert (folder / "report.md").read_text(encoding="utf-8") == report(stored)
 
 
-def close_to(content, rel=1e-6):
-    """Return what equals the content, but for the last digits of floats."""
-    if isinstance(content, dict):
-        return {key: close_to(value, rel) for key, value in content.items()}
-    if isinstance(content, list):
-        return [close_to(value, rel) for value in content]
-    return pytest.approx(content, rel=rel, abs=1e-6) if isinstance(content, float) else content
+def test_names_of_users_are_shown_as_they_are():
+    """Class names with characters that Markdown reads as something else."""
+    names = ["a|b", "a|b_*c*", "plain"]
+    message = "Class 'a|b_*c*' is 60% of the training split, class 'a|b' of the test split; plain."
+    results = {
+        "dataset": {"class_names": names},
+        "warnings": [{"check": "prior_shift", "message": message}],
+    }
+    assert warning_list(results) == (
+        r"- `prior_shift`: Class 'a\|b\_\*c\*' is 60% of the training split, class 'a\|b' of the "
+        "test split; plain.\n"
+    )
 
 
 def test_ten_arms_make_fifteen_comparisons():
@@ -281,26 +270,26 @@ def test_scores_are_those_of_the_field():
     """Against numbers worked out by hand, and ours that the comparisons use."""
     labels = np.array([0, 0, 1, 1, 1])
     ones = np.array([0.2, 0.6, 0.4, 0.7, 0.95])
-    found = scores(labels, np.stack([1 - ones, ones], axis=1))
-    assert found["accuracy"] == pytest.approx(3 / 5)
-    assert found["recall"] == pytest.approx([1 / 2, 2 / 3])
-    assert found["balanced_accuracy"] == pytest.approx(7 / 12)
-    assert found["auc"] == pytest.approx(5 / 6)  # of six pairs one is in the wrong order
+    result = scores(labels, np.stack([1 - ones, ones], axis=1))
+    assert result["accuracy"] == pytest.approx(3 / 5)
+    assert result["recall"] == pytest.approx([1 / 2, 2 / 3])
+    assert result["balanced_accuracy"] == pytest.approx(7 / 12)
+    assert result["auc"] == pytest.approx(5 / 6)  # of six pairs one is in the wrong order
     right = np.array([0.8, 0.4, 0.4, 0.7, 0.95])
-    assert found["log_loss"] == pytest.approx(-np.log(right).mean())
+    assert result["log_loss"] == pytest.approx(-np.log(right).mean())
     # Bins of 1/15: 0.8 | 0.6, 0.6 | 0.7 | 0.95; gaps 0.2, 2 * 0.6, 0.3 and 0.05, over 5 images.
-    assert found["calibration_error"] == pytest.approx((0.2 + 1.2 + 0.3 + 0.05) / 5)
+    assert result["calibration_error"] == pytest.approx((0.2 + 1.2 + 0.3 + 0.05) / 5)
     of_logits = scores(labels, np.stack([np.zeros(5), np.log(ones / (1 - ones))], axis=1) - 3)
-    assert of_logits == pytest.approx(found | {"recall": pytest.approx(found["recall"])})
+    assert of_logits == pytest.approx(result | {"recall": pytest.approx(result["recall"])})
 
 
 def test_scores_of_a_classifier_that_is_sure_of_everything():
     """Its probabilities are 0 and 1 in float32; its logits say by how much it is wrong."""
     labels = np.array([0, 0, 1, 1])
     logits = np.float32([[50, 0], [20, 0], [0, 60], [30, 0]])
-    found = scores(labels, logits)
-    assert found["auc"] == 0.75
-    assert found["log_loss"] == pytest.approx(30 / 4)
+    result = scores(labels, logits)
+    assert result["auc"] == 0.75
+    assert result["log_loss"] == pytest.approx(30 / 4)
     odds = np.exp(logits - logits.max(axis=1, keepdims=True))
     saturated = odds / odds.sum(axis=1, keepdims=True)
     assert area(labels, saturated) == 0.75  # the other class is below 1, and ranks them
@@ -308,8 +297,6 @@ def test_scores_of_a_classifier_that_is_sure_of_everything():
 
 
 def test_the_area_is_the_one_that_is_tested():
-    from keras_medaug.study.influence import auc_influence
-
     rng = np.random.default_rng(0)
     labels = np.arange(90) % 3
     probabilities = planted(labels, 1.0, rng, rng.normal(size=(90, 3)))

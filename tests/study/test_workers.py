@@ -87,7 +87,7 @@ def test_what_waits_can_be_dropped_more_than_once():
     pool.shutdown(wait=False)
     pool.shutdown(cancel_futures=True)
     assert first.done()
-    assert all(each.cancelled() for each in waiting[1:])
+    assert all(future.cancelled() for future in waiting[1:])
 
 
 def test_after_shutdown_nothing_is_taken():

@@ -1,31 +1,25 @@
 """Which tasks a study consists of."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from keras_medaug.datasets import Dataset
-from keras_medaug.layers import GeometricAugmentation
-from keras_medaug.metrics.duplicates import NEAR
-from keras_medaug.study.arm import Arm
+from keras_medaug.metrics.duplicates import NEAR, duplicates_seconds
+from keras_medaug.models.step_times import expected_seconds
+from keras_medaug.study.arm import Arm, generator_source, own_generator
+from keras_medaug.study.data import run_audit
 from keras_medaug.study.settings import Settings
 from keras_medaug.study.task import Task
+from keras_medaug.study.train import run_classifier, run_generator
 
-# Of what is done with a configuration. 2: logits, the linear baseline, coarse diversity, duplicates
-# that are flipped or turned.
-VERSION = 2
+VERSION = 2  # of what is done with a configuration
 ROUNDS = 20  # looks at the validation split in a training
-POLICY = ("rotation", "shift", "horizontal_flip", "vertical_flip", "zoom", "fill_mode")
 
 
 def plan(
-    data: Dataset,
-    arms: list[Arm],
-    seeds: int,
-    settings: Settings,
-    place: Mapping,
-    store: Path,
-    version: int = VERSION,
+    data: Dataset, arms: list[Arm], seeds: int, settings: Settings, place: Mapping, store: Path
 ) -> tuple[Task, dict[tuple[str, int], Task]]:
     """Return the task that audits the data, and a classifier's task for each arm and seed.
 
@@ -36,7 +30,6 @@ def plan(
         settings: Budgets and options.
         place: The environment that the tasks will run in.
         store: Folder of all tasks.
-        version: Of what is done with a configuration; an older one finds the tasks of an old store.
 
     Returns:
         The audit, and the tasks by arm and seed.
@@ -46,15 +39,15 @@ def plan(
     >>> from pathlib import Path
     >>> import keras_medaug as kma
     >>> from keras_medaug.study.arm import resolve_arms
-    >>> from keras_medaug.study.planning import plan
     >>> from keras_medaug.study.settings import Settings
+    >>> from keras_medaug.study.tasks import plan
     >>> ds = kma.datasets.load("phantom", size=8)
     >>> audit, tasks = plan(ds, resolve_arms(["none", "cvae"]), 2, Settings(), {}, Path("tasks"))
     >>> sorted(tasks)
     [('cvae', 0), ('cvae', 1), ('none', 0), ('none', 1)]
     """
     common = {
-        "version": version,
+        "version": VERSION,
         "environment": dict(place),
         "data": {
             "md5": data.md5,
@@ -63,23 +56,40 @@ def plan(
             "num_classes": data.num_classes,
         },
     }
-    config = {**common, "kind": "audit", "near": NEAR}
-    if version > 1:
-        fraction = settings.train_fraction
-        config |= {"train_fraction": fraction, "seeds": 1 if fraction == 1.0 else seeds}
-    return Task("audit", config, store), {
+    return _audit_task(data, seeds, common, settings, store), {
         (arm.name, seed): _classifier_task(arm, seed, common, settings, store)
         for seed in range(seeds)
         for arm in arms
     }
 
 
+def _audit_task(
+    data: Dataset, seeds: int, common: Mapping[str, Any], settings: Settings, store: Path
+) -> Task:
+    fraction = settings.train_fraction
+    config = {
+        **common,
+        "kind": "audit",
+        "near": NEAR,
+        "train_fraction": fraction,
+        "seeds": 1 if fraction == 1.0 else seeds,
+    }
+    return Task(
+        "audit",
+        config,
+        store,
+        run_audit,
+        label="check of the data",
+        seconds=duplicates_seconds(data.counts["test"] * data.counts["train"], data.image_shape),
+    )
+
+
 def _classifier_task(
     arm: Arm, seed: int, common: Mapping[str, Any], settings: Settings, store: Path
 ) -> Task:
-    needs = None
+    needs = {}
     if arm.generator is not None:
-        needs = _generator_task(arm.generator, seed, common, settings, store)
+        needs = {"images": _generator_task(arm.generator, seed, common, settings, store)}
     config = {
         **common,
         "kind": "classifier",
@@ -93,13 +103,23 @@ def _classifier_task(
         },
         "model": dict(settings.classifier),
         "policy": dict(settings.policies[arm.policy]) if arm.policy else None,
-        "images": None if needs is None else {"task": needs.key, "only": arm.only},
+        "images": {"task": needs["images"].key, "only": arm.only} if needs else None,
         "oversample": arm.oversample,
         "function": arm.source(),
     }
     if arm.name == "none":  # which also tries the policies on the images of the validation split
         config["tried_policies"] = {name: dict(p) for name, p in settings.policies.items()}
-    return Task("classifier", config, store, arm.function, needs)
+    return Task(
+        "classifier",
+        config,
+        store,
+        partial(run_classifier, function=arm.function) if arm.function else run_classifier,
+        needs,
+        name=f"classifier-{arm.name}-{seed}".replace("+", "-"),
+        label=f"classifier {arm.name}, seed {seed}",
+        seconds=expected_seconds(settings.steps, common["data"]["image_shape"]),
+        speed=("classifier", arm.policy is not None),
+    )
 
 
 def _generator_task(
@@ -116,24 +136,16 @@ def _generator_task(
         "ratio": settings.ratio,
         "fidelity": settings.fidelity,
     }
-    return Task("generator", config, store)
-
-
-def policy_config(layer: GeometricAugmentation) -> dict[str, Any]:
-    """Return what a geometric policy does, without its seed.
-
-    Args:
-        layer: The policy.
-
-    Returns:
-        Arguments of `GeometricAugmentation`.
-
-    Example:
-
-    >>> from keras_medaug.layers import GeometricAugmentation
-    >>> from keras_medaug.study.planning import policy_config
-    >>> policy_config(GeometricAugmentation(rotation=5))["rotation"]
-    5.0
-    """
-    config = layer.get_config()
-    return {name: config[name] for name in POLICY}
+    # A worker process knows the package's own generators; a user's travels with the task.
+    generator, source = own_generator(method), generator_source(method)
+    return Task(
+        "generator",
+        config if source is None else config | {"class": source},
+        store,
+        run_generator if generator is None else partial(run_generator, generator=generator),
+        files=("images.npz",),
+        name=f"generator-{method}-{seed}",
+        label=f"generator {method}, seed {seed}",
+        seconds=expected_seconds(settings.generator_steps, common["data"]["image_shape"]),
+        speed=method,
+    )

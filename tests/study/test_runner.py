@@ -14,13 +14,14 @@ import own_arms
 from helpers.ctrl_c import stopped
 from keras_medaug.models import fit_steps as fit_steps_module
 from keras_medaug.provenance import environment
-from keras_medaug.study import classifying, compiled, generating, runner, running
+from keras_medaug.study import execute, runner, train
 from keras_medaug.study.arm import resolve_arms
-from keras_medaug.study.images import training_images
-from keras_medaug.study.packing import unpacked
-from keras_medaug.study.planning import plan
+from keras_medaug.study.data import training_images
 from keras_medaug.study.scores import area
 from keras_medaug.study.settings import Settings
+from keras_medaug.study.task import unpacked
+from keras_medaug.study.tasks import plan
+from keras_medaug.study.train import compiled_model
 
 TINY = {"latent_dim": 4, "encoder_filters": 4, "decoder_filters": 4}
 OPTIONS = {
@@ -68,12 +69,12 @@ def test_three_arms_and_three_seeds(study, data):
         for split in ("val", "test"):
             assert len(arm[split]["auc"]["values"]) == 3
             assert np.mean(arm[split]["auc"]["values"]) == pytest.approx(arm[split]["auc"]["mean"])
-    assert [(each["arm"], each["against"]) for each in results["comparisons"]] == [
+    assert [(row["arm"], row["against"]) for row in results["comparisons"]] == [
         ("oversample", "none"),
         ("cvae", "none"),
     ]
     # Fewer than ten seeds give no verdict, whatever came out.
-    assert {each["verdict"] for each in results["comparisons"]} == {"INCONCLUSIVE"}
+    assert {row["verdict"] for row in results["comparisons"]} == {"INCONCLUSIVE"}
     assert results["dataset"]["md5"] == data.md5
     assert results["config"]["environment"]["threads"] == environment()["threads"]
     assert results["versions"]["backend"] == keras.config.backend()
@@ -92,7 +93,7 @@ def test_the_headline_is_chosen_on_validation(study):
 
 def test_what_is_done_is_not_done_again(study, data, monkeypatch):
     out, results = study
-    monkeypatch.setattr(running, "WORK", {})  # any work would fail
+    monkeypatch.setattr(execute, "_run", None)  # any work would fail
     again = kma.study.run(data, ["none", "oversample", "cvae"], seeds=3, out=out, **OPTIONS)
     assert {**again, "timing": 0} == {**results, "timing": 0}
     fewer = kma.study.run(
@@ -157,15 +158,15 @@ def test_other_data_or_another_machine_uses_no_stale_task(data, tmp_path):
     arms = resolve_arms(["none", "oversample"])
     other = kma.datasets.load("phantom", size=8, train=80, val=40, test=40, seed=1)
     keys = {
-        plan(each, arms, 1, Settings(), place, tmp_path)[1]["none", 0].key
-        for each, place in ((data, {}), (other, {}), (data, {"threads": 1}))
+        plan(images, arms, 1, Settings(), place, tmp_path)[1]["none", 0].key
+        for images, place in ((data, {}), (other, {}), (data, {"threads": 1}))
     }
     assert len(keys) == 3
 
 
 def test_every_arm_takes_the_same_steps_of_full_batches(data, tmp_path, monkeypatch):
     sizes, steps = set(), []
-    original_batches, original_fit = fit_steps_module.ArrayBatches, classifying.fit_steps
+    original_batches, original_fit = fit_steps_module.ArrayBatches, train.fit_steps
 
     class Watched(original_batches):
         def __getitem__(self, index):
@@ -180,7 +181,7 @@ def test_every_arm_takes_the_same_steps_of_full_batches(data, tmp_path, monkeypa
         return losses
 
     monkeypatch.setattr(fit_steps_module, "ArrayBatches", Watched)
-    monkeypatch.setattr(classifying, "fit_steps", watched)
+    monkeypatch.setattr(train, "fit_steps", watched)
     arms = ["none", "oversample", "geometric-safe", "cvae", "only-cvae"]
     kma.study.run(data, arms, seeds=1, out=tmp_path, **OPTIONS | {"batch_size": 30, "steps": 7})
     assert sizes == {30}
@@ -214,8 +215,8 @@ def test_generators_see_the_training_split_alone(data, tmp_path, monkeypatch):
         seen.append((x.copy(), y.copy()))
         return original(model, x, y, *rest, **options)
 
-    original = generating.train_generator
-    monkeypatch.setattr(generating, "train_generator", watched)
+    original = train.train_generator
+    monkeypatch.setattr(train, "train_generator", watched)
     kma.study.run(data, ["none", "cvae"], seeds=2, train_fraction=0.5, out=tmp_path, **OPTIONS)
     assert len(seen) == 2
     training = {image.tobytes() for image in data.stored("train")[0]}
@@ -232,8 +233,7 @@ def test_the_weights_with_the_best_validation_score_count(study, data):
     for path in sorted((out / "tasks").glob("classifier-*/result.json")):
         result = json.loads(path.read_text(encoding="utf-8"))
         kept = unpacked(result["logits"]["val"])
-        found = area(data.val[1], kept)
-        assert found == pytest.approx(max(result["val_auc"]), abs=1e-5)
+        assert area(data.val[1], kept) == pytest.approx(max(result["val_auc"]), abs=1e-5)
 
 
 @pytest.mark.usefixtures("compiled_anew")
@@ -333,19 +333,19 @@ def test_lost_images_of_a_model_are_made_again_and_lost_results_too(study, data,
     for folder in (tmp_path / "tasks").glob("classifier-cvae-1-*"):
         shutil.rmtree(folder)
     again = kma.study.run(data, ["none", "oversample", "cvae"], **options)
-    assert not {"other_images"} & {each["check"] for each in again["warnings"]}
+    assert not {"other_images"} & {warning["check"] for warning in again["warnings"]}
     assert (lost / "images.npz").is_file()
 
 
 def test_a_filter_that_leaves_few_images_is_told_of(data, tmp_path, monkeypatch):
     few = (lambda _, labels: labels == 0), {}
-    monkeypatch.setattr(generating, "fit_label_filter", lambda *_, **__: few)
+    monkeypatch.setattr(train, "fit_label_filter", lambda *_, **__: few)
     options = OPTIONS | {"steps": 2}
     results = kma.study.run(data, ["none", "cvae"], seeds=1, fidelity=0.5, out=tmp_path, **options)
-    (warning,) = [each for each in results["warnings"] if each["check"] == "too_few_images"]
+    (warning,) = [given for given in results["warnings"] if given["check"] == "too_few_images"]
     assert warning["least"] == 0.25
     nothing = (lambda _, labels: labels < 0), {}
-    monkeypatch.setattr(generating, "fit_label_filter", lambda *_, **__: nothing)
+    monkeypatch.setattr(train, "fit_label_filter", lambda *_, **__: nothing)
     with pytest.raises(RuntimeError, match="fidelity: got cvae, seed 0, none of whose"):
         kma.study.run(data, ["none", "cvae"], seeds=1, fidelity=0.6, out=tmp_path, **options)
 
@@ -379,7 +379,8 @@ def test_a_model_that_was_interrupted_trains_as_a_new_one(data, tmp_path):
 
 def test_a_compiled_model_is_not_used_again_under_another_policy():
     def kept():
-        return compiled.compiled_model({"test": 1}, 0, lambda: kma.models.CVAE((8, 8, 1), **TINY))
+        with compiled_model({"test": 1}, 0, lambda: kma.models.CVAE((8, 8, 1), **TINY)) as model:
+            return model
 
     before = kept()
     assert kept() is before
@@ -389,7 +390,7 @@ def test_a_compiled_model_is_not_used_again_under_another_policy():
         assert environment()["dtype"] == "mixed_bfloat16"
     finally:
         keras.config.set_dtype_policy("float32")
-        compiled._MODELS.clear()
+        train._MODELS.clear()
 
 
 @pytest.mark.one_backend
@@ -399,10 +400,11 @@ def test_of_many_compiled_models_the_oldest_is_dropped(monkeypatch):
             self.seed = seed
 
     def kept(name):
-        return compiled.compiled_model({"test": name}, 1, Model)
+        with compiled_model({"test": name}, 1, Model) as model:
+            return model
 
-    monkeypatch.setattr(compiled, "_MODELS", {})
-    monkeypatch.setattr(compiled, "MOST_MODELS", 2)
+    monkeypatch.setattr(train, "_MODELS", {})
+    monkeypatch.setattr(train, "MOST_MODELS", 2)
     first, second = kept("first"), kept("second")
     assert kept("first") is first
     assert first.seed == 1
@@ -410,6 +412,14 @@ def test_of_many_compiled_models_the_oldest_is_dropped(monkeypatch):
     assert kept("third") is third
     assert kept("second") is second
     assert kept("first") is not first
+
+
+@pytest.mark.one_backend
+def test_a_model_that_fails_is_not_used_again(monkeypatch):
+    monkeypatch.setattr(train, "_MODELS", {})
+    with pytest.raises(KeyboardInterrupt), compiled_model({"test": 1}, 1, object):
+        raise KeyboardInterrupt
+    assert not train._MODELS
 
 
 def test_a_leak_is_found(tmp_path):
@@ -425,17 +435,17 @@ def test_a_leak_is_found(tmp_path):
     results = kma.study.run(
         leaking, ["none", own_arms.leaking], seeds=1, out=tmp_path, **OPTIONS | {"steps": 2}
     )
-    found = {(each["check"], each.get("arm")): each for each in results["warnings"]}
-    assert found["duplicates", None]["exact"] == 3
-    assert ("leak", "none") not in found  # one warning for the set, not one for every arm
-    assert found["leak", "leaking"]["images"] == 2  # of five, beyond the three of the set
+    warnings = {(given["check"], given.get("arm")): given for given in results["warnings"]}
+    assert warnings["duplicates", None]["exact"] == 3
+    assert ("leak", "none") not in warnings  # one warning for the set, not one for every arm
+    assert warnings["leak", "leaking"]["images"] == 2  # of five, beyond the three of the set
     assert "`leak`" in (tmp_path / "report.md").read_text(encoding="utf-8")
     for arm in results["arms"].values():
         assert "test_without_duplicates" in arm
     clean_results = kma.study.run(
         clean, ["none", "oversample"], seeds=1, out=tmp_path / "b", **OPTIONS | {"steps": 2}
     )
-    assert not {"leak", "duplicates"} & {each["check"] for each in clean_results["warnings"]}
+    assert not {"leak", "duplicates"} & {given["check"] for given in clean_results["warnings"]}
     assert "test_without_duplicates" not in clean_results["arms"]["none"]
 
 
@@ -494,5 +504,5 @@ def test_a_process_that_differs_is_refused(data, tmp_path):
     place = {**environment(), "threads": 99}
     audit, _ = plan(data, resolve_arms(["none", "cvae"]), 1, Settings(), place, tmp_path)
     with pytest.raises(RuntimeError, match="'threads': 99"):
-        running.run_task(audit, data)
+        execute.run_task(audit, data)
     assert not list(tmp_path.iterdir())

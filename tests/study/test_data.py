@@ -4,13 +4,11 @@ import numpy as np
 import pytest
 
 import keras_medaug as kma
-from keras_medaug.metrics.duplicates import NEAR
 from keras_medaug.study.arm import resolve_arms
-from keras_medaug.study.auditing import run_audit
 from keras_medaug.study.checks import warn_of_data
-from keras_medaug.study.classifying import leaked_images
-from keras_medaug.study.planning import plan
+from keras_medaug.study.data import leaked_images, run_audit
 from keras_medaug.study.settings import Settings
+from keras_medaug.study.tasks import plan
 
 pytestmark = pytest.mark.one_backend
 
@@ -28,28 +26,16 @@ def tiles():
     return kma.datasets.from_arrays(*arrays)
 
 
-def audit_task(data, folder, **options):
-    arms = resolve_arms(["none", "oversample"])
-    return plan(data, arms, 1, Settings(), {}, folder, **options)
-
-
 def test_flipped_and_turned_test_images_are_duplicates(tiles, tmp_path):
-    task, _ = audit_task(tiles, tmp_path)
-    found = run_audit(task, tiles)
-    assert found["near_duplicates"] == [0, 1, 2, 3]
-    assert (found["exact_duplicates"], found["turned"], found["uniform"]) == (3, 3, 2)
-    (warning,) = (each for each in warn_of_data(found, "ab") if each["check"] == "duplicates")
+    task, _ = plan(tiles, resolve_arms(["none", "oversample"]), 1, Settings(), {}, tmp_path)
+    result = run_audit(task, tiles)
+    assert result["near_duplicates"] == [0, 1, 2, 3]
+    assert (result["exact_duplicates"], result["turned"], result["uniform"]) == (3, 3, 2)
+    warnings = warn_of_data(result, "ab")
+    (warning,) = (given for given in warnings if given["check"] == "duplicates")
     assert "3 test images are in the training split, and 4 are in it" in warning["message"]
     assert "3 of them flipped or turned by quarters" in warning["message"]
     assert "2 uniform test images were not compared" in warning["message"]
-
-
-def test_an_audit_of_before_is_not_taken_for_one_of_now(tiles, tmp_path):
-    """An old address held what was found in place alone."""
-    task, _ = audit_task(tiles, tmp_path)
-    old, _ = audit_task(tiles, tmp_path, version=1)
-    assert task.config["near"] == NEAR
-    assert task.folder != old.folder
 
 
 def test_test_images_that_an_arm_trains_on_are_counted_in_any_form_and_background_is_not():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from keras_medaug.study.influence import auc_influence
+from keras_medaug.study.scores import auc_influence
 
 pytestmark = pytest.mark.backend_free
 
@@ -23,11 +23,11 @@ def test_the_area_is_that_of_scikit_learn_ties_included(classes, tied):
     labels, probabilities = predictions(classes, 60)
     if tied:  # six images ten times
         probabilities = np.tile(probabilities[:6], (10, 1))
-    each = [roc_auc_score(labels == c, probabilities[:, c]) for c in range(classes)]
+    of_classes = [roc_auc_score(labels == c, probabilities[:, c]) for c in range(classes)]
     area, _ = auc_influence(labels, probabilities)
-    assert area == pytest.approx(np.mean(each), abs=1e-12)
+    assert area == pytest.approx(np.mean(of_classes), abs=1e-12)
     from_logits = auc_influence(labels, np.log(probabilities) + 7)
-    assert from_logits[0] == pytest.approx(np.mean(each), abs=1e-12)
+    assert from_logits[0] == pytest.approx(np.mean(of_classes), abs=1e-12)
     np.testing.assert_allclose(from_logits[1], auc_influence(labels, probabilities)[1], atol=1e-12)
 
 
@@ -51,10 +51,10 @@ def test_seeds_in_front_are_seen_one_by_one():
     labels, probabilities = predictions(3, 40)
     stack = np.stack([probabilities, probabilities[:, [1, 0, 2]], np.roll(probabilities, 1, 0)])
     areas, influence = auc_influence(labels, stack)
-    for number, each in enumerate(stack):
-        area, one = auc_influence(labels, each)
-        assert areas[number] == area
-        np.testing.assert_array_equal(influence[number], one)
+    for seed, of_seed in enumerate(stack):
+        area, influence_of_seed = auc_influence(labels, of_seed)
+        assert areas[seed] == area
+        np.testing.assert_array_equal(influence[seed], influence_of_seed)
 
 
 @pytest.mark.parametrize("classes", [2, 4])
