@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 
@@ -27,6 +28,15 @@ class CheckedImages:
     """
 
     array: NDArray[Any]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the array."""
+        return self.array.shape
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        """Return the array, as functions of NumPy ask for it."""
+        return np.array(self.array, dtype=dtype, copy=copy)
 
     def __len__(self) -> int:
         """Return the number of images."""

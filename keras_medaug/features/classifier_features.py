@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from keras_medaug.checked_images import CheckedImages
 from keras_medaug.checks import (
     check_images,
     check_labels,
@@ -84,15 +85,15 @@ class ClassifierFeatures:
         network = self.classifier.network
         names = [layer.name for layer in network.layers]
         self._features = ModelFeatures(network, names[names.index("features") - 1])
-        answers = self.classifier.predict(x, batch_size=256, verbose=0).argmax(axis=1)
+        predictions = self.classifier.predict(CheckedImages(x), batch_size=256, verbose=0)
         self.card: dict[str, Any] = {
             "kind": "last convolution of a classifier",
-            "components": self._features(x[:1]).shape[1],
+            "components": self._features(CheckedImages(x[:1])).shape[1],
             "steps": steps,
             "batch_size": batch_size,
             "seed": seed,
             "images": len(x),
-            "accuracy": float(np.mean(answers == y)),
+            "accuracy": float(np.mean(predictions.argmax(axis=1) == y)),
             "settings": settings,
         }
 
@@ -108,4 +109,4 @@ class ClassifierFeatures:
         Raises:
             ValueError: If they are not as described.
         """
-        return self._features(check_images(images, "images", self.image_shape))
+        return self._features(CheckedImages(check_images(images, "images", self.image_shape)))

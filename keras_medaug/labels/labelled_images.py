@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_medaug.checked_images import CheckedImages
 from keras_medaug.models.generative_model import GenerativeModel
 from keras_medaug.progress import Report, ignore
 from keras_medaug.seeds import derive_seed
@@ -94,7 +95,7 @@ def classified_images(
 
     def draw(missing: NDArray, turn: int) -> tuple[NDArray, NDArray, NDArray]:
         images = model.generate(max(2 * int(missing.sum()), 32), seed=derive_seed(seed, turn))
-        probabilities = classifier.predict(images, batch_size=256, verbose=0)
+        probabilities = classifier.predict(CheckedImages(images), batch_size=256, verbose=0)
         labels = probabilities.argmax(axis=1).astype(np.int32)
         passed = probabilities.max(axis=1) >= confidence
         return images, labels, passed if judge is None else passed & judge(images, labels)

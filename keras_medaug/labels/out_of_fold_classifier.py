@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from keras_medaug.checked_images import CheckedImages
 from keras_medaug.checks import (
     check_images,
     check_labels,
@@ -119,7 +120,9 @@ class OutOfFoldClassifier:
                 report=portion(report, fold / self.folds, (fold + 1) / self.folds),
             )  # fmt: skip
             self._weights.append(model.get_weights())
-            unseen[~inside] = model.predict(images[~inside], batch_size=256, verbose=0)
+            unseen[~inside] = model.predict(
+                CheckedImages(images[~inside]), batch_size=256, verbose=0
+            )
         self.real_probabilities = unseen
         self.real_agreement = int((unseen.argmax(axis=1) == labels).sum()) / len(labels)
 
@@ -138,11 +141,12 @@ class OutOfFoldClassifier:
         """
         if self._classifier is None:
             raise RuntimeError("predict: got no fitted classifier; expected `fit` before")
-        found = []
+        images = CheckedImages(check_images(x, "x", self._classifier.image_shape))
+        probabilities = []
         for weights in self._weights:
             self._classifier.set_weights(weights)
-            found.append(self._classifier.predict(x, batch_size=256, verbose=0))
-        return np.mean(found, axis=0)
+            probabilities.append(self._classifier.predict(images, batch_size=256, verbose=0))
+        return np.mean(probabilities, axis=0)
 
     def agrees(self, x: ArrayLike, y: ArrayLike, least: float = 0.0) -> NDArray[np.bool_]:
         """Tell for each image whether its label is the likeliest one.

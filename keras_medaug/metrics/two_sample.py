@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from keras_medaug.checked_images import CheckedImages
 from keras_medaug.checks import check_images, check_positive, fail
 from keras_medaug.metrics.image_statistics import image_statistics, statistic_names
 from keras_medaug.metrics.space import compute_features
@@ -136,7 +137,7 @@ def _drawn(images: NDArray, count: int, seed: int) -> NDArray:
 
 def _columns(sets: Sequence[NDArray], features: Extractor | None) -> list[NDArray[np.float64]]:
     """Return what the classifier sees of each image of each set."""
-    statistics = [image_statistics(images) for images in sets]
+    statistics = [image_statistics(CheckedImages(images)) for images in sets]
     if features is None:
         return statistics
     vectors = compute_features(features, sets, CHUNK)
