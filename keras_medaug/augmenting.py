@@ -1,4 +1,8 @@
-"""From a small labelled set to synthetic images with labels, in one call."""
+"""From a small labelled set to synthetic images with labels, in one call.
+
+The file is not called `augment`: importing a module of that name would put it in the place of the
+function `keras_medaug.augment`.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +11,15 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-import keras
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from keras_medaug._version import __version__
-from keras_medaug.assessment.image_sets import ImageSets, in_8_bits
-from keras_medaug.assessment.record import describe_set, measure_record, notes_of
-from keras_medaug.assessment.shown_labels import FOLDS as LABEL_FOLDS
-from keras_medaug.assessment.shown_labels import STEPS as LABEL_STEPS
-from keras_medaug.assessment.shown_labels import see_labels
+from keras_medaug.cards.evaluation import Evaluation
+from keras_medaug.cards.sentences import augment_notes, image_warnings, labels_warning
+from keras_medaug.cards.shown_labels import FOLDS as LABEL_FOLDS
+from keras_medaug.cards.shown_labels import STEPS as LABEL_STEPS
+from keras_medaug.cards.shown_labels import see_labels
+from keras_medaug.checked_images import CheckedImages
 from keras_medaug.checks import (
     are_names,
     check_class_names,
@@ -26,13 +29,14 @@ from keras_medaug.checks import (
     check_several_classes,
     fail,
 )
-from keras_medaug.images import check_images
+from keras_medaug.datasets.dataset import content_md5
+from keras_medaug.images import check_images, to_uint8
 from keras_medaug.interrupts import between_steps
 from keras_medaug.labels import OutOfFoldClassifier, plan_labels
 from keras_medaug.labels.label_filter import CLASSIFIER_STEPS, LabelFilter, fit_label_filter
 from keras_medaug.labels.labelled_images import classified_images, conditional_images
 from keras_medaug.labels.plan import PerClass, warn_of_rare
-from keras_medaug.metrics import copy_audit
+from keras_medaug.metrics.audit_sentences import DRAWN
 from keras_medaug.metrics.memorization import audit_seconds
 from keras_medaug.metrics.quality import quality_seconds
 from keras_medaug.models import Classifier
@@ -43,7 +47,12 @@ from keras_medaug.models.saving import check_model_path, save_model
 from keras_medaug.models.step_times import expected_seconds
 from keras_medaug.models.training import train_generator
 from keras_medaug.progress import Progress, Report, check_verbosity
-from keras_medaug.provenance import describe_model
+from keras_medaug.provenance import (
+    describe_images,
+    describe_model,
+    describe_source,
+    provenance_record,
+)
 from keras_medaug.result import Result
 from keras_medaug.seeds import derive_seed, resolve_seed
 
@@ -106,24 +115,25 @@ def augment(
         `(x_new, y_new, record)`: images, `float32` in [0, 1]; their labels, in the order of the
         classes, names where `y` has names; and the record, a dictionary that JSON can hold and a
         notebook shows short (`dict(record)` shows all of it). Fewer images than were asked for come
-        where too few pass the filter. The record holds:
+        where too few pass the filter. The record has the keys that all records of the package have
+        (see the reference page "Provenance records"), among them `model`, `seed`, `images` (with
+        `counts` by class, and the seed that `generate` got), `source` and `copy_audit`
+        (`metrics.copy_audit`). And it holds:
 
         - `summary`: the first sentence to read;
         - `two_sample`: a classifier that tells the images from training images, and its reference
           value (`metrics.two_sample_auc`);
         - `warnings`: sentences, the same as those of `model_card`;
-        - `method`, `model` (class, configuration, steps), `seed`, `images_seed` (that of
-          `generate`), `labels` (where they come from), `fidelity` (or null);
-        - `class_names` (or null), `counts` and `requested` by class, `generated` (how many images
-          were made to get them);
-        - `copy_audit` (`metrics.copy_audit`), `quality` (`metrics.sample_quality` in the space of
-          pixels, or null) and `readings` (whether its numbers are worse than the reference values,
-          and how small a difference would have been seen), `sharpness`
-          (`metrics.spectral_distance`), `diversity` (`metrics.diversity`);
+        - `method`, `labels` (where they come from), `fidelity` (or null), `requested` by class and
+          `generated` (how many images were made to get them);
+        - `quality` (`metrics.sample_quality` in the space of pixels, or null) and `readings`
+          (whether its numbers are worse than the reference values, and how small a difference would
+          have been seen), `sharpness` (`metrics.spectral_distance`), `diversity`
+          (`metrics.diversity`);
         - `label_fidelity`: what classifiers that were fitted out of fold see in the images, beside
           what they see in training images (`metrics.label_fidelity`), or null;
-        - `source` (MD5 and counts of the set), `model_file` (name, MD5 and bytes of what `save`
-          wrote, or null), `versions`, and `notes`, more sentences.
+        - `model_file` (name, MD5 and bytes of what `save` wrote, or null), and `notes`, more
+          sentences.
 
     Raises:
         ValueError: If an argument is not as described; before any training. With `save` also after
@@ -139,7 +149,7 @@ def augment(
     >>> x_new, y_new, record = kma.augment(
     ...     x, y, method="cvae", per_class=3, steps=8, seed=0, verbose=0, latent_dim=4
     ... )
-    >>> x_new.shape, y_new.tolist()[:6], record["counts"]
+    >>> x_new.shape, y_new.tolist()[:6], record["images"]["counts"]
     ((12, 8, 8, 1), [0, 0, 0, 1, 1, 1], [3, 3, 3, 3])
     """
     images = check_images(x, "x")
@@ -170,65 +180,75 @@ def augment(
         settings,
         class_names=names if conditional else None,
     )
-    judge, fidelity_record = None, None
+    label_filter, fidelity_record = None, None
     unseen = images[:0] if held_out is None else held_out
     with Progress(f"augment with {method}", verbose=verbose not in (0, False)) as progress:
         _plan(progress, images, wanted, unseen, method, steps, batch_size, fidelity, conditional)
         if fidelity is not None:
             with progress.part("label filter") as report:
-                judge, fidelity_record = fit_label_filter(
-                    images, classes, fidelity, batch_size, seed, report=report
+                label_filter, fidelity_record = fit_label_filter(
+                    CheckedImages(images), classes, fidelity, batch_size, seed, report=report
                 )
         with progress.part("training") as report:
             of_fit = 2 if verbose == 2 else 0
-            train_generator(
-                model, images, classes, steps, batch_size, verbose=of_fit, report=report
-            )
+            x_fit = CheckedImages(images)
+            train_generator(model, x_fit, classes, steps, batch_size, verbose=of_fit, report=report)
         model_file = None if path is None else save_model(model, path, "save")
         x_new, y_new, made = _new_images(
-            progress, model, wanted, images, classes, batch_size, seed, confidence, judge
+            progress, model, wanted, images, classes, batch_size, seed, confidence, label_filter
         )
-        sets = ImageSets(
-            in_8_bits(x_new), in_8_bits(images), in_8_bits(unseen), y_new, classes, seed=seed,
-            class_names=names,
-        )  # fmt: skip
+        evaluation = Evaluation(x_new, images, unseen, y_new, classes, seed=seed, class_names=names)
         with progress.part("labels") as report:
-            shown = see_labels(
-                x_new, y_new, images, classes, batch_size, min(steps, LABEL_STEPS), seed, judge,
-                report, names,
+            label_fidelity = see_labels(
+                x_new, y_new, images, classes, batch_size, min(steps, LABEL_STEPS), seed,
+                label_filter, report, names,
             )  # fmt: skip
         with progress.part("copies") as report:
-            audit = copy_audit(x_new, images, held_out, verbose=report)
-        requested = np.bincount(wanted, minlength=count).tolist()
-        rare = warn_of_rare(np.bincount(classes).tolist(), requested, names)
-        described = describe_model(model)
+            audit = evaluation.memorization(held_out, report)
         with progress.part("quality") as report:
-            measured = measure_record(sets, audit, shown, described["steps"], rare, report)
+            measured = evaluation.measure(report)
+    described = describe_model(model)
+    training_counts = np.bincount(classes).tolist()
+    requested = np.bincount(wanted, minlength=count).tolist()
+    numbers = {
+        **measured,
+        "copy_audit": audit,
+        "counts": evaluation.counts,
+        "steps": described["steps"],
+        "rare": warn_of_rare(training_counts, requested, names),
+    }
     record: dict[str, Any] = {
         "summary": measured.pop("summary"),
         "two_sample": measured.pop("two_sample"),
-        "made_by": "keras_medaug",
+        **provenance_record(
+            "augment",
+            image_shape=images.shape[1:],
+            class_names=names,
+            model=described,
+            seed=seed,
+            images=describe_images(
+                np.bincount(y_new, minlength=count),
+                derive_seed(seed, "images"),
+                content_md5({"train": (to_uint8(x_new), y_new.astype(np.int32))}),
+            ),
+            source=describe_source(
+                None, content_md5({"train": (images, classes)}), {"train": training_counts}
+            ),
+            copy_audit=audit,
+        ),
         "method": method,
-        "model": described,
-        "seed": seed,
-        "images_seed": derive_seed(seed, "images"),
         "labels": {"by": labels, "confidence": None if conditional else confidence},
-        "class_names": names,
         "requested": requested,
-        "counts": np.bincount(y_new, minlength=count).tolist(),
         "generated": made,
         "fidelity": fidelity_record,
-        "copy_audit": audit,
         **measured,
-        "source": describe_set(images, classes),
+        "label_fidelity": label_fidelity,
+        "warnings": image_warnings(
+            numbers, DRAWN, labels_warning(label_fidelity, training_counts, names)
+        ),
         "model_file": model_file,
-        "versions": {
-            "keras_medaug": __version__,
-            "keras": keras.__version__,
-            "numpy": np.__version__,
-        },
     }
-    record["notes"] = notes_of(record)
+    record["notes"] = augment_notes(record)
     return x_new, np.array(names)[y_new] if are_names(y) else y_new, Result(record)
 
 

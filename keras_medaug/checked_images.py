@@ -29,9 +29,14 @@ class CheckedImages:
 
     array: NDArray[Any]
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the array."""
+        return self.array.shape
+
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
-        """Return the images for NumPy."""
-        return np.array(self.array, dtype, copy=copy)
+        """Return the array, as functions of NumPy ask for it."""
+        return np.array(self.array, dtype=dtype, copy=copy)
 
     def __len__(self) -> int:
         """Return the number of images."""

@@ -1,4 +1,8 @@
-"""The record of what made something: versions, device, model, and the hash of a configuration."""
+"""The record of what made something: versions, device, model, images and their source.
+
+`augment`, `save_npz` and `model_card` write records of one schema, which `provenance_record` makes
+and `docs/reference/provenance.md` describes.
+"""
 
 import functools
 import hashlib
@@ -6,14 +10,19 @@ import json
 import os
 import re
 import sys
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import keras
 import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_medaug._version import __version__
 from keras_medaug.array_checks import fail
+
+FORMAT = 1  # of provenance records
+MADE_BY = "keras_medaug"
+UNTRAINED = "The model has taken no step of training, as far as its optimizer knows."
 
 # By these a user says how many threads a backend takes, and how exactly it multiplies.
 SETTINGS = (
@@ -54,16 +63,33 @@ def dtype_policy() -> dict[str, str]:
     return {} if name == "float32" else {"dtype": name}
 
 
-@functools.cache
-def _of_process() -> dict[str, Any]:
+def versions() -> dict[str, str]:
+    """Return the versions of the packages that make numbers, and which backend runs.
+
+    Returns:
+        `keras-medaug`, `keras`, `numpy`, `backend` (its name) and, under that name, its version.
+
+    Example:
+
+    >>> from keras_medaug.provenance import versions
+    >>> list(versions())[:4]
+    ['keras-medaug', 'keras', 'numpy', 'backend']
+    """
     backend = keras.config.backend()
     return {
+        "keras-medaug": __version__,
+        "keras": keras.__version__,
+        "numpy": np.__version__,
         "backend": backend,
         backend: sys.modules[backend].__version__,
-        "keras": keras.__version__,
-        "keras-medaug": __version__,
-        "numpy": np.__version__,
-        "device": _device(),
+    }
+
+
+@functools.cache
+def _of_process() -> dict[str, Any]:
+    return {
+        **versions(),
+        "device": device(),
         "threads": _threads(),
         "settings": {name: os.environ[name] for name in SETTINGS if name in os.environ},
     }
@@ -113,6 +139,111 @@ def digest(config: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
+# ---- the record -----------------------------------------------------------------------------
+
+
+def provenance_record(
+    kind: Literal["augment", "save_npz", "model_card"],
+    *,
+    image_shape: Sequence[int],
+    class_names: Sequence[str] | None,
+    model: Mapping[str, Any] | None,
+    seed: int | None,
+    images: Mapping[str, Any],
+    source: Mapping[str, Any] | None,
+    copy_audit: Mapping[str, Any] | None,
+    computed: bool = True,
+) -> dict[str, Any]:
+    """Return the part that all provenance records have in common.
+
+    Args:
+        kind: The function that writes the record.
+        image_shape: `(height, width, channels)` of the images and of their source.
+        class_names: In the order of the labels, or `None` where classes have no names.
+        model: What `describe_model` returned, and possibly more; or `None`.
+        seed: The argument `seed` of the function, or what was drawn for it.
+        images: What `describe_images` returned.
+        source: What `describe_source` returned, or `None`.
+        copy_audit: What `metrics.copy_audit` returned, or `None`.
+        computed: Whether the function computed with Keras, so that the device matters.
+
+    Returns:
+        A dictionary that JSON can hold.
+
+    Example:
+
+    >>> from keras_medaug.provenance import describe_images, provenance_record
+    >>> record = provenance_record(
+    ...     "save_npz", image_shape=(8, 8, 1), class_names=["benign"], model=None, seed=None,
+    ...     images=describe_images([3], None, "0" * 32), source=None, copy_audit=None,
+    ...     computed=False,
+    ... )
+    >>> record["format"], record["images"]["count"], record["device"]
+    (1, 3, None)
+    """
+    return {
+        "made_by": MADE_BY,
+        "format": FORMAT,
+        "kind": kind,
+        "image_shape": [int(size) for size in image_shape],
+        "class_names": None if class_names is None else list(class_names),
+        "model": model,
+        "seed": seed,
+        "images": images,
+        "source": source,
+        "copy_audit": copy_audit,
+        "versions": versions(),
+        "device": device() if computed else None,
+        "dtype": keras.config.dtype_policy().name,
+    }
+
+
+def describe_images(
+    counts: ArrayLike | None, seed: int | None, md5: str, count: int | None = None
+) -> dict[str, Any]:
+    """Describe the images that a provenance record is about.
+
+    Args:
+        counts: How many there are of each class, or `None` where their classes are not known.
+        seed: The one that was given to `generate`, or `None` where it is not known.
+        md5: Of the images, in 8 bits, and their labels, as `Dataset.md5` defines it.
+        count: How many images there are; needed where `counts` is `None`.
+
+    Returns:
+        `count`, `counts`, `seed` and `md5`.
+
+    Example:
+
+    >>> from keras_medaug.provenance import describe_images
+    >>> describe_images([2, 1], seed=0, md5="0" * 32)["count"]
+    3
+    """
+    by_class = None if counts is None else np.asarray(counts).astype(int).tolist()
+    total = count if by_class is None else sum(by_class)
+    return {"count": total, "counts": by_class, "seed": seed, "md5": md5}
+
+
+def describe_source(name: str | None, md5: str, counts: Mapping[str, ArrayLike]) -> dict[str, Any]:
+    """Describe the real images that a model was trained on.
+
+    Args:
+        name: Name of the data set, or `None` where there is none.
+        md5: As of `Dataset.md5`.
+        counts: How many images there are of each class, by split.
+
+    Returns:
+        `name`, `md5` and `counts`.
+
+    Example:
+
+    >>> from keras_medaug.provenance import describe_source
+    >>> describe_source("toy", "0" * 32, {"train": [2, 1]})["counts"]
+    {'train': [2, 1]}
+    """
+    by_split = {split: np.asarray(row).astype(int).tolist() for split, row in counts.items()}
+    return {"name": name, "md5": md5, "counts": by_split}
+
+
 def describe_model(model: keras.Model) -> dict[str, Any]:
     """Return a model's registered class, its configuration and the steps that it has taken.
 
@@ -148,8 +279,18 @@ def _steps_of(model: keras.Model) -> int | None:
     return None if optimizer is None else int(optimizer.iterations)
 
 
-def _device() -> str:
-    """Return the kind of device on which the backend puts a tensor, without its number."""
+def device() -> str:
+    """Return the kind of device on which the backend puts a tensor, without its number.
+
+    Returns:
+        `"cpu"`, `"cuda"`, `"gpu"`, ...
+
+    Example:
+
+    >>> from keras_medaug.provenance import device
+    >>> device().isalpha()
+    True
+    """
     place = str(keras.ops.convert_to_tensor(0.0).device).lower()  # cuda:0, tpu_0(...)
     kind = place.split("device:")[-1]  # /job:localhost/.../device:gpu:0
     return re.split(r"[^a-z]", kind)[0]

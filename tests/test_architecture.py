@@ -31,7 +31,7 @@ RANKS = {
     "layers": 1, "losses": 1, "datasets": 1, "metrics": 1, "plotting": 1,
     "networks": 2, "fitting": 2,
     "models": 3, "callbacks": 3,
-    "features": 4, "labels": 4, "assessment": 4, "augmenting": 5, "study": 6, "cards": 7,
+    "features": 4, "labels": 4, "study": 5, "cards": 6, "augmenting": 7,
 }  # fmt: skip
 
 # Parts that know nothing of others of their rank, but for those named.

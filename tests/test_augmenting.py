@@ -36,8 +36,8 @@ def test_every_method_gives_images_labels_and_a_record(data, method):
     assert x_new.dtype == np.float32
     assert 0 <= x_new.min() < x_new.max() <= 1
     assert y_new.tolist() == [0, 0, 0, 2, 2]
-    assert card["counts"] == card["requested"] == [3, 0, 2, 0]
-    assert card["model"]["class"].endswith(kma.kma.models.generators()[method].__name__)
+    assert card["images"]["counts"] == card["requested"] == [3, 0, 2, 0]
+    assert card["model"]["class"].endswith(kma.models.generators()[method].__name__)
     assert card["model"]["steps"] == 6  # two whole epochs of three batches
     assert card["model"]["config"]["num_classes"] == 4
     assert card["copy_audit"]["spaces"]["pixels"]["held_out"]["count"] == 40
@@ -69,7 +69,7 @@ def test_a_saved_model_makes_the_same_images_and_more(saved):
     """And is the one that the record speaks of."""
     x_new, y_new, record, path = saved
     model = keras.saving.load_model(path)
-    again = model.generate(len(y_new), y_new, seed=record["images_seed"])
+    again = model.generate(len(y_new), y_new, seed=record["images"]["seed"])
     np.testing.assert_array_equal(again, x_new)
     assert not np.array_equal(model.generate(len(y_new), y_new, seed=1), x_new)
     content = path.read_bytes()
@@ -112,11 +112,11 @@ def test_the_record_says_first_how_well_images_can_be_told_from_real_ones(saved,
 def test_label_figures_are_those_of_classifiers_that_have_not_seen_the_image(saved):
     """After six steps they know next to nothing, and it is said."""
     *_, record, _ = saved
-    found = record["label_fidelity"]
-    assert (found["folds"], found["steps"], found["count"]) == (3, 6, 24)
-    assert found["filtered"] is False
-    assert found["warning"] in [None, *record["warnings"]]
-    assert len(found["by_class"]) == 4
+    fidelity = record["label_fidelity"]
+    assert (fidelity["folds"], fidelity["steps"], fidelity["count"]) == (3, 6, 24)
+    assert fidelity["filtered"] is False
+    assert fidelity["warning"] in [None, *record["warnings"]]
+    assert len(fidelity["by_class"]) == 4
 
 
 def test_without_held_out_images_the_record_says_that_nothing_has_a_reference(data):
@@ -191,9 +191,9 @@ def test_labels_by_a_classifier_and_the_filter(data, monkeypatch):
     _, y_new, card = kma.augment(x, y, "cvae", labels="classifier", confidence=0.01, **options)
     assert card["model"]["config"]["num_classes"] is None
     assert card["labels"] == {"by": "classifier", "confidence": 0.01}
-    assert card["counts"] == np.bincount(y_new, minlength=4).tolist()
+    assert card["images"]["counts"] == np.bincount(y_new, minlength=4).tolist()
     assert any("classifier's" in note for note in card["notes"])
-    assert card["requested"] != card["counts"]
+    assert card["requested"] != card["images"]["counts"]
     assert len(repr(card).splitlines()) == len(card)  # a line for each key
     assert sum("Too few images passed" in note for note in card["notes"]) == 1
     with pytest.raises(RuntimeError, match="passed the filter"):
@@ -250,8 +250,8 @@ def test_the_images_can_be_saved(data, tmp_path):
         x, y, "cvae", per_class=3, steps=2, seed=0, verbose=0, **TINY["cvae"]
     )
     made = kma.datasets.from_arrays(x_new, y_new, class_names=data.class_names)
-    card = kma.datasets.save_npz(tmp_path / "a.npz", made, origin="synthetic", source=data)
-    assert card["counts"]["train"] == [3, 3, 3, 3]
+    record = kma.datasets.save_npz(tmp_path / "a.npz", made, origin="synthetic", source=data)
+    assert record["images"]["counts"] == [3, 3, 3, 3]
     assert len(kma.datasets.from_npz(tmp_path / "a.npz").train[1]) == 12
 
 

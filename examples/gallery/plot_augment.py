@@ -98,7 +98,7 @@ pairs_figure = kma.plotting.nearest_pairs(x_new, x, record["copy_audit"])
 # The file loads on any backend, and the same seed makes the same images. ``kma.model_card`` writes
 # a page about the model: :doc:`plot_model_card`.
 model = keras.saving.load_model(model_file)
-again = model.generate(len(y_new), y_new, seed=record["images_seed"])
+again = model.generate(len(y_new), y_new, seed=record["images"]["seed"])
 more = model.generate(100, np.arange(100) % data.num_classes, seed=1)
 print("the same images again:", np.array_equal(again, x_new), "and more:", more.shape)
 folder.cleanup()

@@ -13,15 +13,15 @@ import keras
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from keras_medaug.assessment.image_sets import in_8_bits
-from keras_medaug.cards.drawing import draw
-from keras_medaug.cards.measuring import measure, plan_stages
-from keras_medaug.cards.page import render
+from keras_medaug.cards.content import write_content
+from keras_medaug.cards.figures import draw
+from keras_medaug.cards.page import render, template
+from keras_medaug.cards.stages import plan_stages
 from keras_medaug.cards.subject import Subject
 from keras_medaug.checks import check_flag, check_labels, check_positive, fail
 from keras_medaug.datasets import Dataset
 from keras_medaug.files import check_text, write_json_atomic, write_text_atomic
-from keras_medaug.images import check_images
+from keras_medaug.images import check_images, to_uint8
 from keras_medaug.interrupts import between_steps
 from keras_medaug.labels import plan_labels
 from keras_medaug.metrics.samples import compute_features
@@ -66,9 +66,9 @@ def model_card(
     and all settings. `out/model_card.json` holds the same numbers.
 
     The features are those of `features.PixelFeatures` and, where there are two classes or more,
-    `features.ClassifierFeatures`, both fitted to the training split. Held-out images, the yardstick
-    of all, are the validation split; where it has fewer than 20 images, the test split as well; the
-    memorization check takes both. Of more than 2,000 so many are drawn.
+    `features.ClassifierFeatures`, both fitted to the training split. Reference values are those of
+    held-out images: of the validation split; where it has fewer than 20 images, of the test split
+    as well. The memorization check takes both. Of more than 2,000 so many are drawn.
 
     **The page shows real images**, up to 20 training images of each class and those of the nearest
     pairs, unless `show_real` is false. Whether the images help a classifier is another question:
@@ -97,23 +97,25 @@ def model_card(
             `{"Intended use": "...", "Licence": "...", "Contact": "..."}`.
         classifier_steps: Training steps of the classifier.
         show_real: Whether training images may be seen on the page, beside synthetic ones. Without
-            them a reader cannot judge either the samples or suspected copies.
+            them a reader can judge neither the samples nor suspected copies.
         verbose: Whether to show, on standard error, how far it is and how long the rest will take,
             and to print where the page is.
 
     Returns:
-        The card, as in the JSON file: `summary` (the first line), `two_sample`, `made_by`,
-        `format`, `about`, `model`, `data`, `images`, `features` (their cards), `held_out` (which
-        images these are, and how many), `quality`, `readings` (of each number of it, whether it is
-        worse than its floor, and from which value on it would have been called so), `sharpness`
-        (of `metrics.spectral_distance`), `copy_audit`, `labels`, `training`, `checks`, `warnings`
-        (sentences), `notes` (more of them) and `versions`. What could not be measured, for want of
-        images or classes, is `None`. A notebook shows it short; `dict(card)` shows all of it.
+        The card, as in the JSON file. It has the keys that all records of the package have (see the
+        reference page "Provenance records"), among them `model`, `images`, `source` (the data set)
+        and `copy_audit`. And it holds: `summary` (the first line), `two_sample`, `about`,
+        `features` (their cards), `held_out` (which images these are, and how many), `quality`,
+        `readings` (of each number of it, whether it is worse than its reference value, and from
+        which value on it would have been called so), `sharpness` (of `metrics.spectral_distance`),
+        `labels`, `training`, `checks`, `warnings` (sentences) and `notes` (more of them). What
+        could not be measured, for want of images or classes, is `None`. A notebook shows it short;
+        `dict(card)` shows all of it.
 
     Raises:
         ValueError: If an argument is not as described; before anything is made.
         FileExistsError: If one of the files is there already: nothing is ever overwritten.
-        ImportError: If Matplotlib or SciPy is not installed.
+        ImportError: If Jinja2, Matplotlib or SciPy is not installed.
         OSError: If the folder cannot be written to.
         RuntimeError: If the model makes something else than the images that are asked for.
 
@@ -157,8 +159,8 @@ def model_card(
         with progress.part("images"):
             if made is None:
                 made = _generated(model, amount, classes, seed, ds)
-        subject = Subject(model, ds, in_8_bits(made), classes, seed, images is None)
-        card = measure(subject, curves, features, about, steps, show_real, progress)
+        subject = Subject(model, ds, to_uint8(made), classes, seed, images is None)
+        card = write_content(subject, curves, features, about, steps, show_real, progress)
         with progress.part("drawing"):
             page = render(card, draw(subject, card, show_real), show_real)
             _refuse_existing(paths)  # it may have taken long
@@ -174,11 +176,11 @@ def _check_paths(out: str | os.PathLike) -> list[Path]:
         folder = Path(out).expanduser()
     except (TypeError, RuntimeError) as error:
         raise fail("out", repr(out), "a folder") from error
-    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    if not there.is_dir():
-        raise fail("out", f"{folder}, where {there} is a file", "a folder")
-    if not os.access(there, os.W_OK):
-        raise fail("out", f"{folder}, where {there} may not be written to", "a folder to write to")
+    parent = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not parent.is_dir():
+        raise fail("out", f"{folder}, where {parent} is a file", "a folder")
+    if not os.access(parent, os.W_OK):
+        raise fail("out", f"{folder}, where {parent} may not be written to", "a folder to write to")
     paths = [folder / name for name in FILES]
     _refuse_existing(paths)
     return paths
@@ -265,9 +267,9 @@ def _curves(model: keras.Model, history: Any) -> tuple[dict[str, list[float]], b
         last = getattr(getattr(model, "history", None), "history", None)
         curves = _checked_curves(last) if last else {}
         epochs = max(map(len, curves.values()), default=0)
-        return {name: each for name, each in curves.items() if len(each) == epochs}, False
+        return {name: row for name, row in curves.items() if len(row) == epochs}, False
     curves = _checked_curves(getattr(history, "history", history))
-    lengths = {name: len(each) for name, each in curves.items()}
+    lengths = {name: len(row) for name, row in curves.items()}
     if len(set(lengths.values())) > 1:
         raise fail("history", f"so many values: {lengths}", "one for each epoch, of each name")
     return curves, True
@@ -280,15 +282,15 @@ def _checked_curves(values: Any) -> dict[str, list[float]]:
     if not isinstance(values, Mapping):
         raise fail("history", f"a {type(values).__name__}", "what `fit` returned, or a dictionary")
     curves = {}
-    for name, each in values.items():
-        array = np.asarray(each, dtype=object)
+    for name, given in values.items():
+        array = np.asarray(given, dtype=object)
         kinds = (int, float, np.integer, np.floating)
         numbers = [isinstance(value, kinds) for value in array.ravel()]
         if not isinstance(name, str) or array.ndim != 1 or not all(numbers):
-            raise fail("history", f"{name!r}: {each!r}", "one number per epoch, by name")
+            raise fail("history", f"{name!r}: {given!r}", "one number per epoch, by name")
         check_text(name, "history")
         curves[name] = [float(value) for value in array]
-    return {name: each for name, each in curves.items() if each}
+    return {name: row for name, row in curves.items() if row}
 
 
 def _check_extractors(
@@ -297,21 +299,21 @@ def _check_extractors(
     """Return further extractors, each of which has been tried on two images."""
     given = {} if features is None else features
     named = isinstance(given, Mapping) and all(isinstance(name, str) and name for name in given)
-    if not named or not all(callable(each) for each in given.values()):
+    if not named or not all(callable(extractor) for extractor in given.values()):
         raise fail("features", repr(features), "functions from images to features, by name")
     taken = sorted({"pixels", "classifier"} & set(given))
     if taken:
         raise fail("features", f"the name {taken[0]!r}", "other names than the card's own")
     few = ds.stored("train")[0][:2]
-    for name, each in given.items():
+    for name, extractor in given.items():
         check_text(name, "features")
         try:
-            compute_features(each, [few], len(few))
+            compute_features(extractor, [few], len(few))
         except Exception as error:  # a function of another's making may fail in any way
             got = f"one that fails on two images ({error})"
             raise fail(f"features[{name!r}]", got, "a function from images to features") from error
         try:
-            json.dumps(getattr(each, "card", {}), allow_nan=False)
+            json.dumps(getattr(extractor, "card", {}), allow_nan=False)
         except (TypeError, ValueError) as error:
             got = f"one with a `card` that JSON cannot hold ({error})"
             raise fail(f"features[{name!r}]", got, "a `card` of plain values, or none") from error
@@ -334,6 +336,7 @@ def _require_libraries() -> None:
     from keras_medaug.metrics import prior_shift
     from keras_medaug.plotting import new_figure
 
+    template()
     new_figure((1, 1))
     prior_shift([0, 1], [0, 1])
 

@@ -1,76 +1,49 @@
-"""A card as one HTML page that needs nothing else."""
+"""A card as one HTML page that needs nothing else: what the template is filled with."""
 
 import base64
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
-from xml.etree import ElementTree as ET
 
-from keras_medaug.assessment.sentences import summarize_quality
-from keras_medaug.cards import markup
-from keras_medaug.cards.drawing import MOST_CLASSES, MOST_CURVES, curve_names
+from keras_medaug.cards.figures import MOST_CLASSES, MOST_CURVES, curve_names
 from keras_medaug.cards.picture import Picture
-from keras_medaug.cards.quality_section import quality_section
+from keras_medaug.cards.sentences import summarize_quality
 from keras_medaug.cards.subject import SPLIT_NAMES, numbered
+from keras_medaug.metrics.metric import Metric
+from keras_medaug.metrics.quality import FEWEST
+from keras_medaug.metrics.registry import metrics
 
-MEANINGS = {
+TEMPLATE = "page.html.jinja"
+NONE = "-"
+ARROWS = {"less": "\u2193", "more": "\u2191"}
+READINGS = {
+    "same": "no difference seen",
+    "worse": "worse than unseen real images",
+    "better": "better than unseen real images, which is no merit",
+}
+BY_CLASS = ("kernel", "precision", "coverage")  # what the table of classes has room for
+BEFORE_METRICS = {
     "AUC of a simple classifier": "The probability that a classifier, asked about a synthetic and "
     "a real image that are new to it, tells which is which: 0.5 is guessing, 1 is always. It sees "
     "statistics such as brightness, contrast and sharpness, and principal components of pixels. A "
     "better classifier may see more.",
     "no difference seen": "Not the same as no difference. With few images intervals are wide, and "
     "all but large differences stay unseen: the tables say how large.",
-    "floor": "The same number for real images that training never saw, as many of them. More "
-    "cannot be asked of new images. No number here can be compared with one from elsewhere.",
-    "kernel distance": "How far means, variances and skews of the features are apart. 0 on average "
-    "for images of the same kind, however few, so that it can be below 0.",
-    "Fréchet distance": "How far means and covariances are apart. Always above 0, the more so with "
-    "few images.",
-    "precision, density": "Whether images lie where real ones do. Noise and nonsense lower them; "
-    "blur and images that are all alike need not.",
-    "recall, coverage": "Whether there is a synthetic image near each real one. Whatever is "
-    "missing lowers them.",
+    "reference value": "The same number for real images that training never saw, as many of them. "
+    "More cannot be asked of new images. No number here can be compared with one from elsewhere.",
+}
+AFTER_METRICS = {
     "relative distance": "That of an image to its nearest training image, over the mean of those "
     "to the next ten: near 0 where one training image stands out, near 1 where none does.",
     "suspected copy": "An exact copy, or an image that is much nearer to one training image than "
-    "to its next ten, in pixels, after turns, mirrors, brightness and contrast, or in features: "
+    "to its next ten, in pixels, after rotations, flips, brightness and contrast, or in features: "
     "whose relative distance is below the limit in the table.",
-    "authentic": "The share of images that are farther from their nearest training image than that "
-    "one is from its nearest other. Compare it with that of unseen real images.",
+    "authentic": "The fraction of images that are farther from their nearest training image than "
+    "that one is from its nearest other. Compare it with that of unseen real images.",
 }
 
-STYLE = """
-:root { color-scheme: light dark; --line: #bbb; --soft: #f2f2f2; --warn: #fff3d6; --edge: #b25d00 }
-@media (prefers-color-scheme: dark) {
-  :root { --line: #666; --soft: #2a2a2a; --warn: #3d2c08; --edge: #ffb454 }
-}
-body {
-  font: 1rem/1.5 system-ui, sans-serif; max-width: 62rem; margin: 0 auto; padding: 1rem;
-  overflow-wrap: anywhere
-}
-h1 { line-height: 1.2; margin-bottom: 0 }
-h2 { border-bottom: 1px solid var(--line); margin-top: 2.5rem }
-.table { overflow-x: auto }
-table { border-collapse: collapse; margin: 1rem 0 }
-caption { text-align: left; font-weight: 600; padding-bottom: .3rem }
-th, td { border: 1px solid var(--line); padding: .25rem .6rem; text-align: left }
-th, td { overflow-wrap: break-word }
-td.number { text-align: right; font-variant-numeric: tabular-nums }
-@media (min-width: 45rem) { td.number { white-space: nowrap } }
-thead th { background: var(--soft) }
-.warnings { background: var(--warn); border-left: .35rem solid var(--edge); padding: .1rem 1rem }
-.pictures { display: flex; flex-wrap: wrap; gap: 1rem; align-items: end }
-figure { margin: 0; flex: 0 1 auto; min-width: 0; max-width: 100% }
-.training figure { max-width: 20rem }
-.copies figure { max-width: 40rem }
-.samples figure, .quality figure { max-width: 30rem }
-figcaption { font-size: .9rem }
-img { background: white; max-width: 100%; height: auto; display: block }
-pre { overflow-x: auto; background: var(--soft); padding: .6rem; font-size: .85rem }
-dt { font-weight: 600 }
-@media print { figure, tr { break-inside: avoid } body { max-width: none } }
-"""
+Row = list[str]
 
 
 def render(
@@ -82,18 +55,22 @@ def render(
     scripts and connections to browsers that read it.
 
     Args:
-        card: What `measure` returned.
+        card: What `write_content` returned.
         pictures: What `draw` returned.
         show_real: Whether training images are among them.
 
     Returns:
         The page.
 
+    Raises:
+        ImportError: If Jinja2 is not installed.
+
     Example:
 
     >>> import keras_medaug as kma
-    >>> from keras_medaug.cards.measuring import measure, plan_stages
+    >>> from keras_medaug.cards.content import write_content
     >>> from keras_medaug.cards.page import render
+    >>> from keras_medaug.cards.stages import plan_stages
     >>> from keras_medaug.cards.subject import Subject
     >>> from keras_medaug.progress import Progress
     >>> data = kma.datasets.load("phantom", size=8)
@@ -101,253 +78,320 @@ def render(
     >>> subject = Subject(model, data, data.val[0], None, 0, True)
     >>> progress = Progress("card", verbose=False)
     >>> plan_stages(progress, data, made=96, steps=5)
-    >>> card = measure(subject, ({}, False), {}, {}, 5, True, progress)
+    >>> card = write_content(subject, ({}, False), {}, {}, 5, True, progress)
     >>> page = render(card, {})
     >>> page.startswith("<!DOCTYPE html>"), "://" in page
     (True, False)
     """
-    title = f"Model card: {_kind(card)} trained on {card['data']['name']}"
-    root = markup.element("html", _head(title), _body(title, card, pictures, show_real), lang="en")
-    return "<!DOCTYPE html>\n" + ET.tostring(root, encoding="unicode", method="html") + "\n"
-
-
-def _head(title: str) -> ET.Element:
-    digest = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode("ascii")
-    policy = f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; "
-    policy += "base-uri 'none'; form-action 'none'"
-    return markup.element(
-        "head",
-        markup.element("meta", charset="utf-8"),
-        markup.element("meta", {"http-equiv": "Content-Security-Policy", "content": policy}),
-        markup.element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        markup.element("title", title),
-        markup.element("style", STYLE),
-    )
-
-
-def _body(
-    title: str,
-    card: Mapping[str, Any],
-    pictures: Mapping[str, Sequence[Picture]],
-    show_real: bool,
-) -> ET.Element:
-    images = card["images"]
-    version = card["versions"]["keras_medaug"]
-    subtitle = f"{images['count']} synthetic images, looked at by keras-medaug {version}."
-    return markup.element(
-        "body",
-        markup.element(
-            "header",
-            markup.element("h1", title),
-            markup.element("p", subtitle),
+    quality, names = card["quality"], numbered(card["class_names"])
+    known = metrics()
+    by_class, few_classes = _by_class(quality, names)
+    return template().render(
+        card=card,
+        pictures={
+            name: pictures.get(name, ()) for name in ("samples", "quality", "copies", "training")
+        },
+        show_real=show_real,
+        kind=str(card["model"]["class"]).rpartition(">")[2],
+        quality_summary=quality and summarize_quality(quality, card["readings"]),
+        lacking=[
+            name
+            for name, count in zip(names, card["images"]["counts"] or [], strict=False)
+            if not count
+        ],
+        most_classes=MOST_CLASSES,
+        held_out_splits=_held_out_splits(card),
+        splits=[SPLIT_NAMES[split] for split in _present(card)],
+        tables={
+            "two_sample": _two_sample(card),
+            "spaces": _spaces(card, known),
+            "by_class": by_class,
+            "copies": _copies(card["copy_audit"]),
+            "labels": _labels(card, names),
+            "counts": _counts(card, names),
+            "duplicates": _duplicates(card["checks"]["duplicates"]),
+            "shifts": _shifts(card["checks"]["prior_shift"], names),
+        },
+        by_class_titles=[known[name].title for name in BY_CLASS],
+        few_classes=few_classes,
+        fewest=FEWEST,
+        more_curves=_curves(card["training"]) > MOST_CURVES,
+        origins=list(_origins(card)),
+        settings=json.dumps(
+            {"model": card["model"]["config"], "features": card["features"]},
+            indent=1, ensure_ascii=False,
         ),
-        markup.element(
-            "main",
-            _first(card, show_real),
-            *_about(card["about"]),
-            _samples(card, pictures.get("samples", ())),
-            quality_section(card, pictures.get("quality", ())),
-            _copies(card["copy_audit"], pictures.get("copies", ())),
-            *_labels(card),
-            _training(card["training"], pictures.get("training", ())),
-            _data(card),
-            _made(card),
-            _meanings(),
-        ),
+        meanings=meanings(known),
+    )  # fmt: skip
+
+
+def template() -> Any:
+    """Return the template of the page, in which a name that is lacking is an error.
+
+    Returns:
+        A template of Jinja2.
+
+    Raises:
+        ImportError: If Jinja2 is not installed.
+
+    Example:
+
+    >>> from keras_medaug.cards.page import template
+    >>> template().name
+    'page.html.jinja'
+    """
+    try:
+        import jinja2
+    except ImportError as error:
+        raise ImportError(
+            'keras_medaug.model_card needs Jinja2: pip install "keras-medaug[study]"'
+        ) from error
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("keras_medaug", "cards"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
+    environment.filters |= {"percent": percent, "quoted": repr, "sha256": _sha256}
+    return environment.get_template(TEMPLATE)
 
 
-# ---- sections -------------------------------------------------------------------------------
+def meanings(known: Mapping[str, Metric]) -> list[tuple[str, str]]:
+    """Return what the numbers mean, metrics of one meaning together.
+
+    Args:
+        known: The registered metrics.
+
+    Returns:
+        Terms and descriptions.
+
+    Example:
+
+    >>> from keras_medaug.cards.page import meanings
+    >>> from keras_medaug.metrics.registry import metrics
+    >>> [term for term, _ in meanings(metrics())][3:6]
+    ['kernel distance (KID)', 'Fréchet distance (FID)', 'precision, density']
+    """
+    titles: dict[str, list[str]] = {}
+    for metric in known.values():
+        if metric.space == "features":
+            titles.setdefault(metric.caption, []).append(metric.title)
+    of_metrics = [(", ".join(named), caption) for caption, named in titles.items()]
+    return [*BEFORE_METRICS.items(), *of_metrics, *AFTER_METRICS.items()]
 
 
-def _first(card: Mapping[str, Any], show_real: bool) -> ET.Element:
-    """Return what is to be known before anything else."""
-    found = card["warnings"]
-    if found:
-        count = "One warning" if len(found) == 1 else f"{len(found)} warnings"
-        headline = markup.element("p", markup.element("strong", count))
-        warnings = markup.element(
-            "div", headline, markup.bullets(found), markup.of_class("warnings")
-        )
-    else:
-        text = "No check found what it looks for. This does not show that the images are good."
-        warnings = markup.element("p", text)
-    summary = markup.element("p", markup.element("strong", card["summary"]))
-    notes = []
-    if card["quality"] is not None:
-        notes = [summarize_quality(card["quality"], card["readings"])]
-    if show_real:
-        notes.append(
-            "This page shows real images, those called training images: give it only to those who "
-            "may see them."
-        )
-    notes += card["notes"]
-    return markup.section("Read this first", "first", summary, warnings, markup.bullets(notes))
+# ---- tables ---------------------------------------------------------------------------------
 
 
-def _about(about: Mapping[str, str]) -> list[ET.Element]:
-    if not about:
+def _two_sample(card: Mapping[str, Any]) -> list[Row]:
+    test = card["two_sample"]
+    if test is None:
         return []
-    rows = [part for name, text in about.items() for part in markup.term(name, text)]
-    return [markup.section("About", "about", markup.element("dl", *rows))]
-
-
-def _samples(card: Mapping[str, Any], pictures: Sequence[Picture]) -> ET.Element:
-    counts, names = card["images"]["counts"], numbered(card["data"]["class_names"])
-    text = "Drawn at random, none picked by hand."
-    if counts is not None and len(counts) > MOST_CLASSES:
-        text += f" Of {len(counts)} classes, the first {MOST_CLASSES} are shown."
-    lacking = [name for name, count in zip(names, counts or [], strict=False) if not count]
-    if lacking:
-        text += f" There is no synthetic image of: {'; '.join(lacking)}."
-    return markup.section("Samples", "samples", markup.element("p", text), markup.figures(pictures))
-
-
-def _copies(audit: Mapping[str, Any], pictures: Sequence[Picture]) -> ET.Element:
-    text = (
-        f"{audit['count']} synthetic images, each compared with {audit['training_count']} training "
-        f"images. Suspected copies: {audit['suspect_count']}, of these exact copies: "
-        f"{audit['exact_copies']}."
-    )
-    rows = [
+    sides = {"synthetic images from training images": test}
+    if test["reference"] is not None:
+        name = f"held-out images ({_held_out_splits(card)} split) from training images"
+        sides[name] = test["reference"]
+    return [
         [
             name,
-            markup.number(found["nearest"]["median"]),
-            markup.number(markup.inside(found["held_out"], "median")),
-            markup.percent(found["nearer_than_held_out_01"]),
-            markup.number(found["relative"]["min"]),
-            markup.number(found["relative"]["limit"]),
-            markup.percent(found["authentic"]),
-            markup.percent(markup.inside(found["held_out"], "authentic")),
+            str(side["count"]),
+            f"{side['auc']:.2f} [{side['ci95'][0]:.2f}, {side['ci95'][1]:.2f}]",
+            f"{side['detectable']:.2f}",
         ]
-        for name, found in audit["spaces"].items()
+        for name, side in sides.items()
     ]
-    heads = [
-        "space", "median distance to the nearest training image", "the same of unseen real images",
-        "nearer than 99% of these (1% expected)", "least relative distance",
-        "limit, below which an image is suspect", "authentic", "the same of unseen real images",
-    ]  # fmt: skip
-    table = markup.table(
-        "Distances to training images", heads, rows, numbers=set(range(1, len(heads)))
-    )
-    if not pictures:
-        text += " The pairs are not shown, since the page is to show no real image."
-    return markup.section(
-        "Memorization check", "copies", markup.element("p", text), table, markup.figures(pictures)
-    )
 
 
-def _labels(card: Mapping[str, Any]) -> list[ET.Element]:
-    labels = card["labels"]
-    if labels is None:
-        return []
-    text = (
-        "A classifier fitted to the training split gives its answer a probability of "
-        f"{markup.percent(labels['confidence'])}, on average over the synthetic images"
-    )
-    if labels["held_out_confidence"] is not None:
-        text += f", and of {markup.percent(labels['held_out_confidence'])} over unseen real ones"
-    text += ". That says nothing of images being good."
-    apart = card["checks"]["diversity"]["by_class"]
-    counts, fidelity = card["images"]["counts"], labels["fidelity"]
+def _spaces(card: Mapping[str, Any], known: Mapping[str, Metric]) -> dict[str, list[Row]]:
+    """Return, for each space, a row for each registered metric that was measured in it."""
+    if card["quality"] is None:
+        return {}
+    return {
+        space: [
+            [
+                f"{known[name].title} {ARROWS[known[name].direction]}",
+                with_interval(measured[name]),
+                with_interval(measured[name]["floor"]),
+                READINGS[reading["reading"]],
+                _worse_from(reading, known[name].direction),
+            ]
+            for name, reading in card["readings"][space].items()
+        ]
+        for space, measured in card["quality"]["spaces"].items()
+    }
+
+
+def _worse_from(reading: Mapping[str, Any], direction: str) -> str:
+    """Return from which value on a number would be called worse, and how far that is."""
+    side = "above" if direction == "less" else "below"
+    value = "at no value"
+    if reading["worse_from"] is not None:
+        value = f"{side} {number(reading['worse_from'])}"
+    return f"{value} (a difference of {number(reading['smallest_difference'])})"
+
+
+def _by_class(quality: Mapping[str, Any] | None, names: Sequence[str]) -> tuple[list[Row], str]:
+    """Return rows of the classes that have enough images, and which ones have not."""
+    if quality is None or quality["classes"] is None:
+        return [], ""
+    rows, few = [], []
+    for label, name in enumerate(names):
+        of_class = quality["classes"].get(str(label))
+        if of_class is None:
+            few.append(name)
+            continue
+        rows += [
+            [name, space, *(_beside_reference(measured[key]) for key in BY_CLASS)]
+            for space, measured in of_class["spaces"].items()
+        ]
+    if not few:
+        return rows, ""
+    if not rows:
+        return rows, "any class"
+    return rows, f"class {few[0]}" if len(few) == 1 else f"{len(few)} classes ({'; '.join(few)})"
+
+
+def _beside_reference(value: Mapping[str, Any]) -> str:
+    return f"{number(value['value'])} ({number(value['floor']['value'])})"
+
+
+def _copies(audit: Mapping[str, Any]) -> list[Row]:
     rows = []
-    for number, name in enumerate(numbered(card["data"]["class_names"])):
+    for name, space in audit["spaces"].items():
+        held_out = space["held_out"] or {"median": None, "authentic": None}
         rows.append([
             name,
-            markup.NONE if counts is None else str(counts[number]),
-            str(labels["seen"][number]),
-            markup.percent(None if fidelity is None else fidelity["by_class"][number]),
-            markup.percent(None if fidelity is None else fidelity["held_out_by_class"][number]),
-            markup.number(None if apart is None or number >= len(apart) else apart[number]),
+            number(space["nearest"]["median"]),
+            number(held_out["median"]),
+            percent(space["nearer_than_held_out_01"]),
+            number(space["relative"]["min"]),
+            number(space["relative"]["limit"]),
+            percent(space["authentic"]),
+            percent(held_out["authentic"]),
         ])  # fmt: skip
-    heads = [
-        "class", "synthetic images", "images that the classifier takes for it",
-        "of its images, recognised", "of its unseen real images, recognised",
-        "distance between two images, over that between two real ones",
-    ]  # fmt: skip
-    table = markup.table("Classes", heads, rows, numbers={1, 2, 3, 4, 5})
-    return [markup.section("Labels", "labels", markup.element("p", text), table)]
+    return rows
 
 
-def _training(training: Mapping[str, Any] | None, pictures: Sequence[Picture]) -> ET.Element:
-    if training is None:
-        text = "No history of the training is known."
-        return markup.section("Training", "training", markup.element("p", text))
-    text = f"{training['epochs']} epochs."
-    if training["of"] == "the last fit":
-        text += " They are those of the last call of fit; there may have been others before."
-    if len(curve_names(training["history"])) > MOST_CURVES:
-        text += " Not all curves are drawn; the JSON file has the others."
-    return markup.section(
-        "Training", "training", markup.element("p", text), markup.figures(pictures)
-    )
+def _labels(card: Mapping[str, Any], names: Sequence[str]) -> list[Row]:
+    labels, counts = card["labels"], card["images"]["counts"]
+    if labels is None:
+        return []
+    fidelity, apart = labels["fidelity"], card["checks"]["diversity"]["by_class"]
+    return [
+        [
+            name,
+            NONE if counts is None else str(counts[label]),
+            str(labels["seen"][label]),
+            percent(None if fidelity is None else fidelity["by_class"][label]),
+            percent(None if fidelity is None else fidelity["held_out_by_class"][label]),
+            number(None if apart is None or label >= len(apart) else apart[label]),
+        ]
+        for label, name in enumerate(names)
+    ]
 
 
-def _data(card: Mapping[str, Any]) -> ET.Element:
-    data, guards = card["data"], card["checks"]
-    names = numbered(data["class_names"])
-    present = [split for split, counts in data["counts"].items() if sum(counts)]
+def _counts(card: Mapping[str, Any], names: Sequence[str]) -> list[Row]:
+    counts, present = card["source"]["counts"], _present(card)
     rows = [
-        [name, *(str(data["counts"][split][number]) for split in present)]
-        for number, name in enumerate(names)
+        [name, *(str(counts[split][label]) for split in present)]
+        for label, name in enumerate(names)
     ]
-    rows.append(["all", *(str(sum(data["counts"][split])) for split in present)])
-    heads = ["class", *(SPLIT_NAMES[split] for split in present)]
-    counts = markup.table("Images by class and split", heads, rows, numbers={1, 2, 3})
-    found = [
-        [SPLIT_NAMES[split], str(each["exact"]), str(each["near"]), str(each["with_another_label"])]
-        for split, each in guards["duplicates"].items()
+    return [*rows, ["all", *(str(sum(counts[split])) for split in present)]]
+
+
+def _duplicates(duplicates: Mapping[str, Any]) -> list[Row]:
+    return [
+        [SPLIT_NAMES[split], *(str(check[key]) for key in ("exact", "near", "with_another_label"))]
+        for split, check in duplicates.items()
     ]
-    heads = ["split", "exact", "exact or nearly so", "with another label"]
-    caption = "Images that are in the training split as well, or come a second time in it"
-    duplicates = markup.table(caption, heads, found, numbers={1, 2, 3})
-    shifts = [
+
+
+def _shifts(shifts: Mapping[str, Any], names: Sequence[str]) -> list[Row]:
+    return [
         [
             SPLIT_NAMES[split],
-            names[each["class"]],
-            *(markup.percent(each[key][each["class"]]) for key in ("shares", "other_shares")),
+            names[shift["class"]],
+            *(percent(shift[key][shift["class"]]) for key in ("shares", "other_shares")),
         ]
-        for split, each in guards["prior_shift"].items()
+        for split, shift in shifts.items()
     ]
-    heads = ["split", "class that differs most", "share in training", "share in the split"]
-    shift = markup.table("How common classes are", heads, shifts, numbers={2, 3})
-    height, width, channels = data["image_shape"]
-    text = f"{data['name']}: images of {height} by {width} pixels, {channels} channel"
-    text += f"{'s' if channels > 1 else ''}. MD5 {data['md5']}."
-    return markup.section("Data", "data", markup.element("p", text), counts, duplicates, shift)
 
 
-def _made(card: Mapping[str, Any]) -> ET.Element:
+def _origins(card: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield what the model, its images and the card were made with."""
     model, images = card["model"], card["images"]
     origin = "given to the card by its author"
     if images["generated"]:
         origin = f"made for this card with seed {images['seed']}"
-    diversity = card["checks"]["diversity"]["overall"]
-    pairs = {
-        "Model": f"{model['class']}, {model['name']}",
-        "Parameters": f"{model['parameters']:,}"
-        if model["parameters"] is not None
-        else markup.NONE,
-        "of these, by network": ", ".join(f"{k} {n:,}" for k, n in model["networks"].items()),
-        "Steps of training": "not known" if model["steps"] is None else str(model["steps"]),
-        "Images": f"{images['count']}, {origin}",
-        "MD5 of images and labels, in 8 bits": images["md5"],
-        "Distance between two images, over that between two real ones": markup.number(diversity),
-        "Versions": ", ".join(f"{name} {value}" for name, value in card["versions"].items()),
-    }
-    rows = [part for name, text in pairs.items() if text for part in markup.term(name, text)]
-    settings = {"model": model["config"], "features": card["features"]}
-    text = json.dumps(settings, indent=1, ensure_ascii=False)
-    details = markup.element(
-        "details", markup.element("summary", "All settings"), markup.element("pre", text)
-    )
-    return markup.section("How they were made", "made", markup.element("dl", *rows), details)
+    yield "Model", f"{model['class']}, {model['name']}"
+    yield "Parameters", NONE if model["parameters"] is None else f"{model['parameters']:,}"
+    if model["networks"]:
+        sizes = [f"{name} {count:,}" for name, count in model["networks"].items()]
+        yield "of these, by network", ", ".join(sizes)
+    yield "Steps of training", "not known" if model["steps"] is None else str(model["steps"])
+    yield "Images", f"{images['count']}, {origin}"
+    yield "MD5 of images and labels, in 8 bits", images["md5"]
+    apart = card["checks"]["diversity"]["overall"]
+    yield "Distance between two images, over that between two real ones", number(apart)
+    versions = {**card["versions"], "device": card["device"], "dtype": card["dtype"]}
+    yield "Versions", ", ".join(f"{name} {value}" for name, value in versions.items())
 
 
-def _meanings() -> ET.Element:
-    rows = [part for name, text in MEANINGS.items() for part in markup.term(name, text)]
-    return markup.section("What the numbers mean", "meanings", markup.element("dl", *rows))
+def _curves(training: Mapping[str, Any] | None) -> int:
+    return 0 if training is None else len(curve_names(training["history"]))
 
 
-def _kind(card: Mapping[str, Any]) -> str:
-    return str(card["model"]["class"]).rpartition(">")[2]
+def _present(card: Mapping[str, Any]) -> list[str]:
+    """Return the splits that there are."""
+    return [split for split, counts in card["source"]["counts"].items() if sum(counts)]
+
+
+def _held_out_splits(card: Mapping[str, Any]) -> str:
+    return " and ".join(SPLIT_NAMES[split] for split in card["held_out"]["splits"])
+
+
+# ---- numbers --------------------------------------------------------------------------------
+
+
+def number(value: float | None) -> str:
+    """Return a number with three digits.
+
+    Example:
+
+    >>> from keras_medaug.cards.page import number
+    >>> number(0.12345), number(None)
+    ('0.123', '-')
+    """
+    return NONE if value is None else f"{value:.3g}"
+
+
+def percent(value: float | None) -> str:
+    """Return a fraction in percent.
+
+    Example:
+
+    >>> from keras_medaug.cards.page import percent
+    >>> percent(0.5)
+    '50.0%'
+    """
+    return NONE if value is None else f"{value:.1%}"
+
+
+def with_interval(value: Mapping[str, Any]) -> str:
+    """Return a value and its interval.
+
+    Example:
+
+    >>> from keras_medaug.cards.page import with_interval
+    >>> with_interval({"value": 0.5, "ci95": [0.4, 0.6]})
+    '0.5 [0.4, 0.6]'
+    """
+    low, high = value["ci95"]
+    return f"{number(value['value'])} [{number(low)}, {number(high)}]"
+
+
+def _sha256(text: str) -> str:
+    """Return the hash by which a page's policy lets a style through."""
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_medaug.assessment.image_sets import in_8_bits
 from keras_medaug.datasets import Dataset
+from keras_medaug.images import to_uint8
 from keras_medaug.metrics.quality import FEWEST
 from keras_medaug.seeds import derive_seed
 
@@ -36,7 +36,7 @@ class Subject:
     >>> from keras_medaug.cards.subject import Subject
     >>> data = kma.datasets.load("phantom", size=8)
     >>> model = kma.models.CVAE((8, 8, 1), latent_dim=4)
-    >>> Subject(model, data, data.val[0], None, 0, True).yardstick()[0]
+    >>> Subject(model, data, data.val[0], None, 0, True).reference()[0]
     ('val',)
     """
 
@@ -50,12 +50,12 @@ class Subject:
     @functools.cached_property
     def splits(self) -> dict[str, tuple[NDArray[np.uint8], NDArray[np.int32]]]:
         """Images and labels of the splits that there are."""
-        there = [split for split, count in self.data.counts.items() if count]
-        stored = {split: self.data.stored(split) for split in there}
-        return {split: (in_8_bits(images), labels) for split, (images, labels) in stored.items()}
+        present = [split for split, count in self.data.counts.items() if count]
+        stored = {split: self.data.stored(split) for split in present}
+        return {split: (to_uint8(images), labels) for split, (images, labels) in stored.items()}
 
-    def yardstick(self) -> tuple[tuple[str, ...], NDArray, NDArray]:
-        """Return names of splits, and images and labels of them, that training has not seen.
+    def reference(self) -> tuple[tuple[str, ...], NDArray, NDArray]:
+        """Return the held-out images for reference values: names of splits, images and labels.
 
         Returns:
             Of the validation split; with fewer than 20 images in it, of the test split as well.
@@ -72,20 +72,20 @@ class Subject:
         Returns:
             Names, images and labels: 2,000 drawn ones of more, none where there is no such split.
         """
-        there = tuple(split for split in splits if split in self.splits)
-        parts = [self.splits[split] for split in there]
+        present = tuple(split for split in splits if split in self.splits)
+        parts = [self.splits[split] for split in present]
         if not parts:
             empty = np.empty((0, *self.data.image_shape), np.uint8)
-            return there, empty, np.empty(0, np.int32)
-        chosen = self.drawn(sum(len(labels) for _, labels in parts), MOST, "held out", *there)
+            return present, empty, np.empty(0, np.int32)
+        chosen = self.drawn(sum(len(labels) for _, labels in parts), MOST, "held out", *present)
         firsts = np.cumsum([0, *(len(labels) for _, labels in parts)])
-        own = [
+        places_by_split = [
             chosen[(chosen >= low) & (chosen < high)] - low
             for low, high in itertools.pairwise(firsts)
         ]
-        images = [x[places] for (x, _), places in zip(parts, own, strict=True)]
-        labels = [y[places] for (_, y), places in zip(parts, own, strict=True)]
-        return there, np.concatenate(images), np.concatenate(labels)
+        images = [x[places] for (x, _), places in zip(parts, places_by_split, strict=True)]
+        labels = [y[places] for (_, y), places in zip(parts, places_by_split, strict=True)]
+        return present, np.concatenate(images), np.concatenate(labels)
 
     def drawn(self, total: int, most: int, *purpose: object) -> NDArray[np.intp]:
         """Return places of images drawn without repetition, in ascending order.

@@ -1,4 +1,4 @@
-"""Saving a data set as a file in MedMNIST layout, with a card that says what the images are."""
+"""Saving a data set as a file in MedMNIST layout, with its provenance record."""
 
 from __future__ import annotations
 
@@ -11,33 +11,28 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_medaug._version import __version__
+from keras_medaug.checked_images import CheckedImages
 from keras_medaug.checks import check_positive, fail
-from keras_medaug.datasets.dataset import SPLITS, Dataset
+from keras_medaug.datasets.dataset import SPLITS, Dataset, content_md5
 from keras_medaug.datasets.download import file_md5
 from keras_medaug.files import check_text, replacing, write_json_atomic
+from keras_medaug.images import to_uint8
 from keras_medaug.metrics import copy_audit
+from keras_medaug.metrics.audit_sentences import NOT_ANONYMOUS, SCOPE, audit_notes
 from keras_medaug.metrics.checking import listed
 from keras_medaug.progress import Report, check_verbose
-from keras_medaug.provenance import describe_model
+from keras_medaug.provenance import (
+    UNTRAINED,
+    describe_images,
+    describe_model,
+    describe_source,
+    provenance_record,
+)
 from keras_medaug.result import returns_result
 
 ORIGINS = ("synthetic", "real")
-FORMAT = 1
 DECIMALS = 6
-FEW = 10  # images of a class, below which the card warns
-DRAWN = "the memorization check lists them, and `plotting.nearest_pairs` draws them"
-UNTRAINED = "The model has taken no step of training, as far as its optimizer knows."
-NOT_ANONYMOUS = "A synthetic set is no anonymisation: it can give away what it was made from."
-SCOPE = (
-    "The memorization check sees most copies that are flipped, turned by quarters or by up to 10 "
-    "degrees, shifted by up to a tenth of the side, inverted, or of another brightness or "
-    "contrast. It sees those with noise, unless the set holds second views of one tissue. It does "
-    "not see cropped or scaled ones, those shifted or turned further, or copies of a part."
-)
-MANY_UNIFORM = 0.05  # fraction of the images, above which uniform ones are worth a warning
-EXCESS = 4  # standard errors, beyond which more near copies than of held-out images are no chance
-FEW_HELD_OUT = 100  # images, below which their 1% quantile is hardly more than the nearest one
+FEW = 10  # images of a class, below which the notes warn
 
 
 @returns_result
@@ -51,41 +46,34 @@ def save_npz(
     source: Dataset | None = None,
     verbose: bool | Report = False,
 ) -> dict[str, Any]:
-    """Save a data set in MedMNIST layout, and beside it a card that says what it is.
+    """Save a data set in MedMNIST layout, and beside it a provenance record.
 
     The file `path` holds six arrays, `train_images`, `train_labels` and the same for `val` and
     `test`: ``uint8`` images of shape `(n, h, w)`, or `(n, h, w, 3)` in colour, and integer labels
     of shape `(n, 1)`. Floats are rounded to 8 bits. A split that the set lacks is there with no
     image; `from_npz` takes it as absent. What reads MedMNIST's files can read this one.
 
-    The card is a JSON file of the same name, ending in `.json`:
+    The provenance record is a JSON file of the same name, ending in `.json`. It has the keys that
+    all records of the package have (see the reference page "Provenance records"): `seed` and
+    `images.seed` are the argument `seed`, `source` describes the real set. And it holds:
 
-    - `made_by`, `format`: `"keras_medaug"`, and 1, the form of the card;
     - `name`: that of the data set;
     - `origin`: `"synthetic"` or `"real"`;
-    - `file`: `name`, `md5` and `bytes` of the `.npz`;
-    - `image_shape`: `[height, width, channels]`;
-    - `class_names`: in the order of the labels;
-    - `counts`: per split, the number of images of each class, in that order;
-    - `model`: its `class`, the name under which Keras registers it, its `config`, and `steps`, how
-      many its optimizer has taken (null where it was not compiled); or null;
-    - `seed`: the one that the images were generated with, or null;
-    - `source`: `name`, `md5` (see `Dataset.md5`) and `counts` of the source, or null;
-    - `versions`: of `keras_medaug`, `keras` and `numpy`;
-    - `copy_audit`: what `keras_medaug.metrics.copy_audit` returns, or null;
+    - `file`: `name`, `md5` and `bytes` of the `.npz`, and `counts`: per split, the number of images
+      of each class;
     - `notes`: sentences to read before the images are used.
 
-    The audit compares all images, as saved, with the training split of `source`, and takes its
-    validation and test images, where it has any, as the held-out ones. Floats in it have six
-    decimals. The notes of a synthetic set name a model that has not been trained, exact copies,
-    how many images are suspect, the share of images that are nearer to training images than real
-    ones are, held-out images that are lacking, few, or near copies themselves, and a model or seed
-    that is not recorded; those of any set name classes with fewer than ten images.
+    The memorization check compares all images, as saved, with the training split of `source`. Its
+    validation and test images, where it has any, are the held-out ones. Floats have six decimals.
+    The notes of a synthetic set name a model that has not been trained, exact copies, how many
+    images are suspect, the fraction of images that are nearer to training images than real ones
+    are, held-out images that are lacking, few, or near copies themselves, and a model or seed that
+    is not recorded. Those of any set name classes with fewer than ten images.
 
     There is no time in either file: with the same versions installed, the same call writes the
-    same bytes. Both files come into being whole, the card first: whoever kills the process in
-    between leaves a card whose file is missing, never synthetic images without their card. A file
-    that was put in its place can be told by its MD5.
+    same bytes. Both files come into being whole, the record first: a process that is killed in
+    between leaves a record whose file is missing, never synthetic images without their record. The
+    MD5 tells a file that was put in its place.
 
     Args:
         path: The file to write, ending in `.npz`; missing folders are made.
@@ -95,15 +83,15 @@ def save_npz(
         seed: The seed that was given to its `generate`; for synthetic ones only.
         source: The real data set whose training split the model was trained on. Required for
             synthetic images, refused for real ones.
-        verbose: Whether to show the progress of the audit on standard error; or a function
-            `(done, total)` that is called instead.
+        verbose: Whether to show the progress of the memorization check on standard error; or a
+            function `(done, total)` that is called instead.
 
     Returns:
-        The card.
+        The record.
 
     Raises:
         ValueError: If an argument is not as described.
-        FileExistsError: If `path` or the card exists already: nothing is ever overwritten.
+        FileExistsError: If `path` or the record exists already: nothing is ever overwritten.
         OSError: If the folder cannot be written to, or the disk is full.
 
     Example:
@@ -117,16 +105,16 @@ def save_npz(
     >>> data = kma.datasets.from_arrays(images, y, class_names=source.class_names)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = os.path.join(folder, "made.npz")
-    ...     card = kma.datasets.save_npz(
+    ...     record = kma.datasets.save_npz(
     ...         path, data, origin="synthetic", model=model, seed=0, source=source
     ...     )
-    ...     kma.datasets.from_npz(path, class_names=card["class_names"])
+    ...     kma.datasets.from_npz(path, class_names=record["class_names"])
     Dataset(name='made', image_shape=(28, 28, 1), num_classes=4, train=40)
-    >>> card["counts"]["train"], card["copy_audit"]["exact_copies"]
+    >>> record["images"]["counts"], record["copy_audit"]["exact_copies"]
     ([10, 10, 10, 10], 0)
     """
     check_verbose(verbose)
-    path, card_path = _check_paths(path)
+    path, record_path = _check_paths(path)
     seed = _check_arguments(data, origin, model, seed, source)
     made_by_model = None if model is None else describe_model(model)
     images = {split: _to_8_bit(data, split) for split in SPLITS}
@@ -134,44 +122,46 @@ def save_npz(
     if source is not None:
         held_out = np.concatenate([_to_8_bit(source, split) for split in SPLITS[1:]])
         audit = copy_audit(
-            np.concatenate(list(images.values())),
-            _to_8_bit(source, "train"),
-            held_out if len(held_out) else None,
+            CheckedImages(np.concatenate(list(images.values()))),
+            CheckedImages(_to_8_bit(source, "train")),
+            CheckedImages(held_out) if len(held_out) else None,
             verbose=verbose,
         )
-    card = {
-        "made_by": "keras_medaug",
-        "format": FORMAT,
+    counts = _counts(data)
+    present = [split for split in SPLITS if data.counts[split]]
+    saved = {split: (images[split], data.stored(split)[1]) for split in present}
+    record = {
+        **provenance_record(
+            "save_npz",
+            image_shape=data.image_shape,
+            class_names=data.class_names,
+            model=made_by_model,
+            seed=seed,
+            images=describe_images(np.sum(list(counts.values()), axis=0), seed, content_md5(saved)),
+            source=None
+            if source is None
+            else describe_source(source.name, source.md5, _counts(source)),
+            copy_audit=_rounded(audit),
+            computed=False,
+        ),
         "name": data.name,
         "origin": origin,
-        "file": {"name": path.name},
-        "image_shape": list(data.image_shape),
-        "class_names": list(data.class_names),
-        "counts": _counts(data),
-        "model": made_by_model,
-        "seed": seed,
-        "source": None if source is None else _describe_source(source),
-        "versions": {
-            "keras_medaug": __version__,
-            "keras": keras.__version__,
-            "numpy": np.__version__,
-        },
-        "copy_audit": _rounded(audit),
+        "file": {"name": path.name, "counts": counts},
     }
-    card["notes"] = _notes(card)
-    _refuse_existing(path, card_path)  # the audit may have taken long
-    _write(path, card_path, _arrays(data, images), card)
-    return card
+    record["notes"] = _notes(record)
+    _refuse_existing(path, record_path)  # the audit may have taken long
+    _write(path, record_path, _arrays(data, images), record)
+    return record
 
 
 def _check_paths(path: str | os.PathLike) -> tuple[Path, Path]:
     path = Path(path).expanduser()
     if path.suffix != ".npz":
         raise fail("path", f"{path}", "a file name that ends in .npz")
-    check_text(path.name, "path")  # the card has it
-    card_path = path.with_suffix(".json")
-    _refuse_existing(path, card_path)
-    return path, card_path
+    check_text(path.name, "path")  # the record has it
+    record_path = path.with_suffix(".json")
+    _refuse_existing(path, record_path)
+    return path, record_path
 
 
 def _refuse_existing(*files: Path) -> None:
@@ -209,8 +199,7 @@ def _to_8_bit(data: Dataset, split: str) -> NDArray[np.uint8]:
     """Return the images of a split, none where there is no such split."""
     if not data.counts[split]:
         return np.empty((0, *data.image_shape), np.uint8)
-    images, _ = data.stored(split)
-    return images if images.dtype == np.uint8 else np.rint(images * 255).astype(np.uint8)
+    return to_uint8(data.stored(split)[0])
 
 
 def _arrays(data: Dataset, images: dict[str, NDArray[np.uint8]]) -> dict[str, NDArray]:
@@ -231,33 +220,28 @@ def _counts(data: Dataset) -> dict[str, list[int]]:
     return {s: np.bincount(y, minlength=data.num_classes).tolist() for s, y in labels.items()}
 
 
-def _describe_source(source: Dataset) -> dict[str, Any]:
-    return {"name": source.name, "md5": source.md5, "counts": _counts(source)}
-
-
 def _rounded(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _rounded(each) for key, each in value.items()}
+        return {key: _rounded(inner) for key, inner in value.items()}
     if isinstance(value, list):
-        return [_rounded(each) for each in value]
+        return [_rounded(inner) for inner in value]
     return round(value, DECIMALS) if isinstance(value, float) else value
 
 
-def _notes(card: dict[str, Any]) -> list[str]:
+def _notes(record: dict[str, Any]) -> list[str]:
     notes = []
-    if card["model"] is not None and not card["model"]["steps"]:
+    if record["model"] is not None and not record["model"]["steps"]:
         notes.append(UNTRAINED)
-    if card["copy_audit"] is not None:
+    if record["copy_audit"] is not None:
         notes += [
             NOT_ANONYMOUS,
             SCOPE,
-            *audit_notes(card["copy_audit"]),
-            *(f"The {k} is not recorded." for k in ("model", "seed") if card[k] is None),
+            *audit_notes(record["copy_audit"]),
+            *(f"The {key} is not recorded." for key in ("model", "seed") if record[key] is None),
         ]
-    totals = np.sum(list(card["counts"].values()), axis=0).tolist()
     few = [
         f"{total} of {name!r}"
-        for name, total in zip(card["class_names"], totals, strict=True)
+        for name, total in zip(record["class_names"], record["images"]["counts"], strict=True)
         if total < FEW
     ]
     if few:
@@ -266,98 +250,13 @@ def _notes(card: dict[str, Any]) -> list[str]:
     return notes
 
 
-def audit_notes(audit: dict[str, Any]) -> list[str]:
-    """Return what a reader of a copy audit has to know, in sentences."""
-    return [*audit_warnings(audit), *audit_remarks(audit)]
-
-
-def audit_warnings(audit: dict[str, Any], where: str = DRAWN) -> list[str]:
-    """Return what a copy audit found that should not be, in sentences; `where` it can be seen."""
-    count, total = audit["suspect_count"], audit["count"]
-    found = []
-    if audit["exact_copies"]:
-        found.append(
-            f"{audit['exact_copies']} of {total} images are exact copies of training images."
-        )
-    if count:
-        found.append(
-            f"Suspected copies: {count} of {total} images, each much nearer to one training image "
-            f"than to the next ones. Look at them: {where}."
-        )
-    if audit["uniform"] > MANY_UNIFORM * total:
-        found.append(
-            f"{audit['uniform']} of {total} images are uniform. The memorization check did not "
-            "compare them with training images."
-        )
-    excess = _excess(audit)
-    if excess is not None:
-        found.append(excess)
-    return found
-
-
-def _excess(audit: dict[str, Any]) -> str | None:
-    """Return a sentence where far more images than held-out ones are near copies."""
-    held_out = audit["spaces"]["pixels"]["held_out"]
-    if held_out is None:
-        return None
-    count, other_count = audit["count"], held_out["count"]
-    pairs = [
-        (found["relative"]["near_copies"], found["relative"]["held_out"]["near_copies"])
-        for found in audit["spaces"].values()
-        if found["relative"]["near_copies"] is not None
-    ]
-    near, other = max(pairs, key=lambda pair: pair[0] / count - pair[1] / other_count)
-    overall = (near + other) / (count + other_count)
-    error = (overall * (1 - overall) * (1 / count + 1 / other_count)) ** 0.5
-    if near / count - other / other_count <= EXCESS * error or near <= audit["suspect_count"]:
-        return None
-    return (
-        f"{near} of {count} images are near copies of a training image, and {other} of "
-        f"{other_count} held-out images: more than chance explains."
-    )
-
-
-def audit_remarks(audit: dict[str, Any]) -> list[str]:
-    """Return what else there is to say of a copy audit, in sentences."""
-    notes = []
-    if audit["uniform"]:
-        notes.append(f"{audit['uniform']} images are uniform: they were not compared.")
-    if not audit["suspect_count"] and audit["uniform"] < audit["count"]:
-        of = "No image" if not audit["uniform"] else "Of the others none"
-        notes.append(f"{of} is so near to one training image that it stands out as a copy.")
-    pixels = audit["spaces"]["pixels"]
-    if pixels["held_out"] is None:
-        notes.append("There are no held-out images: how near is too near is not known.")
-        return notes
-    count = pixels["held_out"]["count"]
-    found = [each["relative"]["held_out"]["near_copies"] for each in audit["spaces"].values()]
-    near = max(each for each in found if each is not None)
-    if near:
-        notes.append(
-            f"{near} of {count} held-out images are near copies of training images: shares that "
-            "are measured by them come out too low, and only what is nearer than these is suspect."
-        )
-    if count < FEW_HELD_OUT:
-        notes.append(
-            f"There are only {count} held-out images: how near is too near is hardly known."
-        )
-        return notes
-    notes.append(
-        f"{pixels['nearer_than_held_out_01']:.1%} of the images are nearer to a training image, "
-        "pixel by pixel, than 99% of the held-out real images are; relative to the next nearest "
-        f"ones it is {pixels['relative']['nearer_than_held_out_01']:.1%}. New real images would "
-        "have about 1%; more can mean copies, or blur, which raises the first share most."
-    )
-    return notes
-
-
-def _write(path: Path, card_path: Path, arrays: dict[str, Any], card: dict[str, Any]) -> None:
-    """Write both files or, if something is raised, none; add to the card what the file is."""
+def _write(path: Path, record_path: Path, arrays: dict[str, Any], record: dict[str, Any]) -> None:
+    """Write both files or, if something is raised, none; add to the record what the file is."""
     with ExitStack() as undo:
         with replacing(path) as partial:
             np.savez_compressed(partial, **arrays)
             with partial.open("rb") as file:
-                card["file"] |= {"md5": file_md5(file), "bytes": partial.stat().st_size}
-            write_json_atomic(card_path, card)
-            undo.callback(card_path.unlink)
+                record["file"] |= {"md5": file_md5(file), "bytes": partial.stat().st_size}
+            write_json_atomic(record_path, record)
+            undo.callback(record_path.unlink)
         undo.pop_all()

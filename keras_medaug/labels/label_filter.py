@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from keras_medaug.checked_images import CheckedImages
 from keras_medaug.checks import check_labels
 from keras_medaug.labels.out_of_fold_classifier import OutOfFoldClassifier
 from keras_medaug.progress import Report, ignore
@@ -66,7 +67,7 @@ class LabelFilter:
 
 
 def fit_label_filter(
-    x: NDArray,
+    x: NDArray | CheckedImages,
     y: NDArray,
     least: float,
     batch_size: int,

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from keras_medaug.checked_images import CheckedImages
 from keras_medaug.checks import check_labels, check_positive, check_several_classes, fail
 from keras_medaug.images import check_images
 from keras_medaug.metrics.samples import as_argument_of
@@ -115,7 +116,9 @@ class OutOfFoldClassifier:
                 report=portion(report, fold / self.folds, (fold + 1) / self.folds),
             )  # fmt: skip
             self._weights.append(model.get_weights())
-            unseen[~inside] = model.predict(images[~inside], batch_size=256, verbose=0)
+            unseen[~inside] = model.predict(
+                CheckedImages(images[~inside]), batch_size=256, verbose=0
+            )
         self.real_probabilities = unseen
         self.real_agreement = int((unseen.argmax(axis=1) == labels).sum()) / len(labels)
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import keras
 from numpy.typing import NDArray
 
+from keras_medaug.checked_images import CheckedImages
 from keras_medaug.models.generative_model import GenerativeModel
 from keras_medaug.models.report_steps import ReportSteps
 from keras_medaug.progress import Report, ignore
@@ -12,7 +13,7 @@ from keras_medaug.progress import Report, ignore
 
 def train_generator(
     model: GenerativeModel,
-    x: NDArray,
+    x: NDArray | CheckedImages,
     y: NDArray,
     steps: int,
     batch_size: int,

@@ -102,7 +102,7 @@ def test_warnings_and_names_can_be_read(opened, stored):
     text = ask(opened, "document.body.innerText")
     for sentence in (*stored["warnings"], *stored["notes"]):
         assert sentence in text
-    assert numbered(stored["data"]["class_names"])[0] in text
+    assert numbered(stored["class_names"])[0] in text
     assert opened.title == "Model card: CVAE trained on phantom <b>8</b>"
     assert ask(opened, "document.scripts.length") == 0
 

@@ -15,10 +15,10 @@ import pytest
 from PIL import Image
 
 import keras_medaug as kma
-from keras_medaug.cards.measuring import DUPLICATES
+from keras_medaug.cards.content import DUPLICATES
 from keras_medaug.cards.subject import numbered
 
-SHARES = ("shares", "other_shares")
+FRACTIONS = ("shares", "other_shares")
 COUNTS = [35, 20, 25, 22]
 LABELS = np.repeat(np.arange(4, dtype="int32"), COUNTS)
 LOADING = {"script", "link", "iframe", "object", "embed", "form", "base", "a"}
@@ -90,8 +90,8 @@ def test_the_card_tells_what_the_images_are(stored, model, data):
     assert stored["model"]["config"]["latent_dim"] == 4
     assert stored["model"]["parameters"] == model.count_params()
     assert stored["model"]["steps"] == 2 * -(-len(data.train[0]) // 32)
-    assert stored["data"]["md5"] == data.md5
-    assert stored["data"]["counts"]["val"] == np.bincount(data.val[1]).tolist()
+    assert stored["source"]["md5"] == data.md5
+    assert stored["source"]["counts"]["val"] == np.bincount(data.val[1]).tolist()
     assert stored["versions"]["keras"] == keras.__version__
     assert stored["features"]["classifier"]["steps"] == 5
 
@@ -119,25 +119,25 @@ def test_numbers_are_those_of_the_functions(stored, model, data):
         images, train[0], spaces["pixels"], seed=seed("two-sample"), held_out=val[0]
     )
     assert stored["features"]["classifier"] == classifier.card
-    judge = classifier.classifier
+    fitted = classifier.classifier
     assert stored["labels"]["fidelity"] == kma.metrics.label_fidelity(
-        judge, images, labels, *val, class_names=data.class_names
+        fitted, images, labels, *val, class_names=data.class_names
     )
-    confidence = [kma.metrics.mean_confidence(judge, each) for each in (images, val[0])]
+    confidence = [kma.metrics.mean_confidence(fitted, x) for x in (images, val[0])]
     assert [stored["labels"][name] for name in ("confidence", "held_out_confidence")] == confidence
-    guards = stored["checks"]
-    assert guards["diversity"] == kma.metrics.diversity(
+    checks = stored["checks"]
+    assert checks["diversity"] == kma.metrics.diversity(
         images, train[0], labels, train[1], seed("diversity"), data.class_names
     )
-    assert guards["classifier"] == kma.metrics.collapsed_classifier(
-        val[1], judge.logits(val[0]), data.class_names
+    assert checks["classifier"] == kma.metrics.collapsed_classifier(
+        val[1], fitted.logits(val[0]), data.class_names
     )
     for split, (x, y) in (("val", val), ("test", test)):
-        assert guards["prior_shift"][split] == kma.metrics.prior_shift(
+        assert checks["prior_shift"][split] == kma.metrics.prior_shift(
             train[1], y, 4, data.class_names
         )
-        found = kma.metrics.near_duplicates(x, train[0], y, train[1])
-        assert guards["duplicates"][split].items() <= found.items()
+        duplicates = kma.metrics.near_duplicates(x, train[0], y, train[1])
+        assert checks["duplicates"][split].items() <= duplicates.items()
 
 
 def test_a_sure_classifier_is_ranked_by_its_logits(data, tmp_path, untrained, monkeypatch):
@@ -178,33 +178,33 @@ def test_planted_faults_come_first(data, tmp_path, untrained):
         untrained, leaky, tmp_path, images=images, labels=np.repeat(range(4), 10), count=None
     )
     text = "\n".join(card["warnings"])
-    for found in (
+    for part in (
         "no step of training", "40 of 40 images are exact copies", "may be one image",
         "Validation split: 30 of 30 images are near-duplicates of a training image",
         "Training and test split: Class 'd' is",
     ):  # fmt: skip
-        assert found in text
+        assert part in text
     html = (tmp_path / "model_card.html").read_text(encoding="utf-8")
     assert html.index("no step of training") < html.index("Samples")
     assert card["images"]["generated"] is False
     assert card["images"]["seed"] is None
 
 
-def test_what_any_guard_says_is_among_the_warnings(stored):
-    from keras_medaug.cards.measuring import _warnings
+def test_what_any_check_says_is_among_the_warnings(stored):
+    from keras_medaug.cards.content import warnings_of
 
     counts = {"synthetic": 102, "training": 130, "held-out": 97}
     card = copy.deepcopy(stored)
-    guards = card["checks"]
+    checks = card["checks"]
     places = [
-        guards["diversity"], guards["classifier"], card["labels"]["fidelity"],
-        *guards["duplicates"].values(), *guards["prior_shift"].values(),
+        checks["diversity"], checks["classifier"], card["labels"]["fidelity"],
+        *checks["duplicates"].values(), *checks["prior_shift"].values(),
     ]  # fmt: skip
-    for number, each in enumerate(places):
-        each["warning"] = f"warning {number}."
-    found = " ".join(_warnings(card, counts, show_real=True))
+    for number, check in enumerate(places):
+        check["warning"] = f"warning {number}."
+    text = " ".join(warnings_of(card, counts, show_real=True))
     assert len(places) == 8
-    assert all(f"warning {number}." in found for number in range(8))
+    assert all(f"warning {number}." in text for number in range(8))
 
 
 @pytest.mark.one_backend
@@ -214,14 +214,14 @@ def test_labels_that_are_wrong_are_seen(data, tmp_path, untrained):
     order = np.argsort(y, kind="stable")
     right = {"images": x[order], "labels": y[order]}
     wrong = {"images": x[order], "labels": (y[order] + 1) % 4}
-    found = [
+    cards = [
         made(untrained, data, tmp_path / name, count=None, classifier_steps=150, **given)
         for name, given in (("right", right), ("wrong", wrong))
     ]
-    warnings = [card["labels"]["fidelity"]["warning"] for card in found]
+    warnings = [card["labels"]["fidelity"]["warning"] for card in cards]
     assert warnings[0] is None
     assert "labels may be wrong" in warnings[1]
-    assert warnings[1] in found[1]["warnings"]
+    assert warnings[1] in cards[1]["warnings"]
 
 
 def test_a_model_without_classes(data, tmp_path, unconditional):
@@ -265,12 +265,12 @@ def test_a_small_validation_split_is_joined_by_the_test_split(plain, tmp_path, u
 
 def test_8_bit_images_are_taken_as_they_are(plain, tmp_path, unconditional):
     images = np.rint(plain.val[0] * 255).astype("uint8")
-    found = [
-        made(unconditional, plain, tmp_path / str(number), images=each, count=None)
-        for number, each in enumerate((images, images / np.float32(255)))
+    cards = [
+        made(unconditional, plain, tmp_path / str(number), images=given, count=None)
+        for number, given in enumerate((images, images / np.float32(255)))
     ]
-    assert found[0]["quality"] == found[1]["quality"]
-    assert found[0]["copy_audit"]["exact_copies"] == found[1]["copy_audit"]["exact_copies"]
+    assert cards[0]["quality"] == cards[1]["quality"]
+    assert cards[0]["copy_audit"]["exact_copies"] == cards[1]["copy_audit"]["exact_copies"]
 
 
 def test_leaks_are_counted_in_the_split_where_they_are(plain, tmp_path, unconditional):
@@ -281,16 +281,16 @@ def test_leaks_are_counted_in_the_split_where_they_are(plain, tmp_path, uncondit
         x[-count:] = splits["train"][0][:count]
         splits[split] = x, y
     card = made(unconditional, kma.datasets.Dataset("leaky", **splits), tmp_path)
-    found = {name: each["exact"] for name, each in card["checks"]["duplicates"].items()}
-    assert found == leaks
+    exact = {name: check["exact"] for name, check in card["checks"]["duplicates"].items()}
+    assert exact == leaks
 
 
 def test_how_many_images_are_made(data, plain, tmp_path, model, unconditional):
     """As many as training images, but not fewer than 100; and of each class its share."""
     x, y = plain.stored("train")
     few, many = kma.datasets.from_arrays(x[:30], y[:30]), plain
-    for name, each, count in (("a", few, 100), ("b", many, 130)):
-        card = made(unconditional, each, tmp_path / name, count=None)
+    for name, of, count in (("a", few, 100), ("b", many, 130)):
+        card = made(unconditional, of, tmp_path / name, count=None)
         assert card["images"]["count"] == count
     labels = np.int32([0] * 15 + [2] * 15)
     card = made(model, data, tmp_path / "c", count=None, labels=labels)
@@ -342,14 +342,14 @@ def test_progress_is_printed_with_the_time_left(plain, tmp_path, unconditional, 
 
 def test_real_images_can_be_left_out(data, tmp_path, model, monkeypatch):
     """Nothing of them is on the page, neither beside the samples nor as pairs."""
-    from keras_medaug.cards import drawing
+    from keras_medaug.cards import figures
 
     drawn = []
     grid = kma.plotting.image_grid
     monkeypatch.setattr(
-        drawing.plotting, "image_grid", lambda x, *a: (drawn.append(x), grid(x, *a))[1]
+        figures.plotting, "image_grid", lambda x, *a: (drawn.append(x), grid(x, *a))[1]
     )
-    monkeypatch.setattr(drawing.plotting, "nearest_pairs", None)
+    monkeypatch.setattr(figures.plotting, "nearest_pairs", None)
     training = data.stored("train")[0]
     images = np.rint(model.generate(40, np.repeat(range(4), 10), seed=0) * 255).astype("uint8")
     images[::10] = training[:4]  # exact copies are real images as well
@@ -357,7 +357,7 @@ def test_real_images_can_be_left_out(data, tmp_path, model, monkeypatch):
         model, data, tmp_path, images=images, labels=np.repeat(range(4), 10), count=None,
         show_real=False,
     )  # fmt: skip
-    shown = {image.tobytes() for each in drawn for image in each}
+    shown = {image.tobytes() for grid in drawn for image in grid.array}
     assert len(drawn) == 4
     assert shown == {image.tobytes() for number, image in enumerate(images) if number % 10}
     assert any("Look at them: the JSON file lists them" in text for text in card["warnings"])
@@ -371,7 +371,7 @@ def test_a_page_with_real_images_says_so(page):
 
 
 def test_images_unlike_real_ones_are_warned_of(plain, tmp_path, unconditional):
-    """Noise: no guard of copies or collapse finds fault with it."""
+    """Noise: no check of copies or collapse finds fault with it."""
     noise = np.random.default_rng(0).random((60, 8, 8, 1))
     card = made(unconditional, plain, tmp_path, images=noise, count=None)
     assert any("have a synthetic image near them" in w for w in card["warnings"])
@@ -385,7 +385,7 @@ def test_images_unlike_real_ones_are_warned_of(plain, tmp_path, unconditional):
     ],
 )  # fmt: skip
 def test_a_share_is_far_below_its_floor_by_the_intervals(name, value, warned):
-    from keras_medaug.assessment.sentences import far_below
+    from keras_medaug.cards.sentences import far_below
 
     floor = {"value": 0.7, "ci95": [0.5, 0.9]}
     good = {"value": 0.7, "ci95": [0.5, 0.9], "floor": floor}
@@ -417,7 +417,7 @@ def test_classes_without_images_are_named(data, tmp_path, untrained):
     html = (tmp_path / "model_card.html").read_text(encoding="utf-8")
     names = numbered(data.class_names)
     text = f"There is no synthetic image of: {names[1]}; {names[3]}."
-    assert any(text in each for each in Page(html).texts["p"])
+    assert any(text in paragraph for paragraph in Page(html).texts["p"])
 
 
 # ---- the page -------------------------------------------------------------------------------
@@ -427,13 +427,13 @@ def test_the_page_loads_nothing(page):
     parsed = Page(page)
     assert not LOADING & {tag for tag, _ in parsed.elements}
     assert all(image["src"].startswith("data:image/png;base64,") for image in parsed.of("img"))
-    assert not [name for _, each in parsed.elements for name in each if name in {"href", "style"}]
+    assert not [name for _, given in parsed.elements for name in given if name in {"href", "style"}]
     assert not re.search(r"https?:|url\(|@import", page)
 
 
 def test_the_page_forbids_scripts_and_connections(page):
     parsed = Page(page)
-    policies = [each["content"] for each in parsed.of("meta") if "http-equiv" in each]
+    policies = [meta["content"] for meta in parsed.of("meta") if "http-equiv" in meta]
     style = parsed.texts["style"][0].encode()
     digest = base64.b64encode(hashlib.sha256(style).digest()).decode()
     expected = f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; "
@@ -441,7 +441,7 @@ def test_the_page_forbids_scripts_and_connections(page):
 
 
 def test_names_are_text_and_never_markup(page, stored):
-    hostile = stored["data"]["class_names"][0]
+    hostile = stored["class_names"][0]
     parsed = Page(page)
     assert hostile.startswith("<script>")
     assert any(hostile in text for text in parsed.texts["th"])
@@ -452,12 +452,12 @@ def test_names_are_text_and_never_markup(page, stored):
 
 def test_pictures_are_whole_and_described(page):
     pictures = Page(page).of("img")
-    for each in pictures:
-        content = base64.b64decode(each["src"].partition(",")[2], validate=True)
+    for picture in pictures:
+        content = base64.b64decode(picture["src"].partition(",")[2], validate=True)
         image = Image.open(io.BytesIO(content))
         image.load()
         assert np.asarray(image.convert("L")).std() > 1  # something is drawn
-        assert len(each["alt"]) > 10
+        assert len(picture["alt"]) > 10
     # two of each class, a chart for each space, the nearest pairs, and three curves
     assert len(pictures) == 8 + 3 + 1 + 3
 
@@ -466,7 +466,7 @@ def number(value):
     return "-" if value is None else f"{value:.3g}"
 
 
-def share(value):
+def percent(value):
     return "-" if value is None else f"{value:.1%}"
 
 
@@ -479,26 +479,26 @@ def test_the_tables_beside_real_images_are_those_of_the_card(page, stored):
     parsed = Page(page)
     for space, measured in stored["quality"]["spaces"].items():
         rows = parsed.table(f"In the space {space!r}")
-        assert [row[1] for row in rows] == [interval(each) for each in measured.values()]
-        assert [row[2] for row in rows] == [interval(each["floor"]) for each in measured.values()]
+        assert [row[1] for row in rows] == [interval(value) for value in measured.values()]
+        assert [row[2] for row in rows] == [interval(value["floor"]) for value in measured.values()]
         smallest = [
-            number(each["smallest_difference"]) for each in stored["readings"][space].values()
+            number(read["smallest_difference"]) for read in stored["readings"][space].values()
         ]
         assert [row[4].rpartition(" ")[2].rstrip(")") for row in rows] == smallest
         words = dict(zip(measured, (row[0].split()[0].lower() for row in rows), strict=True))
         assert words == {name: name.replace("frechet", "fréchet") for name in measured}
     expected = []
-    for label, name in enumerate(numbered(stored["data"]["class_names"])):
-        found = stored["quality"]["classes"][str(label)]
-        expected += [] if found is None else [
+    for label, name in enumerate(numbered(stored["class_names"])):
+        of_class = stored["quality"]["classes"][str(label)]
+        expected += [] if of_class is None else [
             [
                 name, space,
                 *(
-                    f"{number(each[key]['value'])} ({number(each[key]['floor']['value'])})"
+                    f"{number(values[key]['value'])} ({number(values[key]['floor']['value'])})"
                     for key in ("kernel", "precision", "coverage")
                 ),
             ]
-            for space, each in found["spaces"].items()
+            for space, values in of_class["spaces"].items()
         ]  # fmt: skip
     assert parsed.table("By class") == expected
 
@@ -507,25 +507,26 @@ def test_the_table_of_distances_is_that_of_the_card(page, stored):
     assert Page(page).table("Distances to training images") == [
         [
             name,
-            number(found["nearest"]["median"]),
-            number(found["held_out"]["median"]),
-            share(found["nearer_than_held_out_01"]),
-            number(found["relative"]["min"]),
-            number(found["relative"]["limit"]),
-            share(found["authentic"]),
-            share(found["held_out"]["authentic"]),
+            number(space["nearest"]["median"]),
+            number(space["held_out"]["median"]),
+            percent(space["nearer_than_held_out_01"]),
+            number(space["relative"]["min"]),
+            number(space["relative"]["limit"]),
+            percent(space["authentic"]),
+            percent(space["held_out"]["authentic"]),
         ]
-        for name, found in stored["copy_audit"]["spaces"].items()
+        for name, space in stored["copy_audit"]["spaces"].items()
     ]
 
 
 def test_the_tables_of_classes_are_those_of_the_card(page, stored):
-    parsed, data, guards = Page(page), stored["data"], stored["checks"]
-    names, fidelity = numbered(data["class_names"]), stored["labels"]["fidelity"]
+    parsed, data, checks = Page(page), stored["source"], stored["checks"]
+    names, fidelity = numbered(stored["class_names"]), stored["labels"]["fidelity"]
     assert parsed.table("Classes") == [
         [
-            name, str(COUNTS[k]), str(stored["labels"]["seen"][k]), share(fidelity["by_class"][k]),
-            share(fidelity["held_out_by_class"][k]), number(guards["diversity"]["by_class"][k]),
+            name, str(COUNTS[k]), str(stored["labels"]["seen"][k]),
+            percent(fidelity["by_class"][k]), percent(fidelity["held_out_by_class"][k]),
+            number(checks["diversity"]["by_class"][k]),
         ]
         for k, name in enumerate(names)
     ]  # fmt: skip
@@ -534,14 +535,14 @@ def test_the_tables_of_classes_are_those_of_the_card(page, stored):
     total = ["all", *(str(sum(data["counts"][split])) for split in splits)]
     assert parsed.table("Images by class and split") == [*counts, total]
     assert parsed.table("Images that are in the training split as well") == [
-        [word, *(str(guards["duplicates"][split][key]) for key in DUPLICATES[:3])]
+        [word, *(str(checks["duplicates"][split][key]) for key in DUPLICATES[:3])]
         for split, word in zip(splits, ("training", "validation", "test"), strict=True)
     ]
-    shifts = guards["prior_shift"]
+    shifts = checks["prior_shift"]
     assert parsed.table("How common classes are") == [
         [
             word, names[shifts[split]["class"]],
-            *(share(shifts[split][key][shifts[split]["class"]]) for key in SHARES),
+            *(percent(shifts[split][key][shifts[split]["class"]]) for key in FRACTIONS),
         ]
         for split, word in (("val", "validation"), ("test", "test"))
     ]  # fmt: skip
@@ -553,16 +554,16 @@ def test_warnings_and_notes_are_on_the_page(page, stored):
 
 
 def test_the_first_line_is_the_two_sample_test(page, stored):
-    parsed, found = Page(page), stored["two_sample"]
+    parsed, test = Page(page), stored["two_sample"]
     assert list(stored)[:2] == ["summary", "two_sample"]
-    assert f"AUC {found['auc']:.2f} " in stored["summary"]
-    assert f"real images: {found['reference']['auc']:.2f} " in stored["summary"]
+    assert f"AUC {test['auc']:.2f} " in stored["summary"]
+    assert f"real images: {test['reference']['auc']:.2f} " in stored["summary"]
     assert page.index(stored["summary"]) < page.index("warnings</strong>")
     assert parsed.texts["strong"][0] == stored["summary"]
     rows = parsed.table("Classifier two-sample test")
-    assert [row[1] for row in rows] == [str(found["count"]), str(found["reference"]["count"])]
+    assert [row[1] for row in rows] == [str(test["count"]), str(test["reference"]["count"])]
     assert [row[2].split()[0] for row in rows] == [
-        f"{found['auc']:.2f}", f"{found['reference']['auc']:.2f}",
+        f"{test['auc']:.2f}", f"{test['reference']['auc']:.2f}",
     ]  # fmt: skip
 
 
@@ -602,9 +603,9 @@ def test_the_card_that_is_returned_does_not_flood_a_notebook(written):
 
 
 def test_warnings_speak_of_classes_by_name(stored):
-    of_classes = [each for each in stored["warnings"] if "class" in each.lower()]
-    assert any(repr(name) in " ".join(of_classes) for name in stored["data"]["class_names"])
-    assert not [each for each in of_classes if re.search(r"class(es)? \d", each, re.IGNORECASE)]
+    of_classes = [warning for warning in stored["warnings"] if "class" in warning.lower()]
+    assert any(repr(name) in " ".join(of_classes) for name in stored["class_names"])
+    assert not [text for text in of_classes if re.search(r"class(es)? \d", text, re.IGNORECASE)]
 
 
 def test_classes_with_too_few_images_take_one_line(tmp_path):
@@ -620,24 +621,24 @@ def test_classes_with_too_few_images_take_one_line(tmp_path):
     assert "too few images</td>" not in page
 
 
-def test_the_charts_are_of_the_images_and_of_the_floor(stored, monkeypatch):
-    from keras_medaug.cards import drawing
+def test_the_charts_are_of_the_images_and_of_the_reference_values(stored, monkeypatch):
+    from keras_medaug.cards import figures
 
     drawn = []
-    monkeypatch.setattr(drawing.plotting, "bars_with_intervals", lambda *a, **_: drawn.append(a))
-    monkeypatch.setattr(drawing, "_picture", lambda *_: None)
-    drawing._quality(stored["quality"])
+    monkeypatch.setattr(figures.plotting, "bars_with_intervals", lambda *a, **_: drawn.append(a))
+    monkeypatch.setattr(figures, "_picture", lambda *_: None)
+    figures._quality(stored["quality"])
     for (groups, series, _), measured in zip(
         drawn, stored["quality"]["spaces"].values(), strict=True
     ):
-        ours, floor = series.values()
-        assert ours == [measured[name]["value"] for name in groups]
+        of_images, floor = series.values()
+        assert of_images == [measured[name]["value"] for name in groups]
         assert floor == [measured[name]["floor"]["value"] for name in groups]
 
 
 def test_samples_are_of_the_class_that_the_caption_names(data, untrained, monkeypatch):
     """Images that are as bright as their class tells."""
-    from keras_medaug.cards import drawing
+    from keras_medaug.cards import figures
     from keras_medaug.cards.subject import Subject
 
     shades = np.arange(4, dtype="uint8") * 60
@@ -645,8 +646,8 @@ def test_samples_are_of_the_class_that_the_caption_names(data, untrained, monkey
     real = kma.datasets.from_arrays(shades[y][:, None, None, None] + x * 0, y)
     images = shades[LABELS][:, None, None, None] * np.ones((1, 8, 8, 1), "uint8")
     subject = Subject(untrained, real, images, LABELS, 0, True)
-    monkeypatch.setattr(drawing, "_grid", lambda images, caption: (images, caption))
-    drawn = drawing._samples(subject, show_real=True)
+    monkeypatch.setattr(figures, "_grid", lambda images, caption: (images, caption))
+    drawn = figures._samples(subject, show_real=True)
     assert [caption.partition(":")[0] for _, caption in drawn] == [*"00112233"]
     assert [caption.split()[-2] for _, caption in drawn] == ["training", "synthetic"] * 4
     for number, (shown, _) in enumerate(drawn):
@@ -784,7 +785,7 @@ def test_both_files_or_none(plain, tmp_path, unconditional, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("missing", ["matplotlib.figure", "scipy"])
+@pytest.mark.parametrize("missing", ["matplotlib.figure", "scipy", "jinja2"])
 def test_what_is_not_installed_is_named_at_once(missing, silent, data, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, missing, None)
     with pytest.raises(ImportError, match=r'pip install "keras-medaug\[(plot|study)\]"'):
@@ -792,7 +793,7 @@ def test_what_is_not_installed_is_named_at_once(missing, silent, data, tmp_path,
 
 
 def test_a_card_does_not_train_the_model(plain, tmp_path, unconditional):
-    before = [np.array(keras.ops.convert_to_numpy(each)) for each in unconditional.weights]
+    before = [np.array(keras.ops.convert_to_numpy(weight)) for weight in unconditional.weights]
     made(unconditional, plain, tmp_path)
     for old, new in zip(before, unconditional.weights, strict=True):
         np.testing.assert_array_equal(old, keras.ops.convert_to_numpy(new))

@@ -30,8 +30,8 @@ def values(images):
     return np.rint(images[:, 0, 0, 0] * scale).astype(int).tolist()
 
 
-def test_the_yardstick_is_the_validation_split(subject):
-    splits, images, labels = subject.yardstick()
+def test_the_reference_is_the_validation_split(subject):
+    splits, images, labels = subject.reference()
     assert splits == ("val",)
     assert values(images) == list(range(60, 100))
     assert labels.tolist() == [0, 1] * 20
@@ -49,9 +49,9 @@ def test_splits_of_two_types_are_joined_in_their_order(subject):
 def test_of_many_some_are_drawn_from_all_splits(subject, monkeypatch):
     monkeypatch.setattr(module, "MOST", 20)
     _, images, labels = subject.held_out(("val", "test"))
-    found = values(images)
-    assert len(set(found)) == 20
-    assert found == sorted(found)
-    assert min(found) < 100 < max(found)
-    assert labels.tolist() == [value % 2 for value in found]
-    assert values(subject.held_out(("val", "test"))[1]) == found
+    drawn = values(images)
+    assert len(set(drawn)) == 20
+    assert drawn == sorted(drawn)
+    assert min(drawn) < 100 < max(drawn)
+    assert labels.tolist() == [value % 2 for value in drawn]
+    assert values(subject.held_out(("val", "test"))[1]) == drawn

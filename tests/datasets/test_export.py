@@ -1,4 +1,4 @@
-"""Files in MedMNIST layout that are written here, and the cards beside them."""
+"""Files in MedMNIST layout that are written here, and the records beside them."""
 
 import json
 import os
@@ -26,7 +26,6 @@ from helpers.small_sets import (
     to_8_bit,
 )
 from keras_medaug import datasets
-from keras_medaug.datasets.export import audit_warnings
 
 pytestmark = pytest.mark.backend_free
 
@@ -55,9 +54,9 @@ def test_the_layout_is_that_of_medmnist(tmp_path, channels, counts):
 @pytest.mark.parametrize("channels", [1, 3])
 def test_from_npz_reads_it_back(tmp_path, channels, counts):
     data = make(shape=(8, 9, channels), counts=counts, class_names=["b", "a"])
-    card = datasets.save_npz(tmp_path / "a.npz", data, origin="real")
-    back = datasets.from_npz(tmp_path / "a.npz", class_names=card["class_names"])
-    assert back.md5 == card["file"]["md5"]
+    record = datasets.save_npz(tmp_path / "a.npz", data, origin="real")
+    back = datasets.from_npz(tmp_path / "a.npz", class_names=record["class_names"])
+    assert back.md5 == record["file"]["md5"]
     assert (back.image_shape, back.counts) == (data.image_shape, data.counts)
     assert back.class_names == data.class_names
     for split in (s for s, count in data.counts.items() if count):
@@ -79,11 +78,11 @@ def test_8_bit_images_stay_as_they_are(tmp_path, medmnist_file):
 def test_labels_that_do_not_fit_8_bits(tmp_path):
     images = np.zeros((300, 8, 8, 1), "uint8")
     data = datasets.from_arrays(images, np.arange(300))
-    card = datasets.save_npz(tmp_path / "many.npz", data, origin="real")
+    record = datasets.save_npz(tmp_path / "many.npz", data, origin="real")
     labels = read(tmp_path / "many.npz")["train_labels"]
     assert np.issubdtype(labels.dtype, np.integer)
     np.testing.assert_array_equal(labels, np.arange(300)[:, None])
-    assert card["counts"]["train"] == [1] * 300
+    assert record["images"]["counts"] == [1] * 300
     exactly = datasets.from_arrays(images[:256], np.arange(256))
     datasets.save_npz(tmp_path / "fits.npz", exactly, origin="real")
     labels = read(tmp_path / "fits.npz")["train_labels"]
@@ -101,16 +100,16 @@ def test_the_same_call_gives_the_same_bytes(tmp_path, monkeypatch):
         assert {info.date_time[0] for info in archive.infolist()} == {1980}
 
 
-# ---- the card ---------------------------------------------------------------------------------
+# ---- the record -------------------------------------------------------------------------------
 
 
-def test_the_card_of_a_real_set(tmp_path):
-    card = datasets.save_npz(str(tmp_path / "r.npz"), SOURCE, origin="real")
-    assert json.loads((tmp_path / "r.json").read_text("utf-8")) == card
-    assert card["origin"] == "real"
-    assert card["counts"] == {"train": [20, 20], "val": [6, 6], "test": [4, 4]}
-    assert card["model"] is card["seed"] is card["source"] is card["copy_audit"] is None
-    assert card["notes"] == []
+def test_the_record_of_a_real_set(tmp_path):
+    record = datasets.save_npz(str(tmp_path / "r.npz"), SOURCE, origin="real")
+    assert json.loads((tmp_path / "r.json").read_text("utf-8")) == record
+    assert record["origin"] == "real"
+    assert record["file"]["counts"] == {"train": [20, 20], "val": [6, 6], "test": [4, 4]}
+    assert record["model"] is record["seed"] is record["source"] is record["copy_audit"] is None
+    assert record["notes"] == []
 
 
 @pytest.mark.parametrize("counts", [(40, 12, 8), (40, 12, 0), (40, 0, 8), (40, 0, 0)])
@@ -154,9 +153,9 @@ def test_notes_name_copies(tmp_path):
     mixed = x[:20].copy()
     mixed[3:] = pair(17, seed=6)[0]
     mixed[5] = x[30][::-1]
-    card = save(tmp_path / "a.npz", datasets.from_arrays(mixed, y[:20]), source)
-    notes, pixels = card["notes"], card["copy_audit"]["spaces"]["pixels"]
-    plain, relative = (each["nearer_than_held_out_01"] for each in (pixels, pixels["relative"]))
+    record = save(tmp_path / "a.npz", datasets.from_arrays(mixed, y[:20]), source)
+    notes, pixels = record["notes"], record["copy_audit"]["spaces"]["pixels"]
+    plain, relative = (part["nearer_than_held_out_01"] for part in (pixels, pixels["relative"]))
     assert min(plain, relative) >= 0.15
     assert has(notes, "no anonymisation")
     assert has(notes, "3 of 20 images are exact copies")
@@ -268,11 +267,11 @@ def test_what_exists_is_not_replaced(tmp_path, monkeypatch, name, link):
 
 def breaking(function, call, error=KeyboardInterrupt):
     """Return `function`, which raises instead of running for the `call`-th time."""
-    made = []
+    calls = []
 
     def broken(*arguments, **options):
-        made.append(arguments)
-        if len(made) == call:
+        calls.append(arguments)
+        if len(calls) == call:
             raise error
         return function(*arguments, **options)
 
@@ -300,7 +299,7 @@ def test_a_failure_leaves_nothing(tmp_path, monkeypatch, where, what, call):
     assert names(tmp_path) == ["a.json", "a.npz", "other.npz"]
 
 
-def test_a_kill_between_the_two_leaves_a_card_without_a_file(tmp_path):
+def test_a_kill_between_the_two_leaves_a_record_without_a_file(tmp_path):
     """Not synthetic images whose origin nothing tells; what takes their place has another MD5."""
     code = (
         "import os, sys\n"
@@ -321,16 +320,3 @@ def test_a_kill_between_the_two_leaves_a_card_without_a_file(tmp_path):
     assert json.loads((tmp_path / "a.json").read_text("utf-8"))["file"]["name"] == "a.npz"
     with pytest.raises(FileExistsError, match=r"a\.json exists"):
         save(path)
-
-
-@pytest.mark.parametrize(("near", "warns"), [(40, False), (90, True)])
-def test_more_near_copies_than_held_out_ones_are_a_warning(near, warns):
-    """Second views among held-out images hide copies with noise, but not that there are many."""
-    relative = {"near_copies": near, "held_out": {"near_copies": 39}}
-    space = {"relative": relative, "held_out": {"count": 117}}
-    audit = {
-        "count": 100, "exact_copies": 0, "suspect_count": 0, "uniform": 0,
-        "spaces": {"pixels": space},
-    }  # fmt: skip
-    expected = f"{near} of 100 images are near copies of a training image, and 39 of 117 held-out"
-    assert any(expected in sentence for sentence in audit_warnings(audit)) is warns

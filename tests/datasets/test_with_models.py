@@ -1,7 +1,8 @@
-"""Files of data beside models: the cards of what a model made, and training from a file."""
+"""Files of data beside models: the records of what a model made, and training from a file."""
 
 import hashlib
 import json
+import sys
 import tracemalloc
 
 import keras
@@ -20,28 +21,39 @@ def test_the_card_of_a_synthetic_set(tmp_path):
     assert card == {
         "made_by": "keras_medaug",
         "format": 1,
+        "kind": "save_npz",
         "name": "made",
         "origin": "synthetic",
         "file": {
             "name": "made.2.npz",
             "md5": hashlib.md5(content).hexdigest(),
             "bytes": len(content),
+            "counts": {"train": [12, 12], "val": [0, 0], "test": [0, 0]},
         },
         "image_shape": [8, 9, 1],
         "class_names": ["benign", "malignant"],
-        "counts": {"train": [12, 12], "val": [0, 0], "test": [0, 0]},
         "model": {"class": "keras_medaug>CVAE", "config": model.get_config(), "steps": None},
         "seed": 7,
+        "images": {
+            "count": 24,
+            "counts": [12, 12],
+            "seed": 7,
+            "md5": datasets.from_arrays(*datasets.from_npz(path).stored("train")).md5,
+        },
         "source": {
             "name": "real",
             "md5": SOURCE.md5,
             "counts": {"train": [20, 20], "val": [6, 6], "test": [4, 4]},
         },
         "versions": {
-            "keras_medaug": kma.__version__,
+            "keras-medaug": kma.__version__,
             "keras": keras.__version__,
             "numpy": np.__version__,
+            "backend": keras.config.backend(),
+            keras.config.backend(): sys.modules[keras.config.backend()].__version__,
         },
+        "device": None,
+        "dtype": "float32",
         "copy_audit": card["copy_audit"],
         "notes": card["notes"],
     }

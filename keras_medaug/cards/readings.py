@@ -3,15 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-# Of each number of `sample_quality`, whether less or more of it is better.
-BETTER = {
-    "kernel": "less",
-    "frechet": "less",
-    "precision": "more",
-    "recall": "more",
-    "density": "more",
-    "coverage": "more",
-}
+from keras_medaug.metrics.registry import metrics
 
 
 def read_quality(quality: Mapping[str, Any] | None) -> dict[str, dict[str, dict[str, Any]]] | None:
@@ -25,20 +17,21 @@ def read_quality(quality: Mapping[str, Any] | None) -> dict[str, dict[str, dict[
 
     Example:
 
-    >>> from keras_medaug.assessment.readings import read_quality
+    >>> from keras_medaug.cards.readings import read_quality
     >>> floor = {"value": 0.5, "ci95": [0.4, 0.6]}
     >>> coverage = {"value": 0.4, "ci95": [0.3, 0.5], "floor": floor}
-    >>> found = read_quality({"spaces": {"pixels": {"coverage": coverage}}})
-    >>> found["pixels"]["coverage"]["reading"]
+    >>> readings = read_quality({"spaces": {"pixels": {"coverage": coverage}}})
+    >>> readings["pixels"]["coverage"]["reading"]
     'same'
     """
     if quality is None:
         return None
+    directions = {name: metric.direction for name, metric in metrics().items()}
     return {
         space: {
-            name: read_number(value, BETTER[name])
+            name: read_number(value, directions[name])
             for name, value in numbers.items()
-            if name in BETTER
+            if name in directions
         }
         for space, numbers in quality["spaces"].items()
     }
@@ -65,7 +58,7 @@ def read_number(value: Mapping[str, Any], better: str) -> dict[str, Any]:
 
     Example:
 
-    >>> from keras_medaug.assessment.readings import read_number
+    >>> from keras_medaug.cards.readings import read_number
     >>> floor = {"value": 0.5, "ci95": [0.375, 0.625]}
     >>> read_number({"value": 0.25, "ci95": [0.0, 0.5], "floor": floor}, "more")
     {'reading': 'same', 'smallest_difference': 0.375, 'worse_from': 0.125}

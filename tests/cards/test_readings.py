@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from keras_medaug.assessment.readings import BETTER, read_number, read_quality
+from keras_medaug.cards.readings import read_number, read_quality
 from keras_medaug.metrics import sample_quality
+from keras_medaug.metrics.registry import metrics
 
 pytestmark = pytest.mark.backend_free
 
@@ -59,7 +60,8 @@ def test_every_number_of_the_quality_is_read():
         x[:20], x[20:40], x[40:], {"means": lambda images: images.mean(axis=(1, 3))}
     )
     read = read_quality(quality)
-    assert read["means"].keys() == BETTER.keys() == quality["spaces"]["means"].keys()
+    of_features = {name for name, metric in metrics().items() if metric.space == "features"}
+    assert read["means"].keys() == of_features == quality["spaces"]["means"].keys()
     assert read_quality(None) is None
 
 

@@ -1,11 +1,15 @@
 """What the measured numbers of synthetic images say, in sentences."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from keras_medaug.datasets.export import UNTRAINED, audit_warnings
+import numpy as np
+
+from keras_medaug.metrics.audit_sentences import NOT_ANONYMOUS, audit_notes, audit_warnings
+from keras_medaug.metrics.checking import class_word, class_words, listed
 from keras_medaug.metrics.quality import FEWEST
 from keras_medaug.metrics.two_sample import FEWEST as FEWEST_TOLD_APART
+from keras_medaug.provenance import UNTRAINED
 
 LEVEL = 0.05
 BLURRED = 0.5  # of the power at high frequencies
@@ -19,17 +23,17 @@ FAR_BELOW = {
 
 
 def summarize_two_sample(two_sample: Mapping[str, Any] | None) -> str:
-    """Return the sentence that stands first: whether the images can be told from real ones.
+    """Say whether the images can be told from real ones: the sentence that stands first.
 
     Args:
-        two_sample: What `measure_two_sample` returned.
+        two_sample: What `Evaluation.two_sample` returned.
 
     Returns:
         One sentence or more.
 
     Example:
 
-    >>> from keras_medaug.assessment.sentences import summarize_two_sample
+    >>> from keras_medaug.cards.sentences import summarize_two_sample
     >>> told = {"auc": 0.95, "ci95": [0.9, 0.98], "p": 0.001, "count": 60, "detectable": 0.64}
     >>> print(summarize_two_sample({**told, "reference": {"auc": 0.51, "ci95": [0.41, 0.61]}}))
     A simple classifier tells real from synthetic images with AUC 0.95 [0.90, 0.98] (real from other
@@ -69,7 +73,7 @@ def summarize_quality(
     """Return how all numbers compare with their reference values, and what was too small to see.
 
     Args:
-        quality: What `measure_quality` returned.
+        quality: What `Evaluation.quality` returned.
         readings: What `read_quality` returned.
 
     Returns:
@@ -77,7 +81,7 @@ def summarize_quality(
 
     Example:
 
-    >>> from keras_medaug.assessment.sentences import summarize_quality
+    >>> from keras_medaug.cards.sentences import summarize_quality
     >>> floor = {"value": 0.5, "ci95": [0.375, 0.625]}
     >>> coverage = {"value": 0.25, "ci95": [0.0, 0.5], "floor": floor}
     >>> read = {"reading": "same", "smallest_difference": 0.375, "worse_from": 0.125}
@@ -89,13 +93,13 @@ def summarize_quality(
     difference can be too small to see: a coverage anywhere between 0.125 and the 0.5 of unseen real
     images is not called worse (space 'a').
     """
-    found = [each["reading"] for numbers in readings.values() for each in numbers.values()]
-    one = len(found) == 1
-    numbers, those = ("number that compares", "that") if one else ("numbers that compare", "those")
+    words = [read["reading"] for numbers in readings.values() for read in numbers.values()]
+    single = len(words) == 1
+    what, whose = ("number that compares", "that") if single else ("numbers that compare", "those")
     text = (
-        f"Of {len(found)} {numbers} synthetic images with real ones, worse than {those} of unseen "
-        f"real images: {found.count('worse')}; no difference seen: {found.count('same')}; better: "
-        f"{found.count('better')}."
+        f"Of {len(words)} {what} synthetic images with real ones, worse than {whose} of unseen "
+        f"real images: {words.count('worse')}; no difference seen: {words.count('same')}; better: "
+        f"{words.count('better')}."
     )
     unseen = _least_sensitive(readings)
     if unseen is None:
@@ -146,9 +150,11 @@ def image_warnings(
 
     Example:
 
-    >>> from keras_medaug.assessment.sentences import image_warnings
-    >>> found = {"suspect_count": 0, "exact_copies": 2, "uniform": 0, "count": 30}
-    >>> audit = {**found, "spaces": {"pixels": {"held_out": None}}}
+    >>> from keras_medaug.cards.sentences import image_warnings
+    >>> audit = {
+    ...     "suspect_count": 0, "exact_copies": 2, "uniform": 0, "count": 30,
+    ...     "spaces": {"pixels": {"held_out": None}},
+    ... }
     >>> image_warnings({
     ...     "steps": 5, "counts": {"synthetic": 30, "training": 30, "held-out": 9},
     ...     "copy_audit": audit, "quality": None, "diversity": {"warning": None},
@@ -173,7 +179,7 @@ def unlike_in_sharpness(sharpness: Mapping[str, Any] | None) -> str | None:
     """Return a sentence where images are clearly less sharp than real ones, or have more noise.
 
     Args:
-        sharpness: What `measure_sharpness` returned.
+        sharpness: What `Evaluation.sharpness` returned.
 
     Returns:
         The sentence, where the power at high frequencies is below half or above twice that of
@@ -181,7 +187,7 @@ def unlike_in_sharpness(sharpness: Mapping[str, Any] | None) -> str | None:
 
     Example:
 
-    >>> from keras_medaug.assessment.sentences import unlike_in_sharpness
+    >>> from keras_medaug.cards.sentences import unlike_in_sharpness
     >>> blurred = {"high_frequency_ratio": 0.2, "ci95": [9.0, 12.0], "reference": None}
     >>> unlike_in_sharpness(blurred)
     'The images have 0.20 times the power of training images at high frequencies: they are blurred.'
@@ -198,6 +204,80 @@ def unlike_in_sharpness(sharpness: Mapping[str, Any] | None) -> str | None:
         f"The images have {ratio:.2f} times the power of training images at high "
         f"frequencies{beside}: they {what}."
     )
+
+
+def labels_warning(
+    label_fidelity: Mapping[str, Any] | None,
+    training_counts: Sequence[int],
+    class_names: Sequence[str] | None,
+) -> str | None:
+    """Return what is to be said of the classes of images that `augment` made.
+
+    Args:
+        label_fidelity: What `see_labels` returned.
+        training_counts: Training images of each class.
+        class_names: Names of the classes, or `None` for their numbers.
+
+    Returns:
+        A sentence, or `None`.
+
+    Example:
+
+    >>> from keras_medaug.cards.sentences import labels_warning
+    >>> labels_warning(None, [9, 1], ["benign", "malignant"])
+    "Whether images show their classes was not looked at: ... of class 'malignant' there is one."
+    """
+    if label_fidelity is not None:
+        return label_fidelity["warning"]
+    if len(training_counts) < 2:
+        return None
+    rarest = int(np.argmin(training_counts))
+    return (
+        "Whether images show their classes was not looked at: that takes two training images of "
+        f"each class, and of {class_words([rarest], class_names)} there is one."
+    )
+
+
+def augment_notes(record: Mapping[str, Any]) -> list[str]:
+    """Return what else the record of `augment` has to say of its images.
+
+    Args:
+        record: The record, with all but these notes.
+
+    Returns:
+        Sentences.
+
+    Example:
+
+    >>> import keras_medaug as kma
+    >>> from keras_medaug.cards.sentences import augment_notes
+    >>> x = kma.datasets.load("phantom", size=8).train[0]
+    >>> augment_notes({
+    ...     "copy_audit": kma.metrics.copy_audit(x[:9], x[9:]), "fidelity": None,
+    ...     "labels": {"by": "conditional"}, "requested": [9, 4], "images": {"counts": [9, 1]},
+    ...     "class_names": ["benign", "malignant"],
+    ... })[-1]
+    "Too few images passed the filter: 1 of 4 of class 'malignant'."
+    """
+    notes = [NOT_ANONYMOUS, *audit_notes(record["copy_audit"])]
+    if record["labels"]["by"] == "classifier":
+        notes.append(
+            "The labels are a classifier's, fitted on the same images: where it errs, they do."
+        )
+    pairs = zip(record["images"]["counts"], record["requested"], strict=True)
+    passed = [
+        f"{count} of {wanted} of class {class_word(label, record['class_names'])}"
+        for label, (count, wanted) in enumerate(pairs)
+        if count != wanted
+    ]
+    if passed:
+        notes.append(f"Too few images passed the filter: {listed(passed)}.")
+    if record["fidelity"] is not None:
+        notes.append(
+            f"Classifiers out of fold agree with {record['fidelity']['real_agreement']:.1%} of the "
+            "real labels: the filter also leaves out images that are right."
+        )
+    return notes
 
 
 def _untrained(steps: int | None) -> str | None:
@@ -219,14 +299,14 @@ def far_below(quality: Mapping[str, Any] | None) -> list[str]:
     """Return where images are unlike real ones, or leave most of these out.
 
     Args:
-        quality: What `measure_quality` returned.
+        quality: What `Evaluation.quality` returned.
 
     Returns:
         Sentences.
 
     Example:
 
-    >>> from keras_medaug.assessment.sentences import far_below
+    >>> from keras_medaug.cards.sentences import far_below
     >>> floor = {"value": 0.7, "ci95": [0.6, 0.8]}
     >>> low, same = ({"value": v, "ci95": [v, v], "floor": floor} for v in (0.1, 0.7))
     >>> far_below({"spaces": {"pixels": {"precision": low, "coverage": same}}})
@@ -234,12 +314,12 @@ def far_below(quality: Mapping[str, Any] | None) -> list[str]:
     """
     if quality is None:
         return []
-    found = []
+    sentences = []
     for space, measured in quality["spaces"].items():
         for name, text in FAR_BELOW.items():
             value, floor = measured[name], measured[name]["floor"]
             if value["ci95"][1] < floor["ci95"][0] / 2:
-                found.append(
+                sentences.append(
                     f"In the space {space!r}, {text.format(value['value'], floor['value'])}"
                 )
-    return found
+    return sentences

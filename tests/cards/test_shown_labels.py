@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from keras_medaug.assessment.shown_labels import see_labels
+from keras_medaug.cards.shown_labels import see_labels
 from keras_medaug.labels.label_filter import LabelFilter
 
 
@@ -41,16 +41,16 @@ class Fitted:
 
 
 @pytest.mark.backend_free
-def test_of_filtered_images_those_before_the_filter_are_judged():
+def test_of_filtered_images_those_before_the_filter_are_compared():
     """Those that passed have the labels that the classifiers see, whatever the generator does."""
     x, y = halves(30)
     keep = LabelFilter(Fitted(), least=0.5)
     passed = keep(x, y)
     assert (y[passed] == 1).all()
-    found = see_labels(x[passed], y[passed], x, y, label_filter=keep)
-    assert found["by_class"] == [0.0, 1.0]
-    assert (found["count"], found["filtered"], found["folds"], found["steps"]) == (30, True, 2, 7)
-    assert found["wrong"] == [0]
+    shown = see_labels(x[passed], y[passed], x, y, label_filter=keep)
+    assert shown["by_class"] == [0.0, 1.0]
+    assert (shown["count"], shown["filtered"], shown["folds"], shown["steps"]) == (30, True, 2, 7)
+    assert shown["wrong"] == [0]
 
 
 @pytest.mark.backend_free

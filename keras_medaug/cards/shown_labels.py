@@ -1,4 +1,4 @@
-"""Whether the images that `augment` made show the classes that they were made to show."""
+"""Whether synthetic images show their classes, by classifiers fitted out of fold."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_medaug.checked_images import CheckedImages
 from keras_medaug.labels import OutOfFoldClassifier
 from keras_medaug.labels.label_filter import LabelFilter
 from keras_medaug.metrics.label_fidelity import compare_predictions
@@ -37,9 +38,9 @@ def see_labels(
     construction.
 
     Args:
-        images: Synthetic images.
+        images: Synthetic images, checked.
         labels: Their labels.
-        training: Training images.
+        training: Training images, checked.
         training_labels: Their labels, of every class.
         batch_size: Images in a batch.
         steps: Training steps of each classifier.
@@ -56,7 +57,7 @@ def see_labels(
     Example:
 
     >>> import keras_medaug as kma
-    >>> from keras_medaug.assessment.shown_labels import see_labels
+    >>> from keras_medaug.cards.shown_labels import see_labels
     >>> x, y = kma.datasets.load("phantom", size=8).train
     >>> see_labels(x[:8], y[:8], x, y, steps=4)["count"]
     8
@@ -68,8 +69,8 @@ def see_labels(
         fitted = OutOfFoldClassifier(
             min(FOLDS, int(counts.min())), steps, batch_size, derive_seed(seed, "labels"),
             filters=FILTERS,
-        ).fit(training, training_labels, verbose=report)  # fmt: skip
-        probabilities = fitted.predict(images)
+        ).fit(CheckedImages(training), training_labels, verbose=report)  # fmt: skip
+        probabilities = fitted.predict(CheckedImages(images))
     else:
         fitted, labels = label_filter.fitted, label_filter.labels
         probabilities = label_filter.probabilities

@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 from keras_medaug import plotting
 from keras_medaug.cards.picture import Picture
 from keras_medaug.cards.subject import Subject, numbered
+from keras_medaug.checked_images import CheckedImages
 from keras_medaug.metrics.equality import equal_in_any_form
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# Of the numbers beside real images, those that are shares, and so have one scale.
-SHARES = ("precision", "recall", "coverage")
+# Of the numbers beside real images, those that are fractions, and so have one scale.
+FRACTIONS = ("precision", "recall", "coverage")
 SHOWN = 20  # images of a class, or of a kind
 COLUMNS = 10
 MOST_CLASSES = 20
@@ -29,29 +30,31 @@ def draw(
     """Return the pictures of a card, by section.
 
     Args:
-        subject: What it is about.
-        card: What `measure` returned.
-        show_real: Whether training images may be seen.
+            subject: What it is about.
+            card: What `write_content` returned.
+            show_real: Whether training images may be seen.
 
     Returns:
-        Pictures of `samples`, `quality`, `copies` and `training`.
+            Pictures of `samples`, `quality`, `copies` and `training`.
 
     Example:
 
-    >>> import keras_medaug as kma
-    >>> from keras_medaug.cards.drawing import draw
-    >>> from keras_medaug.cards.measuring import measure, plan_stages
-    >>> from keras_medaug.cards.subject import Subject
-    >>> from keras_medaug.progress import Progress
-    >>> data = kma.datasets.load("phantom", size=8)
-    >>> model = kma.models.CVAE((8, 8, 1), latent_dim=4)
-    >>> subject = Subject(model, data, data.val[0], None, 0, True)
-    >>> progress = Progress("card", verbose=False)
-    >>> plan_stages(progress, data, made=96, steps=5)
-    >>> card = measure(subject, ({}, False), {}, {}, 5, True, progress)
-    >>> pictures = draw(subject, card)
-    >>> [picture.caption for picture in pictures["samples"]]
-    ['20 training images', '20 synthetic images']
+        >>> import keras_medaug as kma
+        >>> from keras_medaug.cards.content import write_content
+        >>> from keras_medaug.cards.figures import draw
+        >>> from keras_medaug.cards.stages import plan_stages
+        >>> from keras_medaug.cards.picture import Picture
+    from keras_medaug.cards.subject import Subject
+        >>> from keras_medaug.progress import Progress
+        >>> data = kma.datasets.load("phantom", size=8)
+        >>> model = kma.models.CVAE((8, 8, 1), latent_dim=4)
+        >>> subject = Subject(model, data, data.val[0], None, 0, True)
+        >>> progress = Progress("card", verbose=False)
+        >>> plan_stages(progress, data, made=96, steps=5)
+        >>> card = write_content(subject, ({}, False), {}, {}, 5, True, progress)
+        >>> pictures = draw(subject, card)
+        >>> [picture.caption for picture in pictures["samples"]]
+        ['20 training images', '20 synthetic images']
     """
     return {
         "samples": _samples(subject, show_real),
@@ -84,10 +87,10 @@ def _samples(subject: Subject, show_real: bool) -> list[Picture]:
             for label, name in enumerate(numbered(subject.data.class_names[:MOST_CLASSES]))
         ]
     pictures = []
-    for name, ours, theirs in groups:
-        kinds = [(made, theirs, "synthetic")]
+    for name, real_places, made_places in groups:
+        kinds = [(made, made_places, "synthetic")]
         if show_real:
-            kinds.insert(0, (real, ours, "training"))
+            kinds.insert(0, (real, real_places, "training"))
         for images, places, kind in kinds:
             if len(places):
                 chosen = places[subject.drawn(len(places), SHOWN, "shown", kind, name)]
@@ -96,7 +99,7 @@ def _samples(subject: Subject, show_real: bool) -> list[Picture]:
 
 
 def _grid(images: NDArray, caption: str) -> Picture:
-    figure = plotting.image_grid(images, min(COLUMNS, len(images)))
+    figure = plotting.image_grid(CheckedImages(images), min(COLUMNS, len(images)))
     return _picture(figure, f"Grid of images, drawn at random. {caption}.", caption)
 
 
@@ -105,16 +108,16 @@ def _quality(quality: Mapping[str, Any] | None) -> list[Picture]:
         return []
     pictures = []
     for name, measured in quality["spaces"].items():
-        shares = [measured[share] for share in SHARES]
+        fractions = [measured[fraction] for fraction in FRACTIONS]
         sets = {
-            f"synthetic ({quality['count']})": shares,
-            f"unseen real ({quality['count']})": [each["floor"] for each in shares],
+            f"synthetic ({quality['count']})": fractions,
+            f"unseen real ({quality['count']})": [fraction["floor"] for fraction in fractions],
         }
         figure = plotting.bars_with_intervals(
-            SHARES,
-            {kind: [each["value"] for each in values] for kind, values in sets.items()},
-            {kind: [tuple(each["ci95"]) for each in values] for kind, values in sets.items()},
-            ylabel=f"share in the space {name!r}",
+            FRACTIONS,
+            {kind: [number["value"] for number in row] for kind, row in sets.items()},
+            {kind: [tuple(number["ci95"]) for number in row] for kind, row in sets.items()},
+            ylabel=f"fraction in the space {name!r}",
             limits=(0, 1.12),
         )
         text = f"Bars with intervals, of the numbers in the table above for the space {name!r}."
@@ -123,7 +126,8 @@ def _quality(quality: Mapping[str, Any] | None) -> list[Picture]:
 
 
 def _pairs(subject: Subject, audit: Mapping[str, Any]) -> Picture:
-    figure = plotting.nearest_pairs(subject.images, subject.splits["train"][0], audit)
+    training = CheckedImages(subject.splits["train"][0])
+    figure = plotting.nearest_pairs(CheckedImages(subject.images), training, audit)
     count = max(len(audit["suspects"]), len(audit["pairs"]))
     caption = (
         f"The {count} images that come first: the image, its nearest training image, and their "
@@ -143,7 +147,7 @@ def curve_names(history: Mapping[str, Any]) -> list[str]:
 
     Example:
 
-    >>> from keras_medaug.cards.drawing import curve_names
+    >>> from keras_medaug.cards.figures import curve_names
     >>> curve_names({"loss": [1.0], "val_loss": [2.0], "val_kl": [1.0]})
     ['loss', 'val_kl']
     """
@@ -161,8 +165,8 @@ def _curves(training: Mapping[str, Any] | None) -> list[Picture]:
     history = training["history"]
     pictures = []
     for name in curve_names(history)[:MOST_CURVES]:
-        together = [each for each in (name, f"val_{name}") if each in history]
-        figure = plotting.loss_curves({each: history[each] for each in together}, ylabel=name)
+        together = [curve for curve in (name, f"val_{name}") if curve in history]
+        figure = plotting.loss_curves({curve: history[curve] for curve in together}, ylabel=name)
         pictures.append(_picture(figure, _course(history, together), name.replace("_", " ")))
     return pictures
 

@@ -2,8 +2,7 @@
 
 import pytest
 
-from keras_medaug.assessment.readings import BETTER
-from keras_medaug.assessment.sentences import (
+from keras_medaug.cards.sentences import (
     summarize_quality,
     summarize_two_sample,
     unlike_in_sharpness,
@@ -11,6 +10,7 @@ from keras_medaug.assessment.sentences import (
 
 pytestmark = pytest.mark.backend_free
 
+NUMBERS = ("kernel", "frechet", "precision", "recall", "density", "coverage")
 TOLD = {"auc": 0.95, "ci95": [0.9, 0.98], "p": 0.001, "count": 60, "detectable": 0.64}
 REAL = {"auc": 0.51, "ci95": [0.41, 0.61], "p": 0.4, "count": 60, "detectable": 0.64}
 
@@ -37,19 +37,19 @@ def test_copies_are_told_by_an_auc_below_a_half():
 
 
 @pytest.mark.parametrize(
-    ("found", "part"),
+    ("test", "part"),
     [
         ({**TOLD, "reference": None}, "0.98] (no reference value"),
         (None, "is not known: that takes 10 images or more of each kind"),
     ],
 )
-def test_what_is_lacking_is_said(found, part):
-    assert part in summarize_two_sample(found)
+def test_what_is_lacking_is_said(test, part):
+    assert part in summarize_two_sample(test)
 
 
 def readings(**changed):
     same = {"reading": "same", "smallest_difference": 0.2, "worse_from": 0.3}
-    return {name: same | changed.get(name, {}) for name in BETTER}
+    return {name: same | changed.get(name, {}) for name in NUMBERS}
 
 
 QUALITY = {"count": 24, "counts": [24, 300], "spaces": {
@@ -99,7 +99,7 @@ def test_a_single_number_is_spoken_of_as_one():
 
 
 def test_where_all_is_seen_nothing_is_added():
-    worse = {name: {"reading": "worse"} for name in BETTER}
+    worse = {name: {"reading": "worse"} for name in NUMBERS}
     assert summarize_quality(QUALITY, {"a": readings(**worse)}).endswith("better: 0.")
 
 
@@ -116,9 +116,9 @@ def test_where_all_is_seen_nothing_is_added():
 )
 def test_blur_and_noise_are_named(ratio, reference, low, said):
     beside = None if reference is None else {"high_frequency_ratio": reference}
-    found = unlike_in_sharpness(
+    sentence = unlike_in_sharpness(
         {"high_frequency_ratio": ratio, "ci95": [low, 9.0], "reference": beside}
     )
-    assert found is None if said is None else said in found
+    assert sentence is None if said is None else said in sentence
     if said and reference:
-        assert f"(held-out real images: {reference:.2f} times)" in found
+        assert f"(held-out real images: {reference:.2f} times)" in sentence
