@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from keras_medaug.checks import fail
+from keras_medaug.models import generators
 
 GENERATORS = ("cvae", "dcgan", "vaegan")
 SAFE = "geometric-safe"
@@ -101,15 +102,18 @@ def resolve_arms(arms: Iterable[str | Function]) -> list[Arm]:
 def _resolve(given: str | Function) -> Arm:
     if callable(given):
         return _own(given)
-    expected = f"functions, or names among {', '.join((*ARMS, *DIAGNOSTICS))}"
-    if not isinstance(given, str) or given not in (*ARMS, *DIAGNOSTICS):
+    own = [name for name in generators() if name not in GENERATORS]
+    names = [*ARMS, *DIAGNOSTICS]
+    names += [pattern + name for name in own for pattern in ("", f"{SAFE}+", "only-")]
+    expected = f"functions, or names among {', '.join(names)}"
+    if not isinstance(given, str) or given not in names:
         raise fail("arms", repr(given), expected)
     if given in ("none", "oversample"):
         return Arm(given, oversample=given == "oversample")
     if given.startswith("only-"):
         return Arm(given, generator=given.removeprefix("only-"), only=True)
     policy, _, method = given.partition("+")
-    if policy in GENERATORS:
+    if policy in generators():
         return Arm(given, generator=policy)
     return Arm(given, generator=method or None, policy=policy)
 

@@ -27,7 +27,7 @@ from keras_medaug.models.registry import new_generator
 from keras_medaug.progress import Progress
 from keras_medaug.provenance import dtype_policy, environment
 from keras_medaug.result import returns_result
-from keras_medaug.study.arm import ARMS, GENERATORS, SAFE, Arm, Function, resolve_arms
+from keras_medaug.study.arm import ARMS, SAFE, Arm, Function, resolve_arms
 from keras_medaug.study.classifying import new_classifier
 from keras_medaug.study.planning import plan, policy_config
 from keras_medaug.study.policies import policy_note
@@ -263,7 +263,7 @@ def _check_fraction(value: float, argument: str = "train_fraction") -> float:
 
 
 def _check_generators(given: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    unknown = sorted(set(given) - set(GENERATORS))
+    unknown = sorted(set(given) - set(registered()))
     if unknown:
         raise fail("generators", repr(unknown), f"arguments by {', '.join(registered())}")
     return {
