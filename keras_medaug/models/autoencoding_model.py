@@ -22,8 +22,7 @@ class AutoencodingModel(LatentModel):
     decoder: keras.Model
     reconstruction_statistics: RunningStatistics
 
-    @property
-    def _networks(self) -> dict[str, keras.Model]:
+    def _named_networks(self) -> dict[str, keras.Model]:
         return self.networks or {"encoder": self.encoder, "decoder": self.decoder}
 
     @property

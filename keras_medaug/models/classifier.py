@@ -106,8 +106,7 @@ class Classifier(ImageModel):
 
     loss_networks: ClassVar[Mapping[str, str]] = {"loss": "classifier"}
 
-    @property
-    def _networks(self) -> dict[str, keras.Model]:
+    def _named_networks(self) -> dict[str, keras.Model]:
         return {"classifier": self.network}
 
     def compile(

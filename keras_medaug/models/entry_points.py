@@ -43,7 +43,7 @@ GO_ON = (
 class EntryPoints(CheckedData):
     """The part of `ImageModel` through which Keras trains it and asks it.
 
-    A model that `part_seed` gives a seed, and whose `_networks` say what messages call its parts.
+    The model has a seed for each part, from `part_seed`.
     """
 
     # The network that each logged term of the loss belongs to.
@@ -51,9 +51,11 @@ class EntryPoints(CheckedData):
     # Whether Keras runs `call` ahead of `compute_loss`, not for its output.
     _scoring = False
 
-    @property
-    def _networks(self) -> Mapping[str, keras.layers.Layer]:
-        """The networks that train, by the names that messages give them."""
+    def _named_networks(self) -> Mapping[str, keras.layers.Layer]:
+        """Return the networks that train, by the names that messages give them.
+
+        No property: Keras, which looks for layers in the values of all of those, would not end.
+        """
         return {self.name: self}
 
     def part_seed(self, *parts: object) -> int:
@@ -201,7 +203,7 @@ class EntryPoints(CheckedData):
         whole = isinstance(callbacks, keras.callbacks.CallbackList)
         alone = isinstance(callbacks, keras.callbacks.Callback) and not whole
         given = callbacks.callbacks if whole else [callbacks] if alone else list(callbacks or [])
-        finite = FiniteCheck(self, self.loss_networks, self._networks, saves_by_step(given))
+        finite = FiniteCheck(self, self.loss_networks, self._named_networks(), saves_by_step(given))
         own = [StopBetweenSteps(), finite, *own]
         if not whole:
             yield [*own, *given]

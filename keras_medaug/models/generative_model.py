@@ -28,9 +28,10 @@ class GenerativeModel(ImageModel):
 
     A subclass makes its weights and networks in the constructor and writes two methods:
 
-    - `compute_loss(x, y, ...)` returns the loss of a batch, as in `keras.Model`. `x` may be
-      `uint8`: `self._to_float(x)` gives floats in [0, 1]. `y` is `None` without `num_classes`.
-      Random numbers come from `self.seed_generator`.
+    - `compute_loss(x, y, y_pred, sample_weight, training)` returns the loss of a batch, as in
+      `keras.Model`. `x` may be `uint8`: `self._to_float(x)` gives floats in [0, 1]. `y` is `None`
+      without `num_classes`; the other two are of no use. Random numbers come from
+      `self.seed_generator`.
     - `_sample(count, labels, seed)` returns `count` images, floats in [0, 1], of shape
       `(count, h, w, c)`. `labels` are integers `(count,)`, or `None`; `seed` is an integer.
 
@@ -75,7 +76,7 @@ class GenerativeModel(ImageModel):
     ...         self.noise = noise
     ...         self.means = self.add_weight(shape=(self.num_classes, *self.image_shape))
     ...
-    ...     def compute_loss(self, x, y=None, **kwargs):
+    ...     def compute_loss(self, x, y=None, y_pred=None, sample_weight=None, training=True):
     ...         means = keras.ops.take(self.means, y, axis=0)
     ...         return keras.ops.mean(keras.ops.square(self._to_float(x) - means))
     ...
@@ -114,9 +115,8 @@ class GenerativeModel(ImageModel):
         """The networks that have an optimizer each, by name; empty where one serves the model."""
         return {}
 
-    @property
-    def _networks(self) -> Mapping[str, keras.layers.Layer]:
-        return self.networks or super()._networks
+    def _named_networks(self) -> Mapping[str, keras.layers.Layer]:
+        return self.networks or super()._named_networks()
 
     def default_optimizer(self) -> keras.optimizers.Optimizer:
         """Return what `compile()` uses: Adam with a learning rate of 1e-3."""

@@ -60,7 +60,7 @@ class LatentModel(GenerativeModel):
     ...             keras.layers.Reshape(self.image_shape),
     ...         ])
     ...
-    ...     def compute_loss(self, x, y=None, **kwargs):
+    ...     def compute_loss(self, x, y=None, y_pred=None, sample_weight=None, training=True):
     ...         made = self.generator(self._noise(keras.ops.shape(x)[0]))
     ...         return keras.ops.mean(keras.ops.square(self._to_float(x) - made))
     >>> model = Linear((8, 8, 1), seed=0)

@@ -318,7 +318,7 @@ def run_model_test(case, folder):
 def check_build(case):
     """Its networks are plain Keras models, and seeds decide what they start from."""
     model, twin, other = (build(case, compiled=False, seed=seed) for seed in (0, 0, 1))
-    for name, network in model._networks.items():
+    for name, network in model._named_networks().items():
         assert isinstance(network, keras.Model)
         assert network is model or type(network).__module__.split(".")[0] == "keras", name
     assert same(model, twin)

@@ -17,7 +17,7 @@ class ToyGenerator(kma.models.GenerativeModel):
         self.mean = self.add_weight(shape=shape, initializer=draw)
         self.log_deviation = self.add_weight(shape=shape, initializer="zeros")
 
-    def compute_loss(self, x, y=None, **kwargs):
+    def compute_loss(self, x, y=None, y_pred=None, sample_weight=None, training=True):
         if y is None:
             y = keras.ops.zeros(keras.ops.shape(x)[:1], "int32")
         mean = keras.ops.take(self.mean, y, axis=0)

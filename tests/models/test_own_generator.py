@@ -1,0 +1,172 @@
+"""A generative model of a user's: registered, it does all that those of the package do."""
+
+import inspect
+import io
+from contextlib import redirect_stderr
+
+import keras
+import numpy as np
+import pytest
+
+import harness
+import keras_medaug as kma
+from helpers.toy_generator import ToyGenerator
+from keras_medaug.models import registry
+
+
+@pytest.fixture
+def toy():
+    """Return the toy, registered as "toy" for the time of a test."""
+    kma.models.register_generator("toy")(ToyGenerator)
+    yield ToyGenerator
+    del registry._GENERATORS["toy"]
+
+
+@pytest.fixture(scope="module")
+def data():
+    return kma.datasets.load("phantom", size=8, train=64, val=32, test=32)
+
+
+@pytest.fixture
+def trained(toy, data):
+    model = toy(data.image_shape, data.num_classes, class_names=data.class_names, seed=0)
+    model.compile(keras.optimizers.Adam(0.05))
+    model.fit(*data.train, epochs=30, verbose=0)
+    return model
+
+
+def test_it_is_all_that_a_user_writes():
+    lines = inspect.getsource(ToyGenerator).splitlines()
+    assert len([line for line in lines if line.strip()]) < 30
+    assert not hasattr(ToyGenerator, "latent_dim")
+
+
+def test_it_does_what_all_models_do(toy, tmp_path):
+    harness.run_model_test(toy, tmp_path)
+
+
+def test_it_learns_its_classes_and_is_saved(trained, data, tmp_path):
+    x, y = data.train
+    images = trained.generate(200, labels=1, seed=3)
+    assert (images.shape, images.dtype) == ((200, *data.image_shape), np.float32)
+    distances = [
+        np.abs(images.mean(axis=0) - x[y == label].mean(axis=0)).mean()
+        for label in range(data.num_classes)
+    ]
+    assert np.argmin(distances) == 1
+    trained.save(tmp_path / "toy.keras")
+    loaded = keras.saving.load_model(tmp_path / "toy.keras")
+    np.testing.assert_array_equal(loaded.generate(200, labels=1, seed=3), images)
+    by_name = loaded.generate(200, labels=data.class_names[1], seed=3)
+    np.testing.assert_array_equal(by_name, images)
+
+
+def test_images_come_in_batches_with_seeds_of_their_own(trained):
+    seen = []
+    images = trained.generate(
+        5, labels=0, seed=1, batch_size=2, verbose=lambda *done: seen.append(done)
+    )
+    assert seen == [(2, 5), (4, 5), (5, 5)]
+    assert len(np.unique(images.reshape(5, -1), axis=0)) == 5
+    again = trained.generate(4, labels=0, seed=1, batch_size=2)
+    np.testing.assert_array_equal(again, images[:4])
+    keras.utils.set_random_seed(7)
+    drawn = [trained.generate(2, labels=0) for _ in range(2)]
+    assert not np.array_equal(*drawn)
+
+
+def test_augment_takes_its_name_and_its_settings(toy, data):
+    x_new, y_new, record = kma.augment(
+        *data.train, method="toy", per_class=2, steps=4, seed=0, verbose=0, scale=0.5
+    )
+    assert x_new.shape == (2 * data.num_classes, *data.image_shape)
+    assert record["method"] == "toy"
+    assert record["model"]["class"] == "generators>toy"
+    assert record["model"]["config"]["scale"] == 0.5
+    with pytest.raises(ValueError, match="among .*scale"):
+        kma.augment(*data.train, method="toy", width=3)
+    with pytest.raises(ValueError, match="one of cvae, dcgan, vaegan, toy"):
+        kma.augment(*data.train, method="flower")
+
+
+def test_a_study_runs_it_and_shows_progress(toy, data, tmp_path):
+    with redirect_stderr(io.StringIO()) as shown:
+        result = kma.study.run(
+            data, ["none", "toy", "geometric-safe+toy", "only-toy"], seeds=1, steps=2,
+            generator_steps=2, generators={"toy": {"scale": 0.5}}, out=tmp_path / "study", verbose=True,
+        )  # fmt: skip
+    assert set(result["arms"]) == {"none", "toy", "geometric-safe+toy", "only-toy"}
+    assert shown.getvalue()
+    with pytest.raises(ValueError, match="only-toy"):
+        kma.study.run(data, ["none", "flower"])
+
+
+def test_a_model_card_is_written_of_it(trained, data, tmp_path):
+    pytest.importorskip("matplotlib")
+    kma.model_card(trained, data, tmp_path, count=24, classifier_steps=2, verbose=False)
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_monitor_watches_it(trained, data, tmp_path):
+    pytest.importorskip("matplotlib")
+    monitor = kma.callbacks.SampleMonitor(tmp_path)
+    trained.fit(*data.train, epochs=1, verbose=0, callbacks=[monitor])
+    assert list(tmp_path.iterdir())
+
+
+def test_predict_says_that_it_does_nothing_with_images(trained, data):
+    for call in (trained.predict, trained.predict_on_batch):
+        with pytest.raises(ValueError, match="`predict`: got a ToyGenerator, .*`_infer`"):
+            call(data.train[0])
+
+
+def test_what_a_model_may_lack_is_an_error_that_names_those_that_have_it(trained):
+    with pytest.raises(ValueError, match="`arm`: got a ToyGenerator, .*`encode`.*cvae, vaegan"):
+        registry.check_ability(trained, "encode", "arm")
+    with pytest.raises(ValueError, match="no `levitate`; expected a model of your own"):
+        registry.check_ability(trained, "levitate", "arm")
+    registry.check_ability(trained, "generate", "arm")
+
+
+class Broken(ToyGenerator):
+    """Its images are of another shape, and out of range."""
+
+    def _sample(self, count, labels, seed):
+        return np.full((count, *self.shape), self.value)
+
+
+@pytest.mark.parametrize(
+    ("shape", "value", "message"),
+    [((8, 8, 1), 2.0, "values from 2 to 2"), ((9, 8, 1), 0.5, "images of shape")],
+)
+def test_images_that_are_none_are_refused(shape, value, message):
+    model = Broken((8, 8, 1), seed=0)
+    model.shape, model.value = shape, value
+    with pytest.raises(ValueError, match=f"`Broken._sample`: got {message}"):
+        model.generate(2, seed=0)
+
+
+def test_a_term_that_is_not_declared_and_an_argument_that_is_not_kept_are_named():
+    model = ToyGenerator((8, 8, 1), seed=0)
+    with pytest.raises(ValueError, match="`loss_networks`: got no term named 'mean'"):
+        model._record(2, mean=0.5)
+    del model.scale
+    with pytest.raises(ValueError, match="`scale`: got no attribute of that name"):
+        model.get_config()
+
+
+@pytest.mark.parametrize("name", ["Toy", "toy-1", "1toy", "", None, "toy model"])
+def test_names_that_are_none(name):
+    with pytest.raises(ValueError, match="`name`: got .*; expected lower-case letters"):
+        kma.models.register_generator(name)
+
+
+def test_a_name_is_of_one_class_which_may_be_defined_again(toy):
+    with pytest.raises(ValueError, match="'cvae', the name of keras_medaug.models.cvae.CVAE"):
+        kma.models.register_generator("cvae")(toy)
+    with pytest.raises(ValueError, match="a subclass of keras_medaug.models.GenerativeModel"):
+        kma.models.register_generator("fresh")(kma.models.Classifier)
+    again = type(toy.__name__, (toy,), {"__module__": toy.__module__})
+    kma.models.register_generator("toy")(again)
+    assert kma.models.generators()["toy"] is again
+    assert "fresh" not in kma.models.generators()
