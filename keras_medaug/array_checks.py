@@ -116,7 +116,7 @@ def _on_host(values: Any) -> Any:
         return values
     if isinstance(values, list | tuple):
         nested = values and not isinstance(values[0], int | float | str | bytes)
-        return [_on_host(each) for each in values] if nested else values
+        return [_on_host(item) for item in values] if nested else values
     if isinstance(values, keras.Variable):
         values = values.value
     if hasattr(values, "detach"):

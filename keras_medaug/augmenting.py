@@ -44,7 +44,7 @@ from keras_medaug.models.fit_steps import fit_steps
 from keras_medaug.models.generative_model import GenerativeModel
 from keras_medaug.models.registry import new_generator
 from keras_medaug.models.saving import check_model_path, save_model
-from keras_medaug.models.step_times import expected_seconds
+from keras_medaug.models.step_times import classifier_seconds, expected_seconds
 from keras_medaug.models.training import train_generator
 from keras_medaug.progress import Progress, Report, check_verbosity
 from keras_medaug.provenance import (
@@ -299,7 +299,7 @@ def _plan(
 ) -> None:
     """Tell the progress what `augment` is about to do, and say how long it may take."""
     shape = images.shape[1:]
-    classifier = expected_seconds(CLASSIFIER_STEPS, shape, batch_size)
+    classifier = classifier_seconds(CLASSIFIER_STEPS, shape, batch_size)
     if fidelity is not None:
         folds = OutOfFoldClassifier().folds
         progress.plan("label filter", folds * classifier, label="fitting the label filter")
@@ -312,7 +312,7 @@ def _plan(
     labels = 0.0
     if fidelity is None:
         label_steps = min(steps, LABEL_STEPS)
-        labels = LABEL_FOLDS * expected_seconds(label_steps, shape, batch_size) / 3
+        labels = LABEL_FOLDS * classifier_seconds(label_steps, shape, batch_size)
     progress.plan("labels", labels, label="asking classifiers for the labels")
     audit = audit_seconds(len(wanted), len(images), len(unseen), shape)
     progress.plan("copies", audit, label="looking for copies of training images")

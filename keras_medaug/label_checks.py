@@ -158,7 +158,7 @@ def are_names(labels: ArrayLike) -> bool:
     """
     array = as_array(labels, "labels")
     if array.dtype.kind == "O":
-        return array.size > 0 and all(isinstance(each, str | bytes) for each in array.flat)
+        return array.size > 0 and all(isinstance(label, str | bytes) for label in array.flat)
     return array.dtype.kind in "UST"
 
 
@@ -183,7 +183,7 @@ def _is_one_hot(array: NDArray) -> bool:
 def _numbers(array: NDArray, argument: str, class_names: Sequence[str] | None) -> NDArray:
     """Return the index of each name among those known."""
     names = [
-        each.decode(errors="replace") if isinstance(each, bytes) else str(each) for each in array
+        name.decode(errors="replace") if isinstance(name, bytes) else str(name) for name in array
     ]
     if class_names is None:
         raise fail(argument, f"names, such as {names[0]!r}", NO_NAMES)
@@ -206,7 +206,7 @@ def _not_integers(array: NDArray, argument: str) -> ValueError:
             return fail(argument, f"dtype {array.dtype}", f"integers ({AS_INTEGERS} makes them so)")
         other = f"dtype {array.dtype}, with {array[array != np.floor(array)][0]:.9g}"
         return fail(argument, other, "integers, a class index per image")
-    if array.dtype == object and any(str(each) in MISSING for each in array):
+    if array.dtype == object and any(str(label) in MISSING for label in array):
         got = "labels of which some are missing"
         return fail(argument, got, "integers (leave images without a label out)")
     return fail(argument, f"dtype {array.dtype}", f"integers ({AS_INTEGERS} where they are whole)")

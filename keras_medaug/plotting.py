@@ -112,7 +112,7 @@ def before_after(
     width, height = grid_size(above, 2, len(above), title)
     margin = 0.3 + 0.09 * max(map(len, labels))  # inches of the labels
     figure = new_figure((max(width + margin, 4.0), height + 0.1))
-    # The layout makes room for a label of the axis as if it were not turned: a little too little.
+    # The layout makes room for a label of the axis as if it were not rotated: a little too little.
     figure.set_layout_engine("constrained", w_pad=0.15)
     for axes, images, label in zip(figure.subplots(2, 1), (above, below), labels, strict=True):
         draw_mosaic(axes, images, 1, len(images))

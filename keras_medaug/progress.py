@@ -15,11 +15,18 @@ import numpy as np
 
 from keras_medaug.checks import fail
 from keras_medaug.interrupts import between_steps, stop_if_interrupted
-from keras_medaug.status_line import COLUMNS, DRAW_EVERY, StatusLine, amount_text, shortened
+from keras_medaug.status_line import (
+    COLUMNS,
+    DRAW_EVERY,
+    StatusLine,
+    amount_text,
+    duration,
+    shortened,
+)
 from keras_medaug.time_left import NEARLY, TimeLeft
 
 TICK = 0.5  # seconds between two looks at the clock
-WORTH_TELLING = 10.0  # seconds, from which on the expected time is said before the start
+WORTH_TELLING = 10.0  # seconds that are left, from which on a line that stays says so
 BAR = 8  # characters
 LABEL = 16  # characters of a label that are worth more than an amount
 
@@ -50,18 +57,18 @@ class Progress:
 
     >>> import sys
     >>> from keras_medaug.progress import Progress
-    >>> with Progress("demonstration", stream=sys.stdout) as progress:
-    ...     progress.plan("reading", seconds=20)
-    ...     progress.plan("counting", seconds=5)
+    >>> now = 0.0
+    >>> with Progress("job", stream=sys.stdout, clock=lambda: now, tick=None) as progress:
+    ...     progress.plan("training", seconds=60)  # a guess, of which only proportions count
     ...     progress.announce()
-    ...     with progress.part("reading") as report:
-    ...         for number in range(3):
-    ...             report(number + 1, 3)
-    ...     with progress.part("counting"):
-    ...         total = sum(range(100))
-    demonstration: about 25 s expected
-    [  0%, 0 s gone, estimating] 0/2: reading
-    demonstration: done in 0 s
+    ...     with progress.part("training") as report:
+    ...         for step in range(10):
+    ...             report(step, 60)
+    ...             now += 2.0
+    [  0%, 0 s gone, estimating] training
+    job: about 2 min left
+    [  8%, 10 s gone, about 2 min left] training: 5 of 60
+    job: done in 20 s
     """
 
     def __init__(
@@ -85,7 +92,7 @@ class Progress:
         self._past: set[Hashable] = set()  # parts that were finished or dropped
         self._reported = 0.0  # of a part, at most
         self._shown = 0.0
-        self._complete = False
+        self._complete = self._announces = False
         self._lock = threading.RLock()
         self._process = os.getpid()
         self._tick, self._after = tick, after
@@ -157,11 +164,8 @@ class Progress:
         return self._time_left.left
 
     def announce(self) -> None:
-        """Say how long the job may take, where that is 10 seconds or more."""
-        if self._line is not None and self.planned >= WORTH_TELLING:
-            self._line.say(
-                shortened(f"{self.title}: about {duration(self.planned)} expected", COLUMNS)
-            )
+        """Say how long the rest takes, once that is known and where it is 10 seconds or more."""
+        self._announces = True
 
     def begin(self, key: Hashable) -> None:
         """Say that a part begins, here or elsewhere. To say so again changes nothing."""
@@ -258,6 +262,7 @@ class Progress:
             self._raise_shown()
             if self._line is None or self._ended.is_set() or now - self._began < self._after:
                 return
+            self._say_what_is_left()
             if self._labels and (self._drawn is None or now - self._drawn >= self._line.every):
                 self._drawn = now
                 self._line.write(self._text())
@@ -266,6 +271,14 @@ class Progress:
     def _elsewhere(self) -> bool:
         """Whether this is a forked process, in which the lock may be held for ever."""
         return os.getpid() != self._process
+
+    def _say_what_is_left(self) -> None:
+        left = self._time_left.left
+        if self._line is not None and self._announces and left is not None:
+            self._announces = False
+            if left >= WORTH_TELLING:
+                text = f": about {duration(left)} left"
+                self._line.say(shortened(self.title, COLUMNS - len(text)) + text)
 
     def _raise_shown(self) -> None:
         alone = self._ever == 1 and self._reported > 0
@@ -432,24 +445,3 @@ def check_verbosity(verbose: int | str) -> None:
     """
     if not isinstance(verbose, int | str | np.integer) or verbose not in (0, 1, 2, "auto"):
         raise fail("verbose", repr(verbose), "0, 1, 2, 'auto', True or False")
-
-
-def duration(seconds: float) -> str:
-    """Return a time in the units that suit it.
-
-    Args:
-        seconds: The time.
-
-    Returns:
-        Words.
-
-    Example:
-
-    >>> from keras_medaug.progress import duration
-    >>> duration(42), duration(600), duration(7500)
-    ('42 s', '10 min', '2 h 05 min')
-    """
-    if seconds < 99.5:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"

@@ -121,6 +121,27 @@ def amount_text(amount: str | None, done: float, total: float, parts: int) -> st
     return f": {amount}" if amount else ""
 
 
+def duration(seconds: float) -> str:
+    """Return a time in the units that suit it.
+
+    Args:
+        seconds: The time.
+
+    Returns:
+        Words.
+
+    Example:
+
+    >>> from keras_medaug.status_line import duration
+    >>> duration(42), duration(600), duration(7500)
+    ('42 s', '10 min', '2 h 05 min')
+    """
+    if seconds < 99.5:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
 def _redraws(stream: TextIO | None) -> bool:
     """Tell whether a carriage return takes back the line: on a terminal, and in a notebook."""
     if stream is None:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 FEWEST_REPORTS = 4  # of a part, before its speed is taken for known
 SHORTEST = 0.5  # seconds of a kind of work, below which its speed is noise
-ENOUGH = 20.0  # measured seconds that are enough for any job, however long
+ENOUGH = 4.0  # measured seconds that are enough for any job, however long
 PART_OF_JOB = 200  # a job is measured by this fraction of it, where that is less
-UNKNOWN_AT_MOST = 0.8  # of the time left, in kinds of work of which nothing has been measured
+UNKNOWN_AT_MOST = 0.5  # of the time left, in kinds of work of which nothing has been measured
 SMOOTHED_OVER = 8  # the estimate follows what is new within this fraction of the time so far
 QUICKEST, SLOWEST = 2.0, 30.0  # seconds within which it does, at least and at most
 NEARLY = 0.99  # the largest fraction that is shown before the job has ended
@@ -88,9 +88,9 @@ class TimeLeft:
     in proportion to the time so far. `fraction` never falls. If a tenth of `left` passes, a tenth
     of the rest of the job is added to `fraction`.
 
-    There is no estimate until enough has been measured. That is 1/200 of the job or 20 seconds,
-    whichever is less. In addition, the speed must be known for kinds of work that make up more than
-    a fifth of the time left. Before that, `left` is `None`, and `fraction` is the share of the
+    There is no estimate until enough has been measured. That is 1/200 of the job or 4 seconds,
+    whichever is less. In addition, the speed must be known for kinds of work that make up half of
+    the time left or more. Before that, `left` is `None`, and `fraction` is the fraction of the
     planned seconds whose work is done.
 
     Args:
@@ -182,7 +182,7 @@ class TimeLeft:
         self.fraction = min(self.fraction, NEARLY)
 
     def _planned_fraction(self) -> float:
-        done = self._done + sum(each.planned * each.fraction for each in self._parts.values())
+        done = self._done + sum(part.planned * part.fraction for part in self._parts.values())
         return done / (self._done + self.planned) if done else 0.0
 
     def _smoothed(self, left: float, estimate: float, passed: float, elapsed: float) -> float:
@@ -256,8 +256,8 @@ class TimeLeft:
 def _shared_out(seconds: list[float], at_once: int) -> float:
     """Return how long parts take of which so many run at once, each next one where it can."""
     ends = [0.0] * at_once
-    for each in seconds:
-        heapq.heapreplace(ends, ends[0] + each)
+    for lasts in seconds:
+        heapq.heapreplace(ends, ends[0] + lasts)
     return max(ends)
 
 

@@ -85,9 +85,9 @@ def pytest_terminal_summary(terminalreporter):
     largest = {}
     for reports in terminalreporter.stats.values():
         for report in reports:
-            for key, found in getattr(report, "user_properties", []):
+            for key, value in getattr(report, "user_properties", []):
                 if key == "oracle":
-                    name, error = found
+                    name, error = value
                     largest[name] = max(error, largest.get(name, 0.0))
     if largest:
         terminalreporter.section(f"gradient oracle on {keras.config.backend()}")

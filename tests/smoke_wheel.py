@@ -61,8 +61,8 @@ def files(folder="."):
         command = ["git", "-C", str(CHECKOUT), "ls-files", "-z", folder]
         listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         return set(listed.split("\0")) - {""}
-    found = (path for path in (CHECKOUT / folder).rglob("*") if path.is_file())
-    names = {path.relative_to(CHECKOUT).as_posix() for path in found}
+    files = (path for path in (CHECKOUT / folder).rglob("*") if path.is_file())
+    names = {path.relative_to(CHECKOUT).as_posix() for path in files}
     return {name for name in names if "__pycache__" not in name}
 
 
@@ -119,8 +119,8 @@ def check_readme(text):
         "<table": len(re.findall(r"^\|[-|: ]*-[-|: ]*\|$", prose, re.MULTILINE)),
         "<pre": fences,
     }
-    found = {tag: len(re.findall(tag, html)) for tag in wanted}
-    assert found == wanted, f"the README has {wanted}, of which {found} render"
+    tags = {tag: len(re.findall(tag, html)) for tag in wanted}
+    assert tags == wanted, f"the README has {wanted}, of which {tags} render"
     assert all(wanted.values())
 
 
@@ -154,8 +154,8 @@ def check_types():
         Path(folder, "user.py").write_text(USER, encoding="utf-8")
         command = [sys.executable, "-m", "mypy", "--strict", "--no-pretty", "user.py"]
         run = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    found = set(re.findall(r"^user\.py:(\d+): error: .*\[([\w-]+)\]$", run.stdout, re.MULTILINE))
-    assert found == expected, f"expected {sorted(expected)}\n{run.stdout}{run.stderr}"
+    errors = set(re.findall(r"^user\.py:(\d+): error: .*\[([\w-]+)\]$", run.stdout, re.MULTILINE))
+    assert errors == expected, f"expected {sorted(expected)}\n{run.stdout}{run.stderr}"
 
 
 def check_origin():

@@ -176,7 +176,7 @@ def runs_later(node):
 
 def eager_imports(tree):
     """What is optional is imported inside the function that uses it, and nowhere else."""
-    later = {found for node in ast.walk(tree) if runs_later(node) for found in imported(node)}
+    later = {name for node in ast.walk(tree) if runs_later(node) for name in imported(node)}
     for line, name in imported(tree):
         if name.split(".")[0] in OPTIONAL and (line, name) not in later:
             yield line, f"imports {name} with the package"
@@ -242,6 +242,30 @@ def misnamed_classes(tree, stem):
             yield node.lineno, f"{node.name} stands in {stem}.py"
 
 
+def conversions(tree):
+    """No arithmetic with 255: `images.py` has `to_float` and `to_uint8`."""
+    for node in ast.walk(tree):
+        operands = []
+        if isinstance(node, ast.BinOp):
+            operands = [node.left, node.right]
+        elif isinstance(node, ast.AugAssign):
+            operands = [node.value]
+        elif isinstance(node, ast.Call) and called(node) in {"float32", "float64", "true_divide"}:
+            operands = node.args
+        if any(isinstance(value, ast.Constant) and value.value == 255 for value in operands):
+            yield node.lineno, "calculates with 255"
+
+
+# Where 255 stays: the converter; tensors in a compiled step; what 8 bits round off; and features,
+# which are scaled in place.
+WITH_255 = {
+    "images.py",
+    "layers/geometric_augmentation.py", "models/image_model.py",
+    "metrics/duplicates.py", "metrics/spectral.py",
+    "features/pixel_features.py",
+}  # fmt: skip
+
+
 def problems(findings):
     """Return findings as lines of text."""
     return [f"line {line}: {what}" for line, what in findings]
@@ -255,10 +279,34 @@ def test_there_are_files_to_check():
 def test_the_package_keeps_the_rules(path):
     tree = ast.parse(path.read_text(encoding="utf-8"))
     rules = rules_for(path.relative_to(PACKAGE))
-    found = [problem for rule in rules for problem in problems(rule(tree))]
-    found += problems(wrong_way(tree, part_of(path.relative_to(PACKAGE))))
-    found += problems(misnamed_classes(tree, path.stem))
-    assert not found
+    breaches = [problem for rule in rules for problem in problems(rule(tree))]
+    breaches += problems(wrong_way(tree, part_of(path.relative_to(PACKAGE))))
+    breaches += problems(misnamed_classes(tree, path.stem))
+    assert not breaches
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_images_are_converted_in_one_file_alone(path):
+    converts = problems(conversions(ast.parse(path.read_text(encoding="utf-8"))))
+    assert bool(converts) == (path.relative_to(PACKAGE).as_posix() in WITH_255), converts
+
+
+@pytest.mark.parametrize(
+    ("code", "caught"),
+    [
+        ("x / 255", True),
+        ("x / 255.0", True),
+        ("np.rint(255 * x)", True),
+        ("x /= 255", True),
+        ("x = x / np.float32(255)", True),
+        ("to_float(x)", False),
+        ("x.max() <= 255", False),
+        ("np.clip(x, 0, 255)", False),
+        ("unit = 255 if x.dtype == np.uint8 else 1", False),
+    ],
+)
+def test_a_planted_conversion_is_caught(code, caught):
+    assert bool(problems(conversions(ast.parse(code)))) == caught
 
 
 def test_the_exceptions_are_those_that_contributors_read_of():

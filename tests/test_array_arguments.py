@@ -66,7 +66,7 @@ class Case:
 
 
 def _reach(given):
-    raise Reached([each for each in given if isinstance(each, np.ndarray)])
+    raise Reached([value for value in given if isinstance(value, np.ndarray)])
 
 
 @functools.cache
@@ -88,7 +88,7 @@ def nothing_trained():
 
 def _given(_, *args, validation_data=None, **__):
     whole = [*args, validation_data]
-    return [getattr(each, "arrays", each) for each in whole if each is not None]
+    return [getattr(value, "arrays", value) for value in whole if value is not None]
 
 
 def trained(name, **fixed):
@@ -118,9 +118,10 @@ def fit_with_validation(validation_data, **arrays):
 
 @functools.cache
 def fitted():
-    found = kma.labels.OutOfFoldClassifier(folds=2)
-    found._classifier, found._weights = model("Classifier"), [model("Classifier").get_weights()]
-    return found
+    classifier = kma.labels.OutOfFoldClassifier(folds=2)
+    classifier._classifier = model("Classifier")
+    classifier._weights = [model("Classifier").get_weights()]
+    return classifier
 
 
 def classifier_features_of(images):
@@ -163,7 +164,7 @@ def card(**arrays):
 
 
 def drawn(figure):
-    return [np.asarray(each.get_array()) for axes in figure.axes for each in axes.images]
+    return [np.asarray(picture.get_array()) for axes in figure.axes for picture in axes.images]
 
 
 def curves(history):
@@ -321,10 +322,10 @@ def public_calls():
             yield value
         if not isinstance(value, types.ModuleType) or name in OF_TENSORS:
             continue
-        for each in filter(callable, (getattr(value, inner) for inner in value.__all__)):
-            yield each
-            if inspect.isclass(each):
-                yield from own_methods(each)
+        for member in filter(callable, (getattr(value, inner) for inner in value.__all__)):
+            yield member
+            if inspect.isclass(member):
+                yield from own_methods(member)
 
 
 def own_methods(kind):
@@ -337,13 +338,13 @@ def own_methods(kind):
 
 def array_arguments(function):
     """Return the names of the arguments that are arrays, by their types or, without, by name."""
-    found = []
-    for name, each in inspect.signature(function).parameters.items():
-        typed = str(each.annotation)
-        untyped = each.annotation is inspect.Parameter.empty and name in UNTYPED
+    names = []
+    for name, parameter in inspect.signature(function).parameters.items():
+        typed = str(parameter.annotation)
+        untyped = parameter.annotation is inspect.Parameter.empty and name in UNTYPED
         if untyped or ("numpy" in typed and "Callable" not in typed and "Mapping" not in typed):
-            found.append(name)
-    return found
+            names.append(name)
+    return names
 
 
 @pytest.mark.backend_free

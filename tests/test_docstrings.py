@@ -97,22 +97,22 @@ def test_there_are_names_to_check():
 
 @pytest.mark.parametrize("name", PUBLIC)
 def test_a_public_name_is_documented(name):
-    found = sections(PUBLIC[name].__doc__ or "")
-    assert found[""].strip(), "no docstring"
-    assert ">>> " in found.get("Example", ""), "no runnable example"
-    assert not undocumented_arguments(PUBLIC[name], found.get("Args", ""))
+    parts = sections(PUBLIC[name].__doc__ or "")
+    assert parts[""].strip(), "no docstring"
+    assert ">>> " in parts.get("Example", ""), "no runnable example"
+    assert not undocumented_arguments(PUBLIC[name], parts.get("Args", ""))
     if inspect.isclass(PUBLIC[name]):
         return
     if inspect.signature(PUBLIC[name]).return_annotation not in (None, "None"):
-        assert found.get("Returns"), "does not say what it returns"
+        assert parts.get("Returns"), "does not say what it returns"
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_a_public_method_is_documented(name):
-    found = sections(METHODS[name].__doc__ or "")
-    assert found[""].strip(), "no docstring"
+    parts = sections(METHODS[name].__doc__ or "")
+    assert parts[""].strip(), "no docstring"
     if not is_documented_elsewhere(name):
-        assert not undocumented_arguments(METHODS[name], found.get("Args", ""))
+        assert not undocumented_arguments(METHODS[name], parts.get("Args", ""))
 
 
 def planted(first, *rest, last=None, **options):
@@ -128,9 +128,9 @@ def planted(first, *rest, last=None, **options):
 
 
 def test_a_missing_argument_is_noticed():
-    found = sections(planted.__doc__)
-    assert undocumented_arguments(planted, found["Args"]) == ["last", "**options"]
-    assert set(found) == {"", "Args", "Returns"}
+    parts = sections(planted.__doc__)
+    assert undocumented_arguments(planted, parts["Args"]) == ["last", "**options"]
+    assert set(parts) == {"", "Args", "Returns"}
 
 
 @pytest.mark.parametrize(

@@ -127,8 +127,8 @@ def test_every_term_is_a_mean_over_the_batch():
         whole = term(*arguments)
         assert tuple(whole.shape) == (), name
         count = len(arguments[0])
-        each = [float(term(*(a[i : i + 1] for a in arguments))) for i in range(count)]
-        assert float(whole) == pytest.approx(np.mean(each), rel=1e-5), name
+        apart = [float(term(*(a[i : i + 1] for a in arguments))) for i in range(count)]
+        assert float(whole) == pytest.approx(np.mean(apart), rel=1e-5), name
 
 
 def test_terms_are_computed_in_float32():

@@ -146,7 +146,7 @@ def test_all_listed_suspects_are_drawn(audited, count, axes):
     figure = plotting.nearest_pairs(training[:count], training, audit)
     assert len(figure.axes) == axes
     FigureCanvasAgg(figure).draw()
-    boxes = [each.xaxis.label.get_window_extent() for each in figure.axes]
+    boxes = [axes.xaxis.label.get_window_extent() for axes in figure.axes]
     assert not any(a.overlaps(b) for a, b in itertools.pairwise(boxes))
     assert min(box.x0 for box in boxes) >= 0
     assert max(box.x1 for box in boxes) <= figure.bbox.x1

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from helpers.clock import Clock
-from keras_medaug.progress import Progress, duration, portion, portions, reporting
-from keras_medaug.status_line import COLUMNS, LINE_EVERY
+from keras_medaug.progress import Progress, portion, portions, reporting
+from keras_medaug.status_line import COLUMNS, LINE_EVERY, duration
 
 pytestmark = pytest.mark.backend_free
 
@@ -67,7 +67,7 @@ def walk(stream, seconds=120, label=LONG):
 def test_a_terminal_and_a_notebook_have_one_line_that_is_drawn_anew(kind):
     seen, end = walk(kind())
     announcement, drawn = screen(seen)
-    assert announcement.endswith("about 2 min expected")
+    assert announcement.endswith(": about 4 min left")
     assert re.match(r"\[#+ *\] +\d+%, 2 min gone, about 2 min left \| 99/200: \S", drawn)
     assert seen.count("\r") > 100
     assert max(map(len, re.split(r"[\r\n]", seen + end))) <= COLUMNS
@@ -81,11 +81,58 @@ def test_a_log_has_whole_lines_about_every_ten_seconds():
     stream = io.StringIO()
     seen, end = walk(stream)
     assert "\r" not in seen + end
-    lines = seen.splitlines()[1:]
+    said, lines = seen.splitlines()[1], seen.splitlines()
+    lines.remove(said)
+    assert said.endswith(": about 4 min left")
     assert len(lines) == 1 + int(120 / LINE_EVERY)
     assert all(re.match(r"\[ *\d+%, .* gone, .*\] \d+/200: \S", line) for line in lines)
     assert max(map(len, (seen + end).splitlines())) <= COLUMNS
     assert len(end.splitlines()) == 1
+
+
+def said(parts, seconds, announces=True):
+    """Return what stays of a job: parts of 60 reports, planned and then done in so many seconds."""
+    stream, clock = Terminal(), Clock()
+    with Progress("job", stream=stream, clock=clock, tick=None) as progress:
+        for key, planned in parts.items():
+            progress.plan(key, planned)
+        if announces:
+            progress.announce()
+        for key in parts:
+            with progress.part(key) as report:
+                for step in range(60):
+                    report(step, 60)
+                    clock.now += seconds[key] / 60
+                    progress.tick()
+    return screen(stream.getvalue())[:-1]
+
+
+def test_the_time_is_said_once_it_is_measured_and_not_as_it_was_planned():
+    for planned in (0.0, 1.0, 1e5):
+        assert said({"a": planned}, {"a": 300.0}) == ["job: about 5 min left", "job: done in 5 min"]
+    assert said({"a": 300.0}, {"a": 8.0}) == ["job: done in 8 s"]
+    assert said({"a": 1.0}, {"a": 300.0}, announces=False) == ["job: done in 5 min"]
+
+
+def test_the_time_is_not_said_as_long_as_half_of_it_is_a_guess():
+    seconds = {"a": 60.0, "b": 300.0}
+    assert said({"a": 10.0, "b": 50.0}, seconds)[0] == "job: about 5 min left"
+    assert said({"a": 50.0, "b": 10.0}, seconds)[0] == "job: about 68 s left"
+
+
+def test_a_training_has_its_time_four_steps_after_those_that_compile():
+    clock = Clock()
+    progress = Progress("job", verbose=False, clock=clock, tick=None)
+    progress.plan("training", 1.0)
+    progress.begin("training")
+    clock.now = 60.0
+    for step in range(2, 7):
+        progress.tick()
+        assert progress.seconds_left is None
+        progress.update("training", step, 3600)
+        clock.now += 1.0
+    progress.tick()
+    assert progress.seconds_left == pytest.approx(3600, rel=0.01)
 
 
 def test_short_labels_are_shown_whole():
@@ -173,10 +220,9 @@ def test_a_stream_that_breaks_does_not_break_the_job(reason):
 def test_a_stream_without_our_letters_gets_them_escaped():
     stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     with Progress("Röntgen", stream=stream, tick=None) as progress:
-        progress.plan("a", 30.0)
-        progress.announce()
+        progress.say("Röntgen")
     stream.seek(0)
-    assert stream.read() == "R\\xf6ntgen: about 30 s expected\n"
+    assert stream.read() == "R\\xf6ntgen\n"
 
 
 def test_a_terminal_without_our_letters_has_one_line_that_is_drawn_anew():

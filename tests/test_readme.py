@@ -37,8 +37,8 @@ def test_the_lines_of_use_run(tmp_path, monkeypatch):
         assert names["images"].shape == (200, 32, 32, 1)
         exec(compile(shorter_card, f"{README}, card", "exec"), names)
         folder = names["folder"]
-        found = {path.name for path in folder.iterdir()}
-        assert found == {"made.npz", "made.json", "made.png", "card"}
+        names = {path.name for path in folder.iterdir()}
+        assert names == {"made.npz", "made.json", "made.png", "card"}
         record = json.loads((folder / "made.json").read_text())
         assert record["copy_audit"]["count"] == 200
         assert (folder / "card" / "model_card.html").is_file()
@@ -62,8 +62,8 @@ def test_the_lines_of_a_study_run(tmp_path, monkeypatch):
     names = {"__name__": "__main__", "nullcontext": contextlib.nullcontext}
     for _ in ("once", "again, in the same folder and session"):
         exec(compile(study, f"{README}, study", "exec"), names)
-    found = {path.name for path in (tmp_path / "study-short").iterdir()}
-    assert {"report.md", "results.json"} <= found
+    names = {path.name for path in (tmp_path / "study-short").iterdir()}
+    assert {"report.md", "results.json"} <= names
 
 
 def test_links_lead_somewhere():
@@ -79,7 +79,7 @@ def test_contributors_read_of_every_session():
     sessions = {
         node.name
         for node in functions
-        if any(ast.unparse(each).startswith("nox.session") for each in node.decorator_list)
+        if any(ast.unparse(wrapper).startswith("nox.session") for wrapper in node.decorator_list)
     }
     text = (README.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
     assert set(re.findall(r'^\| `nox -s "?(\w+)', text, flags=re.MULTILINE)) == sessions
@@ -89,8 +89,8 @@ def test_the_table_of_the_examples_names_all_files_of_the_reproduction():
     text = (README.parent / "examples" / "README.md").read_text(encoding="utf-8")
     table = text.partition("| file in `reproduction/`")[2].partition("\n## ")[0]
     named = set(re.findall(r"`(\w+\.py)`", table))
-    found = {path.name for path in (README.parent / "examples" / "reproduction").glob("*.py")}
-    assert named == found - {"__init__.py"}
+    modules = {path.name for path in (README.parent / "examples" / "reproduction").glob("*.py")}
+    assert named == modules - {"__init__.py"}
 
 
 def test_the_commands_name_what_is_there():

@@ -28,8 +28,8 @@ def read(name, root=ROOT):
 
 
 def python_files():
-    found = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")]
-    return [*found, *ROOT.glob("*.py")]
+    files = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")]
+    return [*files, *ROOT.glob("*.py")]
 
 
 # ---- one version ----------------------------------------------------------------------------
@@ -76,8 +76,8 @@ def test_the_citation_says_what_the_project_says():
 def test_the_extras_that_are_named_exist():
     places = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
     texts = [path.read_text(encoding="utf-8") for path in (*places, *python_files())]
-    found = re.findall(r"(?:keras-medaug|-e \"?\.|extra `)\[([a-z,]+)\]", "\n".join(texts))
-    named = {name for names in found for name in names.split(",")}
+    extras = re.findall(r"(?:keras-medaug|-e \"?\.|extra `)\[([a-z,]+)\]", "\n".join(texts))
+    named = {name for names in extras for name in names.split(",")}
     assert {"jax", "plot", "images", "medmnist", "reproduce"} <= named
     assert named <= set(PROJECT["optional-dependencies"])
 

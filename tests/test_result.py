@@ -58,8 +58,8 @@ def test_functions_that_return_a_dictionary_return_one_that_is_shown_short():
 def test_a_memorization_check_and_duplicates_do_not_flood_a_notebook():
     audit = kma.metrics.copy_audit(IMAGES, IMAGES)
     duplicates = kma.metrics.near_duplicates(IMAGES, IMAGES)
-    for found in (audit, duplicates, audit["spaces"]):
-        lines = repr(found).splitlines()
+    for result in (audit, duplicates, audit["spaces"]):
+        lines = repr(result).splitlines()
         assert len(lines) <= LINES
         assert max(map(len, lines)) <= COLUMNS
 
@@ -68,8 +68,8 @@ def test_a_memorization_check_and_duplicates_do_not_flood_a_notebook():
 def test_a_comparison_is_one_line():
     labels = np.arange(40) % 2
     score = RNG.random((10, 40))
-    against, arm = (np.stack([1 - each, each], axis=-1) for each in (score, score + labels))
-    found = kma.study.compare(labels, arm, against)
-    text = repr(found)
+    against, arm = (np.stack([1 - values, values], axis=-1) for values in (score, score + labels))
+    comparison = kma.study.compare(labels, arm, against)
+    text = repr(comparison)
     assert text.startswith("<Comparison: HELPS, AUC +0.")
     assert len(text) <= COLUMNS

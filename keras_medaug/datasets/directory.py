@@ -200,15 +200,15 @@ def _try_each(
     pil, members: list[Member], read: Callable[[Path], T], report: Report
 ) -> tuple[dict[Member, T], dict[Path, str]]:
     """Return what is read of each file, and why the others cannot be read."""
-    found: dict[Member, T] = {}
+    contents: dict[Member, T] = {}
     broken: dict[Path, str] = {}
     for number, (label, file) in enumerate(members):
         report(number, len(members))
         try:
-            found[label, file] = read(file)
+            contents[label, file] = read(file)
         except Exception as error:  # noqa: BLE001  What decoders raise is not a closed list.
             broken[file] = reason_of(pil, error)
-    return found, broken
+    return contents, broken
 
 
 def _pairs(

@@ -72,10 +72,10 @@ def open_verified(path: Path, md5: str, url: str) -> Iterator[BinaryIO]:
     if not path.exists():
         raise FileNotFoundError(f"There is no file {path}. {instructions(url, path, md5)}")
     with path.open("rb") as file:
-        found = file_md5(file)
-        if found != md5:
+        actual = file_md5(file)
+        if actual != md5:
             raise ValueError(
-                f"{path}: got MD5 {found}; expected {md5}. The file is not the one published, or "
+                f"{path}: got MD5 {actual}; expected {md5}. The file is not the one published, or "
                 "is truncated. It was neither used nor changed: move it away to have the right "
                 f"one downloaded from {url}."
             )
@@ -115,15 +115,15 @@ def _writing(path: Path) -> Iterator[None]:
 
 def _download(url: str, path: Path, part: Path, md5: str) -> None:
     resumed = part.exists() and part.stat().st_size > 0
-    found = _receive(url, path, part, md5)
-    if found != md5 and resumed:
+    received = _receive(url, path, part, md5)
+    if received != md5 and resumed:
         # The beginning that an earlier process left may have been of another file.
         part.unlink()
-        found = _receive(url, path, part, md5)
-    if found != md5:
+        received = _receive(url, path, part, md5)
+    if received != md5:
         part.unlink()
         raise ConnectionError(
-            f"{url}: got a file with MD5 {found}; expected {md5}. It was thrown away. "
+            f"{url}: got a file with MD5 {received}; expected {md5}. It was thrown away. "
             f"{instructions(url, path, md5)}"
         )
     if not os.path.lexists(path):

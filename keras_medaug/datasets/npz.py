@@ -147,12 +147,12 @@ def _read(file: BinaryIO) -> dict[str, NDArray]:
 
 def _mapped(file: BinaryIO, archive: zipfile.ZipFile) -> dict[str, NDArray]:
     """Return the arrays that are worth mapping: those large and not compressed."""
-    found = {}
+    arrays = {}
     for key in KEYS:
         info = archive.NameToInfo.get(f"{key}.npy")
         if info and info.compress_type == zipfile.ZIP_STORED and info.file_size >= MAPPED_FROM:
-            found[key] = _map(file, archive, info)
-    return found
+            arrays[key] = _map(file, archive, info)
+    return arrays
 
 
 def _map(file: BinaryIO, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArray:

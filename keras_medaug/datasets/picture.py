@@ -119,7 +119,7 @@ def without_size_warnings(pil) -> Iterator[None]:
 
 
 def _values_of_8_bits(pil, image) -> NDArray[np.uint8]:
-    """Return a gray image as `(h, w, 1)` and any other as `(h, w, 3)`, turned upright."""
+    """Return a gray image as `(h, w, 1)` and any other as `(h, w, 3)`, rotated upright."""
     image = pil.ImageOps.exif_transpose(image)
     if image.mode == "P":  # its transparency cannot go straight to RGB
         image = image.convert("RGBA")
@@ -156,7 +156,7 @@ def _is_coloured(values: NDArray) -> bool:
 
 
 def _values_of_16_bits(pil, image, file: Path) -> NDArray[np.float32] | None:
-    """Return what a 16-bit image holds, turned upright, in [0, 255] and not rounded.
+    """Return what a 16-bit image holds, rotated upright, in [0, 255] and not rounded.
 
     Pillow keeps both bytes of gray images alone. Of each other value it keeps the first byte, and
     the second one where it is told that the bytes are in the opposite order.

@@ -17,7 +17,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
     where a channel's mean is large beside its deviation.
 
     With a mask, with `renorm` or `synchronized`, or where `axis` is not the last one, the stock
-    layer's arithmetic runs.
+    layer's arithmetic runs. The layer is needed until Keras calls PyTorch's fused operation.
 
     Args:
         *args: As for `keras.layers.BatchNormalization`: `axis`, `momentum`, `epsilon`, ...
@@ -64,10 +64,10 @@ class BatchNormalization(keras.layers.BatchNormalization):
         values = ops.cast(ops.reshape(inputs, (-1, shape[-1])), dtype)
         # Run eagerly, the gradient of a mean is an array of the batch's size, so that of a sum is
         # scaled; and that of a difference negates such an array, so the mean is negated instead.
-        share = 1.0 / ops.cast(ops.shape(values)[0], dtype)
-        mean = ops.sum(values, axis=0) * share
+        weight = 1.0 / ops.cast(ops.shape(values)[0], dtype)
+        mean = ops.sum(values, axis=0) * weight
         centred = values + (-mean)
-        variance = ops.sum(centred * centred, axis=0) * share
+        variance = ops.sum(centred * centred, axis=0) * weight
         self._move(self.moving_mean, mean)
         self._move(self.moving_variance, variance)
         scale = ops.rsqrt(variance + self.epsilon)

@@ -16,7 +16,8 @@ class Conv2D(keras.layers.Conv2D):
     layer's weights load into the other. On PyTorch, images whose channels come last are convolved
     where they lie, or, where padding is uneven, in a padded copy; the stock layer copies them to
     another layout first and most of them back again, which on a CPU costs about as much as the
-    convolution itself. Elsewhere the stock implementation runs.
+    convolution itself. Elsewhere the stock implementation runs. The layer is needed until Keras
+    convolves such images on PyTorch without copies.
 
     Args:
         *args: As for `keras.layers.Conv2D`: `filters`, `kernel_size`, `strides`, `padding`, ...

@@ -39,7 +39,8 @@ class Conv2DTranspose(keras.layers.Conv2DTranspose):
     not copied to another layout first.
 
     On TensorFlow, with `dilation_rate` other than 1, with `output_padding`, or with
-    `data_format="channels_first"`, the stock implementation runs.
+    `data_format="channels_first"`, the stock implementation runs. The layer is needed until XLA has
+    fast gradients of transposed convolutions on CPUs, and Keras makes no copies on PyTorch.
 
     Args:
         *args: As for `keras.layers.Conv2DTranspose`: `filters`, `kernel_size`, `strides`,

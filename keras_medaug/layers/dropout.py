@@ -17,7 +17,7 @@ _LEVELS = 2048
 
 @keras.saving.register_keras_serializable(package="keras_medaug")
 class Dropout(keras.layers.Dropout):
-    """Sets a share of the values to zero, in training, and scales up the others.
+    """Sets a fraction of the values to zero, in training, and scales up the others.
 
     A drop-in for `keras.layers.Dropout`, several times faster on CPUs, where random numbers are
     what dropout costs: each decides about two values. Every value is dropped with the same
@@ -25,14 +25,15 @@ class Dropout(keras.layers.Dropout):
 
     The rate is rounded to a multiple of 1/2048, and the values that stay are scaled by just what
     keeps their mean: 0.4 becomes 0.39990. Where that would change the rate by more than a fiftieth,
-    and with a `noise_shape`, the stock layer's arithmetic runs.
+    and with a `noise_shape`, the stock layer's arithmetic runs. The layer is needed until
+    random numbers are cheap on CPUs, and Keras saves the state of the generator.
 
     Unlike the stock layer, it saves the state of its generator, so that a resumed run goes on with
     the next draw. In worker processes that load data, copies of the layer draw anew, as those of
     `GeometricAugmentation` do.
 
     Args:
-        rate: Share of the values that is dropped, in [0, 1].
+        rate: Fraction of the values that is dropped, in [0, 1].
         noise_shape: As in Keras: axes of length 1 share their draw.
         seed: Integer seed of the layer's own generator, or `None`.
         **kwargs: Passed to `keras.layers.Layer`.

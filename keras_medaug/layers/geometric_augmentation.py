@@ -30,7 +30,7 @@ IDENTITY = {
     "vertical_flip": False,
 }
 _MOST_PIXELS = 2**31 - 1  # pixels are numbered in `int32`
-# In pixels: rounding must not push a border pixel out of the image, as at turns of 90 degrees.
+# In pixels: rounding must not push a border pixel out of the image, as at rotations of 90 degrees.
 _TOLERANCE = 1e-4
 
 
@@ -63,8 +63,8 @@ class GeometricAugmentation(keras.layers.Layer):
     Args:
         rotation: Largest rotation in degrees, from 0 to 180.
         shift: Largest shift as a fraction of height and width, from 0 to 1.
-        horizontal_flip: Whether images may be mirrored left to right.
-        vertical_flip: Whether images may be mirrored top to bottom.
+        horizontal_flip: Whether images may be flipped left to right.
+        vertical_flip: Whether images may be flipped top to bottom.
         zoom: Largest deviation of the zoom from 1, from 0 to below 1.
         fill_mode: What lies beyond the border, as in SciPy: `"nearest"` (the border pixel),
             `"constant"` (zero), `"reflect"` (the image mirrored about its edge) or `"wrap"`.

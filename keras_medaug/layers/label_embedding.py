@@ -13,7 +13,8 @@ class LabelEmbedding(keras.layers.Embedding):
     in the batch, and Keras's adaptive optimizers square them one by one, before they are added up:
     the second moments, and with them the steps, are then others than on JAX and PyTorch. (Keras
     3.15.1; a row that occurs three times with a gradient of 1 adds 3 to the second moment in place
-    of 9.) For a few classes the product costs nothing.
+    of 9.) For a few classes the product costs nothing. The layer is
+    needed until Keras's optimizers add up the rows of a class first.
 
     A label outside `[0, input_dim)` gives zeros; the models' own methods refuse it.
 

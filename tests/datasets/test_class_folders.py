@@ -30,8 +30,8 @@ def folder(tmp_path):
 SORTS_BEFORE = PurePath.__lt__
 
 
-def as_on_windows(one, other):
-    return SORTS_BEFORE(PureWindowsPath(one), PureWindowsPath(other))
+def as_on_windows(path, other):
+    return SORTS_BEFORE(PureWindowsPath(path), PureWindowsPath(other))
 
 
 def test_the_order_of_classes_is_that_of_names_on_every_system(tmp_path, monkeypatch):

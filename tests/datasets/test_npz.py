@@ -253,7 +253,7 @@ def test_a_split_without_images_is_absent(tmp_path, absent, labels):
     ],
 )
 def test_train_is_not_absent_nor_is_half_a_split(tmp_path, split, kind, message):
-    arrays = layout() | {f"{split}_{each}": EMPTY[each] for each in kind}
+    arrays = layout() | {f"{split}_{suffix}": EMPTY[suffix] for suffix in kind}
     with pytest.raises(ValueError, match=rf"half\.npz: {message}"):
         datasets.from_npz(save(tmp_path / "half.npz", arrays))
 

@@ -125,8 +125,9 @@ def _features(images):
     patches = patches.reshape(len(images), 100, 25)
     patches = patches - patches.mean(axis=-1, keepdims=True)
     filters = np.random.default_rng(0).normal(size=(25, 100)).astype("float32")
-    found = patches @ filters
-    return np.concatenate([found.max(1), found.min(1), found.mean(1), found.std(1)], axis=1)
+    responses = patches @ filters
+    summaries = responses.max(1), responses.min(1), responses.mean(1), responses.std(1)
+    return np.concatenate(summaries, axis=1)
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -56,12 +56,14 @@ def widened(tensor):
     return np.array(keras.ops.convert_to_numpy(keras.ops.cast(tensor, "float32")))
 
 
-def same(one, other):
+def same(value, other):
     """Tell whether two results hold the same, at any depth."""
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(same(one[name], other[name]) for name in one)
-    if isinstance(one, list | tuple):
-        return len(one) == len(other) and all(map(same, one, other))
-    if isinstance(one, np.ndarray | float):
-        return np.array_equal(one, other, equal_nan=np.asarray(one).dtype.kind == "f")
-    return one == other
+    if isinstance(value, dict):
+        return value.keys() == other.keys() and all(
+            same(value[name], other[name]) for name in value
+        )
+    if isinstance(value, list | tuple):
+        return len(value) == len(other) and all(map(same, value, other))
+    if isinstance(value, np.ndarray | float):
+        return np.array_equal(value, other, equal_nan=np.asarray(value).dtype.kind == "f")
+    return value == other

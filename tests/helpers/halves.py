@@ -27,8 +27,8 @@ def flip_horizontally(images):
     return images[:, :, ::-1]
 
 
-def plain(found):
+def plain(value):
     """Return what was found, which JSON must hold as it is."""
-    assert json.loads(json.dumps(found, allow_nan=False)) == found
-    assert found["warning"] is None or found["warning"].endswith(".")
-    return found
+    assert json.loads(json.dumps(value, allow_nan=False)) == value
+    assert value["warning"] is None or value["warning"].endswith(".")
+    return value

@@ -6,7 +6,7 @@ import keras_medaug
 def public_names():
     """Return where all that users see is defined: `keras_medaug.models.cvae.CVAE`, and so on."""
     shown = [getattr(keras_medaug, name) for name in keras_medaug.__all__]
-    inside = [getattr(each, name) for each in shown for name in getattr(each, "__all__", ())]
+    inside = [getattr(module, name) for module in shown for name in getattr(module, "__all__", ())]
     named = [value for value in [*shown, *inside] if callable(value)]
     return {"keras_medaug"} | {f"{value.__module__}.{value.__qualname__}" for value in named}
 

@@ -42,9 +42,9 @@ def to_8_bit(images):
 def rounded(value):
     """Round what is in an audit to six decimals, at any depth."""
     if isinstance(value, dict):
-        return {key: rounded(each) for key, each in value.items()}
+        return {key: rounded(entry) for key, entry in value.items()}
     if isinstance(value, list):
-        return [rounded(each) for each in value]
+        return [rounded(entry) for entry in value]
     return round(value, 6) if isinstance(value, float) else value
 
 

@@ -27,11 +27,11 @@ def pair(shape, **kwargs):
     return layers
 
 
-def equal(found, expected):
-    found, expected = (
-        ops.convert_to_numpy(ops.cast(each, "float32")) for each in (found, expected)
+def equal(actual, expected):
+    actual, expected = (
+        ops.convert_to_numpy(ops.cast(tensor, "float32")) for tensor in (actual, expected)
     )
-    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -40,16 +40,16 @@ def equal(found, expected):
 def test_outputs_and_running_statistics_are_those_of_the_stock_layer(shape, kwargs, training):
     ours, stock = pair(shape, momentum=0.9, **kwargs)
     equal(ours(data(shape), training=training), stock(data(shape), training=training))
-    for found, expected in zip(ours.weights, stock.weights, strict=True):
-        equal(found.value, expected.value)
+    for actual, expected in zip(ours.weights, stock.weights, strict=True):
+        equal(actual.value, expected.value)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_gradients_are_those_of_the_stock_layer(shape):
     ours, stock = pair(shape)
     # What comes first in a network: its gradient is that of the batch, summed with known weights.
-    found, expected = [], []
-    for layer, into in ((ours, found), (stock, expected)):
+    actual, expected = [], []
+    for layer, into in ((ours, actual), (stock, expected)):
         before = keras.layers.Dense(shape[-1], use_bias=False)
         before.build(shape)
         before.set_weights([np.random.default_rng(2).normal(size=(shape[-1],) * 2)])
@@ -60,7 +60,7 @@ def test_gradients_are_those_of_the_stock_layer(shape):
             return ops.sum(ops.multiply(outputs, ops.convert_to_tensor(weights)))
 
         into += gradients(loss, [before.kernel, layer.gamma, layer.beta])
-    for ours_, theirs in zip(found, expected, strict=True):
+    for ours_, theirs in zip(actual, expected, strict=True):
         scale = np.linalg.norm(theirs)
         assert np.linalg.norm(ours_ - theirs) < 1e-4 * scale
 
@@ -82,8 +82,8 @@ def test_statistics_are_taken_in_float32(dtype):
     """Squares of these leave float16, and bfloat16 has not the digits for their mean."""
     ours, stock = pair((64, 3), dtype=f"mixed_{dtype}", momentum=0.0)
     x = ops.cast(data((64, 3)) * 200.0, dtype)
-    found, expected = ours(x, training=True), stock(x, training=True)
-    assert found.dtype == expected.dtype
+    actual, expected = ours(x, training=True), stock(x, training=True)
+    assert actual.dtype == expected.dtype
     exact = ops.convert_to_numpy(ops.cast(x, "float32")).astype("float64")
     equal(ours.moving_mean.value, exact.mean(axis=0))
     equal(ours.moving_variance.value, exact.var(axis=0))
@@ -106,8 +106,8 @@ def test_frozen_it_uses_the_running_statistics():
     ours.trainable = stock.trainable = False
     before = [w.copy() for w in ours.get_weights()]
     equal(ours(data((6, 5)), training=True), stock(data((6, 5)), training=True))
-    for found, expected in zip(ours.get_weights(), before, strict=True):
-        np.testing.assert_array_equal(found, expected)
+    for actual, expected in zip(ours.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(actual, expected)
 
 
 def penalty_gradient(layer, x):

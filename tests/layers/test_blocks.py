@@ -90,11 +90,11 @@ def test_raw_convolution_of_the_discriminator():
 
 
 def test_dropout_of_the_discriminator_is_off_in_inference_and_seeded():
-    one, same = (make("DiscriminatorBlock", 4, dropout=0.5, seed=0) for _ in range(2))
+    block, same = (make("DiscriminatorBlock", 4, dropout=0.5, seed=0) for _ in range(2))
     x = images()
-    np.testing.assert_array_equal(numpy(one(x, training=False)), numpy(one(x)))
-    assert not (numpy(one(x)) == 0).any()
-    first, again, twin = (numpy(block(x, training=True)) for block in (one, one, same))
+    np.testing.assert_array_equal(numpy(block(x, training=False)), numpy(block(x)))
+    assert not (numpy(block(x)) == 0).any()
+    first, again, twin = (numpy(layer(x, training=True)) for layer in (block, block, same))
     assert 0.3 < (first == 0).mean() < 0.7
     assert not np.array_equal(first, again)
     np.testing.assert_array_equal(first, twin)

@@ -40,7 +40,7 @@ def test_images_are_not_copied_but_to_pad_or_to_cut(name, settings, left):
     # Larger than the kernel, which PyTorch copies in any case.
     x = ops.convert_to_tensor(images(8, 16, 16, 8))
     ours, stock = (
-        getattr(each, name)(8, padding="same", **settings) for each in (layers, keras.layers)
+        getattr(module, name)(8, padding="same", **settings) for module in (layers, keras.layers)
     )
     assert large_copies(ours, x) == left
     assert large_copies(stock, x) > left  # as of Keras 3.15: else our layer has become needless
@@ -59,10 +59,10 @@ def parts(layer):
 def test_the_models_are_made_of_our_convolutions(name):
     classes = {"num_classes": 2} if name == "Classifier" else {}
     model = getattr(models, name)((28, 28, 1), seed=0, **classes)
-    found = [
-        each
-        for each in parts(model)
-        if isinstance(each, keras.layers.Conv2D | keras.layers.Conv2DTranspose)
+    convolutions = [
+        part
+        for part in parts(model)
+        if isinstance(part, keras.layers.Conv2D | keras.layers.Conv2DTranspose)
     ]
-    assert found
-    assert {type(each) for each in found} <= {getattr(layers, each) for each in CONVOLUTIONS}
+    assert convolutions
+    assert {type(part) for part in convolutions} <= {getattr(layers, name) for name in CONVOLUTIONS}

@@ -94,9 +94,9 @@ def test_weight_files_load_both_ways(tmp_path):
         return keras.Sequential([keras.Input((6, 6, 3)), layer(2, 3, padding="same", name="conv")])
 
     x = images(2, 6, 6, 3)
-    for n, (one, other) in enumerate([(Conv2D, Stock), (Stock, Conv2D)]):
+    for n, (first, other) in enumerate([(Conv2D, Stock), (Stock, Conv2D)]):
         path = tmp_path / f"{n}.weights.h5"
-        source, target = model(one), model(other)
+        source, target = model(first), model(other)
         source.save_weights(path)
         target.load_weights(path)
         np.testing.assert_allclose(output(target, x), output(source, x), atol=1e-5)

@@ -218,9 +218,9 @@ def test_weight_files_load_both_ways(tmp_path):
         )
 
     x = images(2, 4, 4, 3)
-    for n, (one, other) in enumerate(itertools.permutations([Conv2DTranspose, Stock])):
+    for n, (first, other) in enumerate(itertools.permutations([Conv2DTranspose, Stock])):
         path = tmp_path / f"{n}.weights.h5"
-        source, target = model(one), model(other)
+        source, target = model(first), model(other)
         source.save_weights(path)
         target.load_weights(path)
         np.testing.assert_allclose(

@@ -191,11 +191,11 @@ def test_each_switch_acts_alone():
 
 def test_draws_differ_by_image_and_call_and_repeat_by_seed():
     x = np.repeat(noise(1, *SHAPE[1:]), 8, axis=0)
-    one, two, other = (GeometricAugmentation(seed=seed) for seed in (5, 5, 6))
-    first, second = to_numpy(one(x, training=True)), to_numpy(one(x, training=True))
+    layer, twin, other = (GeometricAugmentation(seed=seed) for seed in (5, 5, 6))
+    first, second = to_numpy(layer(x, training=True)), to_numpy(layer(x, training=True))
     assert len(np.unique(np.concatenate([first, second]).reshape(16, -1), axis=0)) == 16
-    np.testing.assert_array_equal(to_numpy(two(x, training=True)), first)
-    np.testing.assert_array_equal(to_numpy(two(x, training=True)), second)
+    np.testing.assert_array_equal(to_numpy(twin(x, training=True)), first)
+    np.testing.assert_array_equal(to_numpy(twin(x, training=True)), second)
     assert np.abs(to_numpy(other(x, training=True)) - first).max() > 0.1
 
 
@@ -303,20 +303,20 @@ def test_compiles(backend):
 
         state = [v.value for v in layer.non_trainable_variables]
         step = jax.jit(lambda s, x: layer.stateless_call([], s, x, training=True))
-        one, state = step(state, x)
-        two, state = step(state, x)
+        first, state = step(state, x)
+        second, state = step(state, x)
         got = jax.jit(layer.transform)(x, parameters)
     elif backend == "tensorflow":
         import tensorflow as tf
 
         # XLA draws other numbers from the same seed: only the transform can be compared.
         step = tf.function(lambda x: layer(x, training=True), jit_compile=True)
-        one, two = step(x), step(x)
+        first, second = step(x), step(x)
         got = tf.function(layer.transform, jit_compile=True)(x, parameters)
     else:
-        one, two = layer(x, training=True), layer(x, training=True)
+        first, second = layer(x, training=True), layer(x, training=True)
         got = layer.transform(x, parameters)
-    assert np.any(to_numpy(one) != to_numpy(two))
+    assert np.any(to_numpy(first) != to_numpy(second))
     np.testing.assert_allclose(to_numpy(got), expected, atol=1e-4)
 
 

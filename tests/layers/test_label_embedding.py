@@ -15,18 +15,18 @@ def test_it_does_what_keras_does(policy):
     for layer in (ours, keras_own):
         layer.build((None,))
     ours.set_weights(keras_own.get_weights())
-    found, expected = ours(LABELS), keras_own(LABELS)
-    assert found.dtype == expected.dtype
+    actual, expected = ours(LABELS), keras_own(LABELS)
+    assert actual.dtype == expected.dtype
     np.testing.assert_array_equal(
-        keras.ops.convert_to_numpy(keras.ops.cast(found, "float32")),
+        keras.ops.convert_to_numpy(keras.ops.cast(actual, "float32")),
         keras.ops.convert_to_numpy(keras.ops.cast(expected, "float32")),
     )
-    assert tuple(found.shape) == ours.compute_output_shape((4,))
+    assert tuple(actual.shape) == ours.compute_output_shape((4,))
 
 
 def test_a_label_of_no_class_gives_zeros():
-    found = keras.ops.convert_to_numpy(LabelEmbedding(4, 5)(np.int32([-1, 4, 3])))
-    assert found.any(axis=1).tolist() == [False, False, True]
+    vectors = keras.ops.convert_to_numpy(LabelEmbedding(4, 5)(np.int32([-1, 4, 3])))
+    assert vectors.any(axis=1).tolist() == [False, False, True]
 
 
 def test_a_class_that_occurs_often_moves_the_second_moment_by_the_square_of_its_sum():

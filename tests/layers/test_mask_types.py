@@ -141,9 +141,9 @@ def test_types_that_the_backend_does_not_keep_are_refused(backend):
 
             masks.append(torch.ones((2, 8, 8), dtype=getattr(torch, dtype)))
             masks.append(keras.KerasTensor((2, 8, 8), dtype=dtype))
-        for each in masks:
+        for mask in masks:
             for training in (False, True):
-                inputs = {"images": IMAGES, "masks": each}
+                inputs = {"images": IMAGES, "masks": mask}
                 with pytest.raises(ValueError, match=rf"`masks`: got dtype {dtype}.*; expected "):
                     GeometricAugmentation()(inputs, training=training)
 

@@ -27,11 +27,11 @@ def test_no_variance_gives_the_mean():
 
 def test_seeds_and_state():
     zeros = np.zeros((4, 3), "float32")
-    one, same, other = (kma.layers.Sampling(seed=seed) for seed in (3, 3, 4))
-    first = draw(one, zeros, zeros)
+    layer, same, other = (kma.layers.Sampling(seed=seed) for seed in (3, 3, 4))
+    first = draw(layer, zeros, zeros)
     np.testing.assert_array_equal(first, draw(same, zeros, zeros))
     assert not np.allclose(first, draw(other, zeros, zeros))
-    assert not np.allclose(first, draw(one, zeros, zeros))  # the state moves on
+    assert not np.allclose(first, draw(layer, zeros, zeros))  # the state moves on
 
 
 def test_without_a_seed_keras_governs():

@@ -64,7 +64,7 @@ def test_a_process_that_is_started_with_a_copy_draws_anew():
     process = context.Process(target=send_draws, args=(sender, layers))
     process.start()
     sender.close()  # so that a process that fails is noticed
-    drawn = [draw(*each) for each in layers.items() for _ in range(ITEMS)]
+    drawn = [draw(*case) for case in layers.items() for _ in range(ITEMS)]
     assert receiver.poll(120)
     drawn += receiver.recv()
     process.join()
@@ -181,5 +181,6 @@ def test_a_model_that_trains_in_a_forked_process_is_what_its_seed_makes_of_it(im
         model.compile()
         return model
 
-    for one, other in zip(in_fork(trained, made(), images), trained(made(), images), strict=True):
-        np.testing.assert_array_equal(one, other)
+    pairs = zip(in_fork(trained, made(), images), trained(made(), images), strict=True)
+    for forked, other in pairs:
+        np.testing.assert_array_equal(forked, other)

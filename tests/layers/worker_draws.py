@@ -43,7 +43,7 @@ class Draws:
         return ITEMS
 
     def __getitem__(self, index):
-        return [draw(*each) for each in self.layers.items()]
+        return [draw(*case) for case in self.layers.items()]
 
 
 class DrawBatches(keras.utils.PyDataset):
