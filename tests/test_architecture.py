@@ -17,7 +17,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 BACKENDS = {
     "jax", "jaxlib", "flax", "optax", "torch", "torchvision", "tensorflow", "tf_keras", "openvino",
 }  # fmt: skip
-OPTIONAL = {"matplotlib", "PIL", "dask", "distributed"}
+OPTIONAL = {"matplotlib", "PIL", "dask", "distributed", "jinja2"}
 PICKLERS = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}
 DYNAMIC_IMPORTS = {"import_module", "__import__", "find_spec", "LazyLoader", "exec", "eval"}
 STEPS = re.compile(

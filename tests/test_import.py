@@ -16,6 +16,7 @@ OPTIONAL = {
     "medmnist",
     "dask",
     "distributed",
+    "jinja2",
     "pandas",
     "scipy",
     "sklearn",

@@ -9,6 +9,7 @@ import re
 import sys
 from html.parser import HTMLParser
 
+import jinja2
 import keras
 import numpy as np
 import pytest
@@ -16,7 +17,11 @@ from PIL import Image
 
 import keras_medaug as kma
 from keras_medaug.cards.content import DUPLICATES
+from keras_medaug.cards.page import render, template
+from keras_medaug.cards.readings import read_quality
 from keras_medaug.cards.subject import numbered
+from keras_medaug.metrics import registry
+from keras_medaug.metrics.metric import Metric
 
 FRACTIONS = ("shares", "other_shares")
 COUNTS = [35, 20, 25, 22]
@@ -501,6 +506,31 @@ def test_the_tables_beside_real_images_are_those_of_the_card(page, stored):
             for space, values in of_class["spaces"].items()
         ]  # fmt: skip
     assert parsed.table("By class") == expected
+
+
+def test_a_new_metric_is_in_tables_and_explanations(stored, monkeypatch):
+    """It is registered and measured, and no file of the cards knows its name."""
+    toy = Metric("toy", "toy distance", "less", "How far apart <toys> are.")
+    monkeypatch.setattr(registry, "_METRICS", registry.metrics() | {"toy": toy})
+    card = copy.deepcopy(stored)
+    reference = {"value": 0.125, "ci95": [0.1, 0.2]}
+    for measured in card["quality"]["spaces"].values():
+        measured["toy"] = {"value": 0.75, "ci95": [0.7, 0.8], "floor": reference}
+    card["readings"] = read_quality(card["quality"])
+    parsed = Page(render(card, {}))
+    for space in card["quality"]["spaces"]:
+        assert parsed.table(f"In the space {space!r}")[-1] == [
+            "toy distance \u2193", "0.75 [0.7, 0.8]", "0.125 [0.1, 0.2]",
+            "worse than unseen real images", "above 0.25 (a difference of 0.125)",
+        ]  # fmt: skip
+    assert "toy distance" in parsed.texts["dt"]
+    assert "How far apart <toys> are." in parsed.texts["dd"]
+    assert f"Of {3 * 7} numbers that compare" in " ".join(parsed.texts["li"])
+
+
+def test_a_name_that_the_template_lacks_is_an_error():
+    with pytest.raises(jinja2.UndefinedError, match="has no attribute 'source'"):
+        template().render(card={})
 
 
 def test_the_table_of_distances_is_that_of_the_card(page, stored):
