@@ -247,7 +247,8 @@ def _arrays(outputs: Any) -> Any:
     def array(tensor: Any) -> NDArray:
         # NumPy has no bfloat16 of its own.
         half = keras.backend.standardize_dtype(tensor.dtype) in ("bfloat16", "float16")
-        return ops.convert_to_numpy(ops.cast(tensor, "float16") if half else tensor)
+        with without_copy_warning():
+            return ops.convert_to_numpy(ops.cast(tensor, "float16") if half else tensor)
 
     return keras.tree.map_structure(array, outputs)
 
@@ -258,6 +259,12 @@ def _told(outputs: Any) -> str:
 
 def _check_configuration(network: keras.Model, argument: str) -> None:
     """Check that the network can be made again, from a file and by `reinitialize`."""
+    for layer in network._flatten_layers(include_self=False):
+        # Keras has layers that then draw from the backend's own generator, which no file holds.
+        if layer.get_config().get("seed", 0) is None:
+            got = f"a layer {layer.name!r} without a seed"
+            expected = "an integer `seed` for each layer that draws random numbers"
+            raise fail(argument, got, f"{expected}, so that training can be repeated and resumed")
     try:
         with without_copy_warning():
             config = json.loads(json.dumps(keras.saving.serialize_keras_object(network)))

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from harness import GENERATIVE, MODELS
+from harness import GENERATIVE
 
 AUTOENCODERS = ["CVAE", "VAEGAN"]
 
@@ -346,16 +346,17 @@ def test_dropout_is_off_outside_training(build, x, name):
 def test_one_argument_normalises_the_decoder_and_the_discriminator(build, name):
     for wanted in (True, False):
         model = build(name, compiled=False, batch_normalization=wanted)
-        for network in ("generator", "discriminator", "encoder"):
-            network = getattr(model, network, None)
+        for part in ("generator", "discriminator", "encoder"):
+            network = getattr(model, part, None)
             if network is not None:
-                found = any("moving_mean" in variable.path for variable in network.variables)
-                assert found == (wanted and network != "encoder"), network
+                normalised = any("moving_mean" in variable.path for variable in network.variables)
+                assert normalised == (wanted and part != "encoder"), part
 
 
 @pytest.mark.parametrize("name", GENERATIVE)
 def test_each_kernel_size_is_its_own_networks(build, name):
-    sizes = {network: size for size, network in enumerate(MODELS[name].networks, start=5)}
+    networks = build(name, compiled=False)._named_networks()
+    sizes = {network: size for size, network in enumerate(networks, start=5)}
     arguments = {f"{network}_kernel_size": size for network, size in sizes.items()}
     model = build(name, compiled=False, **arguments)
     for network, size in sizes.items():

@@ -12,8 +12,8 @@ import pytest
 
 from harness import MODELS
 from harness.state import numpy
-from keras_medaug.fitting.parallel import check_parallelism
 from keras_medaug.fitting import parallel
+from keras_medaug.fitting.parallel import check_parallelism
 
 
 def fit(model, x, y, **arguments):

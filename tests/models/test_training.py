@@ -24,14 +24,14 @@ def test_every_network_takes_every_step(build, x, name):
     model = build(name)
     before = {n: [numpy(v) for v in net.trainable_variables] for n, net in model.networks.items()}
     fit(model, x, epochs=2)
-    for network, network in model.networks.items():
-        optimizer = model.optimizer.by_network[network]
-        assert int(optimizer.iterations) == 4, network
+    for part, network in model.networks.items():
+        optimizer = model.optimizer.by_network[part]
+        assert int(optimizer.iterations) == 4, part
         moved = [
             not np.array_equal(old, numpy(v))
-            for old, v in zip(before[network], network.trainable_variables, strict=True)
+            for old, v in zip(before[part], network.trainable_variables, strict=True)
         ]
-        assert all(moved), network
+        assert all(moved), part
 
 
 def test_the_autoencoders_weights_all_move(build, x):
@@ -156,7 +156,7 @@ class Recorder(ImageModel):
         return inputs
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        marks = keras.ops.reshape(self._unit(x)[:, 0, 0, 0], (1, 4))
+        marks = keras.ops.reshape(self._to_float(x)[:, 0, 0, 0], (1, 4))
         self.seen.assign(keras.ops.slice_update(self.seen.value, (self.step.value, 0), marks))
         self.step.assign_add(1)
         return self.weight * keras.ops.mean(marks)
