@@ -102,7 +102,7 @@ def reference(build):
     """Return what fit, evaluate and predict give for arrays, by labelled or not."""
     x = np.random.default_rng(0).random((8, 8, 8, 1), dtype="float32")
     y = np.arange(8, dtype="int32") % 2
-    found = {}
+    results = {}
     for labelled in (False, True):
         model = build("CVAE", num_classes=2 if labelled else None)
         history = model.fit(
@@ -110,8 +110,8 @@ def reference(build):
         ).history
         evaluated = model.evaluate(x, y if labelled else None, batch_size=4, verbose=0)
         predicted = model.predict([x, y] if labelled else x, batch_size=4, verbose=0)
-        found[labelled] = history, evaluated, predicted
-    return found
+        results[labelled] = history, evaluated, predicted
+    return results
 
 
 @pytest.mark.parametrize("labelled", [False, True])
@@ -124,9 +124,9 @@ def test_an_iterable_does_what_its_arrays_do(build, reference, x, y, kind, label
         return KINDS[kind](items)
 
     history, evaluated, predicted = reference[labelled]
-    found = model.fit(data(), verbose=0).history
+    streamed = model.fit(data(), verbose=0).history
     for key, values in history.items():
-        np.testing.assert_allclose(found[key], values, rtol=1e-5, err_msg=key)
+        np.testing.assert_allclose(streamed[key], values, rtol=1e-5, err_msg=key)
     np.testing.assert_allclose(model.evaluate(data(), verbose=0), evaluated, rtol=1e-5)
     np.testing.assert_allclose(model.predict(data(), verbose=0), predicted, atol=1e-5)
 
@@ -148,9 +148,9 @@ def test_every_model_takes_the_loader_of_its_backend(build, backend, x, y, name)
 
     given = {"batch_size": 4, "verbose": 0}
     labels = y if labelled else None
-    found = model.fit(data(), epochs=2, verbose=0).history
+    history = model.fit(data(), epochs=2, verbose=0).history
     for key, values in arrays.fit(x, labels, epochs=2, shuffle=False, **given).history.items():
-        np.testing.assert_allclose(found[key], values, rtol=1e-4, err_msg=key)
+        np.testing.assert_allclose(history[key], values, rtol=1e-4, err_msg=key)
     expected = arrays.evaluate(x, labels, **given)
     np.testing.assert_allclose(model.evaluate(data(), verbose=0), expected, rtol=1e-4)
     inputs = [x, y] if name == "VAEGAN" else x
@@ -201,9 +201,9 @@ def test_hooks_of_a_pydataset(build, x):
 def test_uint8_batches(build, x):
     pixels = (x * 255).astype("uint8")
     model, arrays = build("CVAE"), build("CVAE")
-    found = model.fit(Sized(batches(pixels)), verbose=0).history
+    history = model.fit(Sized(batches(pixels)), verbose=0).history
     expected = arrays.fit(pixels, batch_size=4, shuffle=False, verbose=0).history
-    np.testing.assert_allclose(found["loss"], expected["loss"], rtol=1e-6)
+    np.testing.assert_allclose(history["loss"], expected["loss"], rtol=1e-6)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -292,11 +292,11 @@ def test_what_goes_with_arrays_only(build, x, y):
 def test_order_is_a_function_of_seed_and_epoch():
     def orders(seed, epochs=(0, 1, 2)):
         data = ArrayBatches((np.arange(10),), 4, None if seed is None else lambda: seed)
-        found = []
+        orders = []
         for epoch in epochs:
             data.begin_epoch(epoch)
-            found.append(np.concatenate([data[i][0] for i in range(len(data))]).tolist())
-        return found
+            orders.append(np.concatenate([data[i][0] for i in range(len(data))]).tolist())
+        return orders
 
     first = orders(0)
     np.random.default_rng().random()

@@ -42,12 +42,12 @@ def test_the_similarity_does_not_reach_the_discriminator():
     """Its head cut off, the discriminator has no gradient but that head's; the others have."""
     model = CASE.model(dropout=0.0)
     head(model).kernel.assign(0.0 * head(model).kernel.value)
-    found = received(model)
+    handed = received(model)
     weights = model.discriminator.trainable_variables
     own = {id(v) for v in head(model).trainable_variables}
     reached = [id(v) in own for v in weights]
-    assert [bool(gradient.any()) for gradient in found["discriminator"]] == reached
-    assert all(gradient.any() for name in ("encoder", "decoder") for gradient in found[name])
+    assert [bool(gradient.any()) for gradient in handed["discriminator"]] == reached
+    assert all(gradient.any() for name in ("encoder", "decoder") for gradient in handed[name])
 
 
 def test_the_decoders_objective_does_not_reach_the_encoder():
@@ -88,11 +88,11 @@ def test_only_live_passes_leave_a_trace(name):
     variance = keras.ops.convert_to_numpy(block.normalization.moving_variance.value)
     np.testing.assert_allclose(variance, 0.9, rtol=1e-5)
     states = [
-        [v for v in each.discriminator.non_trainable_variables if "seed" in v.path]
-        for each in (model, twin)
+        [v for v in copy.discriminator.non_trainable_variables if "seed" in v.path]
+        for copy in (model, twin)
     ]
     assert states[0]
-    for found, expected in zip(*states, strict=True):
+    for state, expected in zip(*states, strict=True):
         np.testing.assert_array_equal(
-            keras.ops.convert_to_numpy(found.value), keras.ops.convert_to_numpy(expected.value)
+            keras.ops.convert_to_numpy(state.value), keras.ops.convert_to_numpy(expected.value)
         )

@@ -30,23 +30,23 @@ def load(path):
     if not path.is_file():
         raise SystemExit(f"{path} is missing: {ask}")
     with np.load(path, allow_pickle=False) as file:
-        found = {key: file[key] for key in file.files}
-    if str(found["package"]) != package_digest():
+        arrays = {key: file[key] for key in file.files}
+    if str(arrays["package"]) != package_digest():
         raise SystemExit(f"{path} was made with another state of the package: {ask}")
-    return found
+    return arrays
 
 
-def cases(found):
+def cases(arrays):
     """Return the names of the cases that a file holds."""
-    return [key.removesuffix("/rate") for key in found if key.endswith("/rate")]
+    return [key.removesuffix("/rate") for key in arrays if key.endswith("/rate")]
 
 
-def weights(found, case, when):
+def weights(arrays, case, when):
     """Return a case's weights, by network."""
     networks = {}
-    for key in sorted(found):
+    for key in sorted(arrays):
         if key.startswith(f"{case}/") and key.endswith(f"/{when}"):
-            networks.setdefault(key.split("/")[1], []).append(found[key].astype("float64"))
+            networks.setdefault(key.split("/")[1], []).append(arrays[key].astype("float64"))
     return networks
 
 
@@ -62,7 +62,7 @@ def difference(case, one, other):
         pairs = [(joined(other[network]), joined(expected))]
         if not case.endswith("as shipped"):
             pairs = list(zip(other[network], expected, strict=True))
-        errors += [relative_error([found], [wanted]) for found, wanted in pairs]
+        errors += [relative_error([values], [wanted]) for values, wanted in pairs]
     return max(errors)
 
 
@@ -83,12 +83,12 @@ def allowed(case, gone):
 
 def main():
     """Print the largest differences; exit with a message where one is too large."""
-    found = {backend: load(Path(sys.argv[1]) / f"{backend}.npz") for backend in BACKENDS}
+    by_backend = {backend: load(Path(sys.argv[1]) / f"{backend}.npz") for backend in BACKENDS}
     failed = []
-    for case in cases(found["jax"]):
-        after = {backend: weights(found[backend], case, "after") for backend in BACKENDS}
-        gone = moved(weights(found["jax"], case, "before"), after["jax"])
-        rate = float(found["jax"][f"{case}/rate"])
+    for case in cases(by_backend["jax"]):
+        after = {backend: weights(by_backend[backend], case, "after") for backend in BACKENDS}
+        gone = moved(weights(by_backend["jax"], case, "before"), after["jax"])
+        rate = float(by_backend["jax"][f"{case}/rate"])
         print(f"{case}: 20 steps of SGD at {rate:g}; the networks' weights move by {gone:.1e}")
         for pair in combinations(BACKENDS, 2):
             error = difference(case, *(after[backend] for backend in pair))

@@ -50,13 +50,13 @@ def optimizers(model):
 
 def state(model):
     """Return weights, slots, counts of steps and random states, as arrays by name."""
-    found = {f"weight {k}": v for k, v in enumerate(model.get_weights())}
+    held = {f"weight {k}": v for k, v in enumerate(model.get_weights())}
     for name, optimizer in optimizers(model).items():
         values = [keras.ops.convert_to_numpy(v.value) for v in optimizer.variables]
-        found |= {f"slot {name} {k}": v for k, v in enumerate(values)}
+        held |= {f"slot {name} {k}": v for k, v in enumerate(values)}
     states = [v for v in model.non_trainable_variables if "seed_generator_state" in v.path]
-    found |= {f"random {k}": keras.ops.convert_to_numpy(v.value) for k, v in enumerate(states)}
-    return found
+    held |= {f"random {k}": keras.ops.convert_to_numpy(v.value) for k, v in enumerate(states)}
+    return held
 
 
 def save(folder):
@@ -81,14 +81,14 @@ def check(path):
         raise SystemExit(f"{path} was made with another state of the package")
     model = keras.saving.load_model(path)
     error = float(np.abs(images(model) - expected.pop("images")).max())
-    found = state(model)
-    if found.keys() != expected.keys():
-        raise SystemExit(f"{path}: holds {sorted(expected)}, gives {sorted(found)}")
-    different = [key for key in found if not np.array_equal(found[key], expected[key])]
+    held = state(model)
+    if held.keys() != expected.keys():
+        raise SystemExit(f"{path}: holds {sorted(expected)}, gives {sorted(held)}")
+    different = [key for key in held if not np.array_equal(held[key], expected[key])]
     if different or error > 1e-5:
         raise SystemExit(f"{path}: {different} differ, images by {error:.1e}")
     fit(model, initial_epoch=EPOCHS, epochs=EPOCHS + 1)
-    steps = {name: int(each.iterations) for name, each in optimizers(model).items()}
+    steps = {name: int(optimizer.iterations) for name, optimizer in optimizers(model).items()}
     if set(steps.values()) != {2 * (EPOCHS + 1)}:
         raise SystemExit(f"{path}: after another epoch the steps are {steps}")
     print(f"{path.stem}: images differ by {error:.1e}, all else is equal, training goes on")

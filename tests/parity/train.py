@@ -69,34 +69,34 @@ def weights(model, case, when):
         "encoder": model.encoder,
         "decoder": model.decoder,
     }
-    found = {f"{case}/{name}": net.trainable_variables for name, net in networks.items()}
+    groups = {f"{case}/{name}": net.trainable_variables for name, net in networks.items()}
     averaged = getattr(model, "averaged", None)
     of_average = {id(v) for v in averaged.weights} if averaged is not None else set()
-    found[f"{case}/moving"] = [
+    groups[f"{case}/moving"] = [
         v for v in model.weights if "moving" in v.path and id(v) not in of_average
     ]
     if averaged is not None:
-        found[f"{case}/averaged"] = averaged.network.variables
+        groups[f"{case}/averaged"] = averaged.network.variables
     return {
         f"{group}/{number:02}/{when}": keras.ops.convert_to_numpy(variable.value).copy()
-        for group, variables in found.items()
+        for group, variables in groups.items()
         for number, variable in enumerate(variables)
     }
 
 
 def main():
     """Write the weights of every model to the file that is named."""
-    found = {"package": package_digest(), "keras": keras.__version__}
+    arrays = {"package": package_digest(), "keras": keras.__version__}
     for case, (rate, _, batch, _) in CASES.items():
         model = made(case)
         model.compile(keras.optimizers.SGD(rate))
-        found |= weights(model, case, "before") | {f"{case}/rate": rate}
+        arrays |= weights(model, case, "before") | {f"{case}/rate": rate}
         with Noise(STEPS, batch, model.latent_dim).injected():
             model.fit(images_of(case), batch_size=batch, epochs=EPOCHS, verbose=0)
-        found |= weights(model, case, "after")
+        arrays |= weights(model, case, "after")
     path = Path(sys.argv[1])
     path.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(path, **found)
+    np.savez(path, **arrays)
 
 
 if __name__ == "__main__":

@@ -3,26 +3,26 @@
 import numpy as np
 
 
-def relative_error(found, expected):
+def relative_error(gradients, expected):
     """Return the largest relative error of a weight's gradient, in Euclidean norms.
 
     The scale is the gradient's own norm, but at least a hundredth of its whole network's: of a
     gradient that nearly cancels, such as that of a score's bias, float32 has fewer digits left.
     """
-    found = [np.asarray(each, "float64") for each in found]
-    expected = [np.asarray(each, "float64") for each in expected]
-    whole = np.sqrt(sum((each**2).sum() for each in expected))
+    gradients = [np.asarray(gradient, "float64") for gradient in gradients]
+    expected = [np.asarray(gradient, "float64") for gradient in expected]
+    whole = np.sqrt(sum((gradient**2).sum() for gradient in expected))
     errors = []
-    for one, other in zip(found, expected, strict=True):
-        if one.shape != other.shape:
-            raise ValueError(f"shapes {one.shape} and {other.shape}")
-        scale = max(np.linalg.norm(other), 0.01 * whole) or 1.0
-        errors.append(np.linalg.norm(one - other) / scale)
+    for gradient, reference in zip(gradients, expected, strict=True):
+        if gradient.shape != reference.shape:
+            raise ValueError(f"shapes {gradient.shape} and {reference.shape}")
+        scale = max(np.linalg.norm(reference), 0.01 * whole) or 1.0
+        errors.append(np.linalg.norm(gradient - reference) / scale)
     return float(max(errors))
 
 
-def cosine(found, expected):
+def cosine(gradients, expected):
     """Return the cosine between two gradients of a whole network."""
-    one = np.concatenate([np.ravel(each).astype("float64") for each in found])
-    other = np.concatenate([np.ravel(each).astype("float64") for each in expected])
+    one = np.concatenate([np.ravel(gradient).astype("float64") for gradient in gradients])
+    other = np.concatenate([np.ravel(gradient).astype("float64") for gradient in expected])
     return float(one @ other / (np.linalg.norm(one) * np.linalg.norm(other)))
