@@ -15,7 +15,7 @@ from keras_medaug.array_checks import without_copy_warning
 from keras_medaug.checks import fail
 
 Shape = tuple[int, ...]
-ROWS = 2  # of the inputs that a network is tried with
+ROWS = 4  # of the inputs that a network is tried with
 
 
 def latent_size(network: keras.Model | None, argument: str, latent_dim: int, default: int) -> int:
@@ -239,7 +239,11 @@ def _fits(shape: tuple[int | None, ...], wanted: Shape) -> bool:
 
 def _rows(shape: Shape, with_labels: bool) -> Any:
     """Return inputs to try a network with."""
-    rows = ops.convert_to_tensor(np.full((ROWS, *shape), 0.5, "float32"))
+    generator = np.random.default_rng(0)
+    # Latent vectors far out: what is not bounded shows there.
+    rare = 10 * generator.standard_normal((ROWS, *shape), dtype="float32")
+    images = generator.random((ROWS, *shape), dtype="float32")
+    rows = ops.convert_to_tensor(rare if len(shape) == 1 else images)
     return [rows, ops.zeros((ROWS,), "int32")] if with_labels else rows
 
 

@@ -8,8 +8,12 @@ import keras
 import numpy as np
 import pytest
 
+from keras_medaug.checked_images import CheckedImages
+from keras_medaug.checks import check_images
 from keras_medaug.fitting.array_batches import ArrayBatches
 from keras_medaug.fitting.checked_sequence import CheckedSequence, checked_stream
+from keras_medaug.models import checked_data
+from keras_medaug.models.fit_steps import fit_steps
 
 # Keras says so of every iterable of unknown length that ends.
 pytestmark = pytest.mark.filterwarnings("ignore:Your input ran out of data:UserWarning")
@@ -475,3 +479,31 @@ def test_an_epoch_that_is_no_pass_may_lack_a_class(build, x):
     model.fit(stream(), steps_per_epoch=1, epochs=2, verbose=0)
     with pytest.warns(UserWarning, match="no image of class 1 in this training"):
         model.fit((pair for pair in batches(x, np.zeros(8, int)) * 2), steps_per_epoch=4, verbose=0)
+
+
+def test_images_are_checked_once_and_batches_of_the_packages_own_never(build, x, y, monkeypatch):
+    counted = []
+
+    def count(images, *arguments):
+        counted.append(images)
+        return check_images(images, *arguments)
+
+    monkeypatch.setattr(checked_data, "check_images", count)
+    model = build("Classifier")
+    fit_steps(model, x, y, steps=4, batch_size=4, rounds=2)
+    assert not counted
+    model.fit(x, y, batch_size=2, epochs=2, verbose=0)
+    assert len(counted) == 1
+
+
+def test_images_that_were_checked_are_taken_everywhere(build, x, y):
+    checked = CheckedImages(x)
+    model, conditional = build("CVAE"), build("CVAE", num_classes=2)
+    model.fit(checked, validation_data=checked, verbose=0)
+    model.train_on_batch(checked)
+    conditional.fit(checked, y, validation_data=(checked, y), verbose=0)
+    for images in (checked, x):
+        np.testing.assert_array_equal(model.encode(images), model.encode(x))
+        np.testing.assert_array_equal(
+            conditional.predict([images, y], verbose=0), conditional.predict([x, y], verbose=0)
+        )
