@@ -47,8 +47,8 @@ class VAEGAN(AutoencodingModel):
     size goes beside it. The model trains the network itself, no copy, from the weights it has. It
     is saved with the model, so its layers must be registered with Keras. `reinitialize(seed)` makes
     it anew from its configuration: each `seed` in there, of initializers and of random layers, is
-    derived from the model's seed. `BatchNormalization`, of Keras or of this package, gets running
-    statistics by kind of batch.
+    derived from the model's seed. A layer that draws random numbers needs an integer `seed`.
+    `BatchNormalization`, of Keras or of this package, gets running statistics by kind of batch.
 
     Args:
         image_shape: `(height, width, channels)`; sizes from 8 to 256, 1 or 3 channels.

@@ -15,7 +15,7 @@ from keras_medaug.array_checks import without_copy_warning
 from keras_medaug.checks import fail
 
 Shape = tuple[int, ...]
-ROWS = 2  # of the inputs that a network is tried with
+ROWS = 4  # of the inputs that a network is tried with
 
 
 def latent_size(network: keras.Model | None, argument: str, latent_dim: int, default: int) -> int:
@@ -239,7 +239,11 @@ def _fits(shape: tuple[int | None, ...], wanted: Shape) -> bool:
 
 def _rows(shape: Shape, with_labels: bool) -> Any:
     """Return inputs to try a network with."""
-    rows = ops.convert_to_tensor(np.full((ROWS, *shape), 0.5, "float32"))
+    generator = np.random.default_rng(0)
+    # Latent vectors far out: what is not bounded shows there.
+    rare = 10 * generator.standard_normal((ROWS, *shape), dtype="float32")
+    images = generator.random((ROWS, *shape), dtype="float32")
+    rows = ops.convert_to_tensor(rare if len(shape) == 1 else images)
     return [rows, ops.zeros((ROWS,), "int32")] if with_labels else rows
 
 
@@ -247,7 +251,8 @@ def _arrays(outputs: Any) -> Any:
     def array(tensor: Any) -> NDArray:
         # NumPy has no bfloat16 of its own.
         half = keras.backend.standardize_dtype(tensor.dtype) in ("bfloat16", "float16")
-        return ops.convert_to_numpy(ops.cast(tensor, "float16") if half else tensor)
+        with without_copy_warning():
+            return ops.convert_to_numpy(ops.cast(tensor, "float16") if half else tensor)
 
     return keras.tree.map_structure(array, outputs)
 
@@ -258,6 +263,12 @@ def _told(outputs: Any) -> str:
 
 def _check_configuration(network: keras.Model, argument: str) -> None:
     """Check that the network can be made again, from a file and by `reinitialize`."""
+    for layer in network._flatten_layers(include_self=False):
+        # Keras has layers that then draw from the backend's own generator, which no file holds.
+        if layer.get_config().get("seed", 0) is None:
+            got = f"a layer {layer.name!r} without a seed"
+            expected = "an integer `seed` for each layer that draws random numbers"
+            raise fail(argument, got, f"{expected}, so that training can be repeated and resumed")
     try:
         with without_copy_warning():
             config = json.loads(json.dumps(keras.saving.serialize_keras_object(network)))

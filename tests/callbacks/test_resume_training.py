@@ -50,12 +50,12 @@ def run(model, callbacks=(), epochs=3):
 @pytest.fixture(scope="module")
 def whole():
     """Return what models hold after three epochs that nothing interrupted, and their histories."""
-    batches = {}
+    results = {}
     for name in harness.MODELS:
         model = build(name)
         history = run(model).history
-        batches[name] = state(model), history
-    return batches
+        results[name] = state(model), history
+    return results
 
 
 def killed(folder, name="CVAE", epoch=1, seconds=0.0, **kwargs):
@@ -73,7 +73,7 @@ def test_a_kill_leaves_no_trace_in_the_result(whole, tmp_path, name):
     assert equal(state(model), expected)
     assert len(resume.history) == 3
     for key, values in logs.items():
-        np.testing.assert_allclose([row[key] for row in resume.history], values, rtol=1e-6)
+        np.testing.assert_allclose([epoch[key] for epoch in resume.history], values, rtol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["VAEGAN", "Classifier"])

@@ -131,8 +131,8 @@ def test_logits_are_what_the_softmax_is_taken_of(trained):
     logits = model.logits(x, batch_size=5)
     assert (logits.shape, logits.dtype) == ((16, 2), np.float32)
     odds = np.exp(logits - logits.max(axis=1, keepdims=True))
-    found = model.predict(x, verbose=0)
-    np.testing.assert_allclose(odds / odds.sum(axis=1, keepdims=True), found, atol=1e-5)
+    probabilities = model.predict(x, verbose=0)
+    np.testing.assert_allclose(odds / odds.sum(axis=1, keepdims=True), probabilities, atol=1e-5)
     pixels = np.round(x * 255).astype("uint8")
     np.testing.assert_allclose(model.logits(pixels), model.logits(pixels / 255), rtol=1e-5)
 

@@ -19,11 +19,14 @@ def losses(model, x, y, epochs=3):
 
 def test_in_training_and_nowhere_else(build, x, y):
     model, plain = augmented(build), build("Classifier", dropout=0.0)
-    inferred = [each.predict(x, verbose=0) for each in (model, plain)]
+    inferred = [classifier.predict(x, verbose=0) for classifier in (model, plain)]
     np.testing.assert_array_equal(*inferred)
-    scored = [each.evaluate(x, y, verbose=0) for each in (model, plain)]
+    scored = [classifier.evaluate(x, y, verbose=0) for classifier in (model, plain)]
     np.testing.assert_allclose(*scored, rtol=1e-6)
-    trained = [np.array(ops.convert_to_numpy(each(x, training=True))) for each in (model, plain)]
+    trained = [
+        np.array(ops.convert_to_numpy(classifier(x, training=True)))
+        for classifier in (model, plain)
+    ]
     assert not np.allclose(*trained, atol=1e-4)
     assert not np.allclose(losses(model, x, y), losses(plain, x, y), rtol=1e-4)
 
@@ -37,7 +40,7 @@ def test_each_step_draws_anew(build, x):
 def test_pixels_of_either_type_are_augmented_alike(build):
     pixels = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 1), "uint8")
     given = [pixels, (pixels / 255).astype("float32")]
-    outputs = [ops.convert_to_numpy(augmented(build)(each, training=True)) for each in given]
+    outputs = [ops.convert_to_numpy(augmented(build)(pixels, training=True)) for pixels in given]
     np.testing.assert_allclose(*outputs, atol=1e-5)
 
 

@@ -101,13 +101,13 @@ def test_of_steps_found_in_any_order_the_first_is_named():
     model = keras.Sequential()
     guard = FiniteCheck(model, {"kl": "encoder"}, {})
     guard.on_epoch_begin(1)
-    found = []
+    stops = []
     for step in (19, 17, 18):  # as from threads of which none is that of `fit`
         thread = threading.Thread(target=guard.on_train_batch_end, args=(step, {"kl": np.inf}))
         thread.start()
         thread.join()
-        found.append(model.stop_training)
-    assert found == [True] * 3
+        stops.append(model.stop_training)
+    assert stops == [True] * 3
     with pytest.raises(FloatingPointError, match=r"epoch 2, at step 18: kl is inf \(network: enc"):
         guard.on_epoch_end(1)
 

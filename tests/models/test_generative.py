@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from harness import GENERATIVE, MODELS
+from harness import GENERATIVE
 
 AUTOENCODERS = ["CVAE", "VAEGAN"]
 
@@ -153,13 +153,13 @@ def test_images_and_labels_in_a_list_or_a_tuple(models, x, y, name):
     """One batch, several, by arrays or by an iterable of batches: the same."""
     model = models[name, True]
     expected = model.predict([x, y], verbose=0)
-    for found in (
+    for images in (
         model.predict((x, y), verbose=0),
         model.predict((x, y.tolist()), verbose=0),
         model.predict_on_batch([x, y]),
         model.predict(((a, b) for a, b in ((x[:4], y[:4]), (x[4:], y[4:]))), verbose=0),
     ):
-        np.testing.assert_allclose(found, expected, atol=1e-6)
+        np.testing.assert_allclose(images, expected, atol=1e-6)
     with pytest.raises(ValueError, match="images alone"):
         model.predict((images for images in (x[:4], x[4:])), verbose=0)
     alone = models[name, False]
@@ -268,10 +268,10 @@ def test_losses_add_up_with_a_short_last_batch(build, x, name):
     x[4:] *= 0.01  # batches that differ, so that their weights show
     logs = {key: v[0] for key, v in model.fit(x[:6], batch_size=4, verbose=0).history.items()}
     evaluated = model.evaluate(x[:6], batch_size=4, verbose=0, return_dict=True)
-    for found in (logs, evaluated):
-        assert set(SUMS[name]) | {"loss"} <= set(found)
-        total = sum(weight * found[term] for term, weight in SUMS[name].items())
-        assert found["loss"] == pytest.approx(total, rel=1e-5)
+    for values in (logs, evaluated):
+        assert set(SUMS[name]) | {"loss"} <= set(values)
+        total = sum(weight * values[term] for term, weight in SUMS[name].items())
+        assert values["loss"] == pytest.approx(total, rel=1e-5)
     if name == "VAEGAN":
         assert evaluated["encoder_loss"] == pytest.approx(
             2.5 * evaluated["kl"] + evaluated["similarity"], rel=1e-5
@@ -289,14 +289,14 @@ def test_an_epochs_value_is_the_mean_over_images(build, x, name):
     batches = [x[:4], x[4:6]]
     epoch = build(name).fit(x[:6], batch_size=4, shuffle=False, verbose=0).history
     model = build(name)
-    each = []
+    steps = []
     for batch in batches:
         model.reset_metrics()
-        each.append(model.train_on_batch(batch, return_dict=True))
+        steps.append(model.train_on_batch(batch, return_dict=True))
     for key, value in epoch.items():
-        expected = (4 * each[0][key] + 2 * each[1][key]) / 6
+        expected = (4 * steps[0][key] + 2 * steps[1][key]) / 6
         assert value[0] == pytest.approx(expected, rel=1e-5), key
-    assert each[0]["loss"] != pytest.approx(each[1]["loss"], rel=1e-5)
+    assert steps[0]["loss"] != pytest.approx(steps[1]["loss"], rel=1e-5)
 
 
 @pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])
@@ -346,16 +346,17 @@ def test_dropout_is_off_outside_training(build, x, name):
 def test_one_argument_normalises_the_decoder_and_the_discriminator(build, name):
     for wanted in (True, False):
         model = build(name, compiled=False, batch_normalization=wanted)
-        for network in ("generator", "discriminator", "encoder"):
-            network = getattr(model, network, None)
+        for part in ("generator", "discriminator", "encoder"):
+            network = getattr(model, part, None)
             if network is not None:
-                found = any("moving_mean" in variable.path for variable in network.variables)
-                assert found == (wanted and network != "encoder"), network
+                normalised = any("moving_mean" in variable.path for variable in network.variables)
+                assert normalised == (wanted and part != "encoder"), part
 
 
 @pytest.mark.parametrize("name", GENERATIVE)
 def test_each_kernel_size_is_its_own_networks(build, name):
-    sizes = {network: size for size, network in enumerate(MODELS[name].networks, start=5)}
+    networks = build(name, compiled=False)._named_networks()
+    sizes = {network: size for size, network in enumerate(networks, start=5)}
     arguments = {f"{network}_kernel_size": size for network, size in sizes.items()}
     model = build(name, compiled=False, **arguments)
     for network, size in sizes.items():

@@ -32,7 +32,7 @@ def test_the_weights_are_those_of_whole_steps(name):
         model.fit(*DATA, batch_size=4, epochs=2, verbose=0, shuffle=False, callbacks=[PressAt(0)])
     ended = state(model)
     model = harness.compiled(name, 1)
-    model.fit(*(each[:4] for each in DATA), batch_size=4, verbose=0, shuffle=False)
+    model.fit(*(array[:4] for array in DATA), batch_size=4, verbose=0, shuffle=False)
     assert equal(ended, state(model))
 
 

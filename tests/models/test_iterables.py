@@ -8,8 +8,12 @@ import keras
 import numpy as np
 import pytest
 
+from keras_medaug.checked_images import CheckedImages
+from keras_medaug.checks import check_images
 from keras_medaug.fitting.array_batches import ArrayBatches
 from keras_medaug.fitting.checked_sequence import CheckedSequence, checked_stream
+from keras_medaug.models import checked_data
+from keras_medaug.models.fit_steps import fit_steps
 
 # Keras says so of every iterable of unknown length that ends.
 pytestmark = pytest.mark.filterwarnings("ignore:Your input ran out of data:UserWarning")
@@ -102,7 +106,7 @@ def reference(build):
     """Return what fit, evaluate and predict give for arrays, by labelled or not."""
     x = np.random.default_rng(0).random((8, 8, 8, 1), dtype="float32")
     y = np.arange(8, dtype="int32") % 2
-    found = {}
+    results = {}
     for labelled in (False, True):
         model = build("CVAE", num_classes=2 if labelled else None)
         history = model.fit(
@@ -110,8 +114,8 @@ def reference(build):
         ).history
         evaluated = model.evaluate(x, y if labelled else None, batch_size=4, verbose=0)
         predicted = model.predict([x, y] if labelled else x, batch_size=4, verbose=0)
-        found[labelled] = history, evaluated, predicted
-    return found
+        results[labelled] = history, evaluated, predicted
+    return results
 
 
 @pytest.mark.parametrize("labelled", [False, True])
@@ -124,9 +128,9 @@ def test_an_iterable_does_what_its_arrays_do(build, reference, x, y, kind, label
         return KINDS[kind](items)
 
     history, evaluated, predicted = reference[labelled]
-    found = model.fit(data(), verbose=0).history
+    streamed = model.fit(data(), verbose=0).history
     for key, values in history.items():
-        np.testing.assert_allclose(found[key], values, rtol=1e-5, err_msg=key)
+        np.testing.assert_allclose(streamed[key], values, rtol=1e-5, err_msg=key)
     np.testing.assert_allclose(model.evaluate(data(), verbose=0), evaluated, rtol=1e-5)
     np.testing.assert_allclose(model.predict(data(), verbose=0), predicted, atol=1e-5)
 
@@ -148,9 +152,9 @@ def test_every_model_takes_the_loader_of_its_backend(build, backend, x, y, name)
 
     given = {"batch_size": 4, "verbose": 0}
     labels = y if labelled else None
-    found = model.fit(data(), epochs=2, verbose=0).history
+    history = model.fit(data(), epochs=2, verbose=0).history
     for key, values in arrays.fit(x, labels, epochs=2, shuffle=False, **given).history.items():
-        np.testing.assert_allclose(found[key], values, rtol=1e-4, err_msg=key)
+        np.testing.assert_allclose(history[key], values, rtol=1e-4, err_msg=key)
     expected = arrays.evaluate(x, labels, **given)
     np.testing.assert_allclose(model.evaluate(data(), verbose=0), expected, rtol=1e-4)
     inputs = [x, y] if name == "VAEGAN" else x
@@ -201,9 +205,9 @@ def test_hooks_of_a_pydataset(build, x):
 def test_uint8_batches(build, x):
     pixels = (x * 255).astype("uint8")
     model, arrays = build("CVAE"), build("CVAE")
-    found = model.fit(Sized(batches(pixels)), verbose=0).history
+    history = model.fit(Sized(batches(pixels)), verbose=0).history
     expected = arrays.fit(pixels, batch_size=4, shuffle=False, verbose=0).history
-    np.testing.assert_allclose(found["loss"], expected["loss"], rtol=1e-6)
+    np.testing.assert_allclose(history["loss"], expected["loss"], rtol=1e-6)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -292,11 +296,11 @@ def test_what_goes_with_arrays_only(build, x, y):
 def test_order_is_a_function_of_seed_and_epoch():
     def orders(seed, epochs=(0, 1, 2)):
         data = ArrayBatches((np.arange(10),), 4, None if seed is None else lambda: seed)
-        found = []
+        orders = []
         for epoch in epochs:
             data.begin_epoch(epoch)
-            found.append(np.concatenate([data[i][0] for i in range(len(data))]).tolist())
-        return found
+            orders.append(np.concatenate([data[i][0] for i in range(len(data))]).tolist())
+        return orders
 
     first = orders(0)
     np.random.default_rng().random()
@@ -475,3 +479,31 @@ def test_an_epoch_that_is_no_pass_may_lack_a_class(build, x):
     model.fit(stream(), steps_per_epoch=1, epochs=2, verbose=0)
     with pytest.warns(UserWarning, match="no image of class 1 in this training"):
         model.fit((pair for pair in batches(x, np.zeros(8, int)) * 2), steps_per_epoch=4, verbose=0)
+
+
+def test_images_are_checked_once_and_batches_of_the_packages_own_never(build, x, y, monkeypatch):
+    counted = []
+
+    def count(images, *arguments):
+        counted.append(images)
+        return check_images(images, *arguments)
+
+    monkeypatch.setattr(checked_data, "check_images", count)
+    model = build("Classifier")
+    fit_steps(model, x, y, steps=4, batch_size=4, rounds=2)
+    assert not counted
+    model.fit(x, y, batch_size=2, epochs=2, verbose=0)
+    assert len(counted) == 1
+
+
+def test_images_that_were_checked_are_taken_everywhere(build, x, y):
+    checked = CheckedImages(x)
+    model, conditional = build("CVAE"), build("CVAE", num_classes=2)
+    model.fit(checked, validation_data=checked, verbose=0)
+    model.train_on_batch(checked)
+    conditional.fit(checked, y, validation_data=(checked, y), verbose=0)
+    for images in (checked, x):
+        np.testing.assert_array_equal(model.encode(images), model.encode(x))
+        np.testing.assert_array_equal(
+            conditional.predict([images, y], verbose=0), conditional.predict([x, y], verbose=0)
+        )

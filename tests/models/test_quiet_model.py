@@ -28,7 +28,7 @@ def test_nothing_that_a_model_does_warns_of_arrays(build, name, tmp_path, recwar
         ModelFeatures(model.network)(X)
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     assert len(loaded.get_weights()) == len(model.get_weights())
-    assert not [str(each.message) for each in recwarn if "__array__" in str(each.message)]
+    assert not [str(warning.message) for warning in recwarn if "__array__" in str(warning.message)]
 
 
 def test_weights_are_copies(build):

@@ -34,8 +34,8 @@ def test_it_trains_as_a_new_model_of_that_seed_does(build, x, y, name, all_state
     assert used.get_config() | {"name": fresh.name} == fresh.get_config()
     assert same(used, fresh)
     np.testing.assert_allclose(losses(used, data), losses(fresh, data), rtol=1e-6)
-    for each, other in zip(all_state(used), all_state(fresh), strict=True):
-        np.testing.assert_allclose(each, other, rtol=1e-5, atol=1e-6)
+    for value, other in zip(all_state(used), all_state(fresh), strict=True):
+        np.testing.assert_allclose(value, other, rtol=1e-5, atol=1e-6)
 
 
 def test_other_seeds_differ_and_keras_governs_where_there_is_none(build, name, same):
@@ -43,9 +43,9 @@ def test_other_seeds_differ_and_keras_governs_where_there_is_none(build, name, s
     assert same(model, other)
     model.reinitialize(2)
     assert not same(model, other)
-    for each in (model, other):
+    for begun in (model, other):
         keras.utils.set_random_seed(3)
-        each.reinitialize()
+        begun.reinitialize()
     assert same(model, other)
 
 
@@ -53,8 +53,8 @@ def test_it_need_not_be_compiled(build, name):
     model = build(name, compiled=False, seed=1, **MODELS[name].rich)
     model.reinitialize(2)
     expected = build(name, compiled=False, seed=2, **MODELS[name].rich).get_weights()
-    for found, weight in zip(model.get_weights(), expected, strict=True):
-        np.testing.assert_array_equal(found, weight)
+    for fresh, weight in zip(model.get_weights(), expected, strict=True):
+        np.testing.assert_array_equal(fresh, weight)
 
 
 def test_a_bad_seed_is_refused(build, name):

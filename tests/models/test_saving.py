@@ -33,8 +33,8 @@ def test_a_model_without_a_seed_keeps_its_data_order(build, same, x, tmp_path):
     model = build("CVAE", seed=None)
     model.save(tmp_path / "m.keras")
     loaded = keras.saving.load_model(tmp_path / "m.keras")
-    for each in (model, loaded):
-        each.fit(x, batch_size=4, epochs=2, verbose=0)
+    for trained in (model, loaded):
+        trained.fit(x, batch_size=4, epochs=2, verbose=0)
     assert same(loaded, model)
 
 
@@ -68,11 +68,13 @@ def test_optimizers_by_name_and_schedules_survive(build, same, x, y, tmp_path):
     fit(model, x, y)
     model.save(tmp_path / "m.keras")
     loaded = keras.saving.load_model(tmp_path / "m.keras")
-    kinds = {name: type(each).__name__ for name, each in loaded.optimizer.by_network.items()}
+    kinds = {
+        name: type(optimizer).__name__ for name, optimizer in loaded.optimizer.by_network.items()
+    }
     assert kinds == {"encoder": "RMSprop", "decoder": "AdamW", "discriminator": "SGD"}
-    for name, each in loaded.optimizer.by_network.items():
-        assert each.get_config() == model.optimizer.by_network[name].get_config()
-        assert int(each.iterations) == 2
+    for name, optimizer in loaded.optimizer.by_network.items():
+        assert optimizer.get_config() == model.optimizer.by_network[name].get_config()
+        assert int(optimizer.iterations) == 2
     fit(loaded, x, y)
     fit(model, x, y)
     assert same(loaded, model)

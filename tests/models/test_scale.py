@@ -82,8 +82,8 @@ def test_several_steps_an_execution(build, backend, x, y, name):
         models.append(model)
     for one, other in zip(*(model.trainable_variables for model in models), strict=True):
         np.testing.assert_allclose(numpy(one), numpy(other), atol=1e-5)
-    for each in optimizers(models[1]).values():
-        assert int(each.iterations) == 4
+    for optimizer in optimizers(models[1]).values():
+        assert int(optimizer.iterations) == 4
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -233,12 +233,12 @@ def test_a_process_that_a_launcher_started_beside_others_is_refused(build, x, mo
 )
 def test_processes_that_a_library_has_joined_are_refused(build, monkeypatch, asked, above):
     """Whichever library: it is asked as PyTorch's is, or as JAX's is."""
-    found = types.SimpleNamespace(is_initialized=lambda: True, **asked)
+    library = types.SimpleNamespace(is_initialized=lambda: True, **asked)
     monkeypatch.setitem(sys.modules, "library", types.SimpleNamespace(**above))
-    monkeypatch.setitem(sys.modules, "library.distributed", found)
+    monkeypatch.setitem(sys.modules, "library.distributed", library)
     with pytest.raises(RuntimeError, match="2 processes"):
         check_parallelism(build("CVAE"))
-    found.is_initialized = lambda: False
+    library.is_initialized = lambda: False
     check_parallelism(build("CVAE"))
 
 

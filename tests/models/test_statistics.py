@@ -77,8 +77,8 @@ def test_evaluate_normalises_each_kind_as_training_does(build, images, name, con
         for _ in range(10)
     ]
     for key, values in inside.items():
-        found = np.mean([losses[key] for losses in outside])
-        assert found == pytest.approx(np.mean(values), rel=0.06), key
+        mean = np.mean([losses[key] for losses in outside])
+        assert mean == pytest.approx(np.mean(values), rel=0.06), key
 
 
 @pytest.mark.parametrize("name", AUTOENCODERS)
@@ -105,8 +105,8 @@ def test_the_average_has_statistics_of_reconstructions_too(build, images):
         kept = min(0.3, (1 + step) / (10 + step))
         present = state(model.reconstruction_statistics.values)
         averages = [kept * a + (1 - kept) * b for a, b in zip(averages, present, strict=True)]
-    for found, expected in zip(state(model.averaged.statistics.values), averages, strict=True):
-        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+    for statistic, expected in zip(state(model.averaged.statistics.values), averages, strict=True):
+        np.testing.assert_allclose(statistic, expected, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", GENERATIVE)

@@ -24,14 +24,14 @@ def test_every_network_takes_every_step(build, x, name):
     model = build(name)
     before = {n: [numpy(v) for v in net.trainable_variables] for n, net in model.networks.items()}
     fit(model, x, epochs=2)
-    for network, network in model.networks.items():
-        optimizer = model.optimizer.by_network[network]
-        assert int(optimizer.iterations) == 4, network
+    for part, network in model.networks.items():
+        optimizer = model.optimizer.by_network[part]
+        assert int(optimizer.iterations) == 4, part
         moved = [
             not np.array_equal(old, numpy(v))
-            for old, v in zip(before[network], network.trainable_variables, strict=True)
+            for old, v in zip(before[part], network.trainable_variables, strict=True)
         ]
-        assert all(moved), network
+        assert all(moved), part
 
 
 def test_the_autoencoders_weights_all_move(build, x):
@@ -51,11 +51,13 @@ def test_one_optimizer_is_copied_for_each_network(build, name):
     model.compile(given, run_eagerly=True)
     made = list(model.optimizer.by_network.values())
     assert list(model.optimizer.by_network) == list(model.networks)
-    assert len({id(each) for each in made}) == len(model.networks)
+    assert len({id(optimizer) for optimizer in made}) == len(model.networks)
     assert given not in made
-    assert all(each.get_config() == given.get_config() for each in made)
+    assert all(optimizer.get_config() == given.get_config() for optimizer in made)
     model.compile("sgd")
-    assert all(type(each).__name__ == "SGD" for each in model.optimizer.by_network.values())
+    assert all(
+        type(optimizer).__name__ == "SGD" for optimizer in model.optimizer.by_network.values()
+    )
 
 
 def test_optimizers_by_name(build, x):
@@ -156,7 +158,7 @@ class Recorder(ImageModel):
         return inputs
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        marks = keras.ops.reshape(self._unit(x)[:, 0, 0, 0], (1, 4))
+        marks = keras.ops.reshape(self._to_float(x)[:, 0, 0, 0], (1, 4))
         self.seen.assign(keras.ops.slice_update(self.seen.value, (self.step.value, 0), marks))
         self.step.assign_add(1)
         return self.weight * keras.ops.mean(marks)
@@ -252,9 +254,9 @@ def test_callbacks_that_set_the_learning_rate_reach_every_network(build, x, y, n
     halves = keras.callbacks.LearningRateScheduler(lambda epoch, rate: 1e-3 if epoch else rate)
     plateau = keras.callbacks.ReduceLROnPlateau("loss", 0.5, patience=1, min_delta=1e6)
     fit(model, x, y, epochs=2, callbacks=[halves])
-    assert {round(float(each.learning_rate), 7) for each in optimizers} == {1e-3}
+    assert {round(float(optimizer.learning_rate), 7) for optimizer in optimizers} == {1e-3}
     fit(model, x, y, epochs=2, callbacks=[plateau])
-    assert {round(float(each.learning_rate), 7) for each in optimizers} == {5e-4}
+    assert {round(float(optimizer.learning_rate), 7) for optimizer in optimizers} == {5e-4}
 
 
 @pytest.mark.parametrize("name", MODELS)

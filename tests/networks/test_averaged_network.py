@@ -60,8 +60,8 @@ def test_it_is_the_moving_mean_of_all_weights(live):
 def test_its_images_are_those_of_inference(live):
     average = AveragedNetwork(live, 0.9)
     before = state(average.network)
-    found = average(X, training=True)
-    np.testing.assert_allclose(numpy(found), numpy(live(X, training=False)), atol=1e-6)
+    averaged = average(X, training=True)
+    np.testing.assert_allclose(numpy(averaged), numpy(live(X, training=False)), atol=1e-6)
     for one, other in zip(state(average.network), before, strict=True):
         np.testing.assert_array_equal(one, other)
 

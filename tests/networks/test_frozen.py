@@ -56,13 +56,13 @@ def test_gradients_reach_a_network_below_and_none_above(network, gradients):
     below = keras.layers.Dense(6)
     below.build((None, 6))
     variables = below.trainable_variables + network.trainable_variables
-    found = gradients(
+    received = gradients(
         lambda: ops.sum(ops.square(frozen(network)(below(X), training=True))),
         variables,
         network,
     )
-    assert all(gradient.any() for gradient in found[:2])
-    assert not any(gradient.any() for gradient in found[2:])
+    assert all(gradient.any() for gradient in received[:2])
+    assert not any(gradient.any() for gradient in received[2:])
 
 
 def test_no_trace(network):

@@ -56,8 +56,8 @@ def test_config():
 def test_a_gated_loss_keeps_its_value_and_weighs_its_gradient(gradients, value, trains):
     x = keras.Variable(3.0)
     assert value(lambda: gated(keras.ops.square(x.value), trains)) == 9
-    found = gradients(lambda: gated(keras.ops.square(x.value), trains), [x])
-    assert float(found[0]) == 6 * trains
+    slopes = gradients(lambda: gated(keras.ops.square(x.value), trains), [x])
+    assert float(slopes[0]) == 6 * trains
 
 
 @pytest.mark.parametrize("gate", [0.68, "on", (0.68, 0.35), Gate])

@@ -50,8 +50,8 @@ def test_variables_in_another_order_are_not_confused():
 def test_all_variables_are_seen_by_keras():
     _, optimizer, _ = pair(keras.optimizers.Adam(), keras.optimizers.Adam())
     seen = {id(v) for v in optimizer.variables}
-    for each in optimizer.by_network.values():
-        assert {id(v) for v in each.variables} <= seen
+    for inner in optimizer.by_network.values():
+        assert {id(v) for v in inner.variables} <= seen
 
 
 @pytest.mark.parametrize("names", [{"one"}, {"one", "three"}, {"one", "two", "three"}])
@@ -146,7 +146,7 @@ def test_a_skip_in_a_compiled_step():
     model.train_on_batch(-ones)
     assert np.array_equal(before[0], numpy(model.one.kernel))
     assert not np.array_equal(before[1], numpy(model.two.kernel))
-    assert [int(each.iterations) for each in optimizer.by_network.values()] == [1, 2]
+    assert [int(inner.iterations) for inner in optimizer.by_network.values()] == [1, 2]
 
 
 @pytest.mark.parametrize("name", ["Adam", "AdamW", "SGD", "RMSprop", "Nadam", "Adagrad", "Lion"])

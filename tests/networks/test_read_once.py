@@ -37,7 +37,7 @@ def passes(network, block):
     with block:
         outputs = [call(X, training=True) for call in [network, frozen(network)] * 2]
     state = [numpy(variable.value) for variable in network.variables]
-    return [numpy(each) for each in outputs] + state
+    return [numpy(output) for output in outputs] + state
 
 
 def test_results_and_traces_are_those_without_it():

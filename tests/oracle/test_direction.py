@@ -13,7 +13,7 @@ def train_alone(case, model, network, rate):
     """Train one network by plain gradient descent, the others at a rate of 0."""
     rates = dict.fromkeys(model.networks, 0.0) | {network: rate}
     model.compile(
-        {name: keras.optimizers.SGD(rate) for name, rate in rates.items()}, run_eagerly=True
+        {name: keras.optimizers.SGD(own_rate) for name, own_rate in rates.items()}, run_eagerly=True
     )
     x, y = case.batch()
     with noise_for(case, model).injected():

@@ -11,12 +11,12 @@ LARGEST_ERROR = 1e-5
 @pytest.mark.parametrize("name", CASES)
 def test_every_network_receives_the_gradient_of_its_own_objective(name, record_property):
     case = CASES[name]
-    actual, intended = gradients_in_fit(case), intended_gradients(case)
-    assert actual.keys() == intended.keys()
+    handed, intended = gradients_in_fit(case), intended_gradients(case)
+    assert handed.keys() == intended.keys()
     for network, expected in intended.items():
         assert all(gradient.any() for gradient in expected) is (network != case.waits)
-        assert len(actual[network]) == len(expected)
-        error = relative_error(actual[network], expected)
+        assert len(handed[network]) == len(expected)
+        error = relative_error(handed[network], expected)
         record_property("oracle", (case.name, error))
         assert error < LARGEST_ERROR, f"{network}: {error:.1e}"
 

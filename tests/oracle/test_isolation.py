@@ -13,11 +13,11 @@ def received(model):
     return gradients_in_fit(CASE, model, eagerly=True)
 
 
-def changed(first, second):
+def changed(one, other):
     """Say of each network whether any of its gradients differs."""
     return {
-        name: not all(np.array_equal(a, b) for a, b in zip(first[name], second[name], strict=True))
-        for name in first
+        name: not all(np.array_equal(a, b) for a, b in zip(one[name], other[name], strict=True))
+        for name in one
     }
 
 
@@ -26,7 +26,7 @@ def head(model):
 
 
 def test_the_adversarial_term_does_not_reach_the_encoder():
-    """With another output of the discriminator, but the same features, all else changes."""
+    """With another answer from the discriminator, but the same features, all else changes."""
     model = CASE.model(dropout=0.0)
     before = received(model)
     rewind(model)
@@ -42,18 +42,18 @@ def test_the_similarity_does_not_reach_the_discriminator():
     """Its head cut off, the discriminator has no gradient but that head's; the others have."""
     model = CASE.model(dropout=0.0)
     head(model).kernel.assign(0.0 * head(model).kernel.value)
-    gradients = received(model)
+    handed = received(model)
     weights = model.discriminator.trainable_variables
     own = {id(v) for v in head(model).trainable_variables}
     reached = [id(v) in own for v in weights]
-    assert [bool(gradient.any()) for gradient in gradients["discriminator"]] == reached
-    assert all(gradient.any() for name in ("encoder", "decoder") for gradient in gradients[name])
+    assert [bool(gradient.any()) for gradient in handed["discriminator"]] == reached
+    assert all(gradient.any() for name in ("encoder", "decoder") for gradient in handed[name])
 
 
 def test_the_decoders_objective_does_not_reach_the_encoder():
     """Neither its weight of the similarity nor its images from the prior change the encoder's."""
-    low, high = CASE.model(gamma=0.1), CASE.model(gamma=100.0)
-    assert changed(received(low), received(high)) == {
+    one, other = CASE.model(gamma=0.1), CASE.model(gamma=100.0)
+    assert changed(received(one), received(other)) == {
         "encoder": False,
         "decoder": True,
         "discriminator": False,
@@ -61,8 +61,8 @@ def test_the_decoders_objective_does_not_reach_the_encoder():
 
 
 def test_the_divergence_reaches_the_encoder_alone():
-    low, high = CASE.model(beta=0.0), CASE.model(beta=2.0)
-    assert changed(received(low), received(high)) == {
+    one, other = CASE.model(beta=0.0), CASE.model(beta=2.0)
+    assert changed(received(one), received(other)) == {
         "encoder": True,
         "decoder": False,
         "discriminator": False,
@@ -88,11 +88,11 @@ def test_only_live_passes_leave_a_trace(name):
     variance = keras.ops.convert_to_numpy(block.normalization.moving_variance.value)
     np.testing.assert_allclose(variance, 0.9, rtol=1e-5)
     states = [
-        [v for v in owner.discriminator.non_trainable_variables if "seed" in v.path]
-        for owner in (model, twin)
+        [v for v in copy.discriminator.non_trainable_variables if "seed" in v.path]
+        for copy in (model, twin)
     ]
     assert states[0]
-    for ours, theirs in zip(*states, strict=True):
+    for state, expected in zip(*states, strict=True):
         np.testing.assert_array_equal(
-            keras.ops.convert_to_numpy(ours.value), keras.ops.convert_to_numpy(theirs.value)
+            keras.ops.convert_to_numpy(state.value), keras.ops.convert_to_numpy(expected.value)
         )

@@ -19,7 +19,7 @@ from digest import package_digest
 from gradient_oracle.agreement import relative_error
 
 BACKENDS = ("jax", "torch", "tensorflow")
-# Largest error, and the largest as a fraction of the way that the weights have gone.
+# Largest error, and the largest as a share of the way that the weights have gone.
 BOUNDS = 1e-5, 1 / 50
 BOUNDS_AS_SHIPPED = 4e-5, 1 / 25
 
@@ -55,14 +55,14 @@ def joined(arrays):
     return np.concatenate([array.ravel() for array in arrays])
 
 
-def difference(case, expected_networks, actual_networks):
+def difference(case, one, other):
     """Return the largest relative difference of a weight, or, of a large model, of a network."""
     errors = []
-    for network, expected in expected_networks.items():
-        pairs = [(joined(actual_networks[network]), joined(expected))]
+    for network, expected in one.items():
+        pairs = [(joined(other[network]), joined(expected))]
         if not case.endswith("as shipped"):
-            pairs = list(zip(actual_networks[network], expected, strict=True))
-        errors += [relative_error([actual], [wanted]) for actual, wanted in pairs]
+            pairs = list(zip(other[network], expected, strict=True))
+        errors += [relative_error([values], [wanted]) for values, wanted in pairs]
     return max(errors)
 
 
@@ -77,18 +77,18 @@ def moved(before, after):
 
 def allowed(case, gone):
     """Return how far two backends may be apart in a case whose weights have gone so far."""
-    largest, fraction = BOUNDS_AS_SHIPPED if case.endswith("as shipped") else BOUNDS
-    return min(largest, fraction * gone)
+    largest, share = BOUNDS_AS_SHIPPED if case.endswith("as shipped") else BOUNDS
+    return min(largest, share * gone)
 
 
 def main():
     """Print the largest differences; exit with a message where one is too large."""
-    stored = {backend: load(Path(sys.argv[1]) / f"{backend}.npz") for backend in BACKENDS}
+    by_backend = {backend: load(Path(sys.argv[1]) / f"{backend}.npz") for backend in BACKENDS}
     failed = []
-    for case in cases(stored["jax"]):
-        after = {backend: weights(stored[backend], case, "after") for backend in BACKENDS}
-        gone = moved(weights(stored["jax"], case, "before"), after["jax"])
-        rate = float(stored["jax"][f"{case}/rate"])
+    for case in cases(by_backend["jax"]):
+        after = {backend: weights(by_backend[backend], case, "after") for backend in BACKENDS}
+        gone = moved(weights(by_backend["jax"], case, "before"), after["jax"])
+        rate = float(by_backend["jax"][f"{case}/rate"])
         print(f"{case}: 20 steps of SGD at {rate:g}; the networks' weights move by {gone:.1e}")
         for pair in combinations(BACKENDS, 2):
             error = difference(case, *(after[backend] for backend in pair))

@@ -50,13 +50,13 @@ def optimizers(model):
 
 def state(model):
     """Return weights, slots, counts of steps and random states, as arrays by name."""
-    arrays = {f"weight {k}": v for k, v in enumerate(model.get_weights())}
+    held = {f"weight {k}": v for k, v in enumerate(model.get_weights())}
     for name, optimizer in optimizers(model).items():
         values = [keras.ops.convert_to_numpy(v.value) for v in optimizer.variables]
-        arrays |= {f"slot {name} {k}": v for k, v in enumerate(values)}
+        held |= {f"slot {name} {k}": v for k, v in enumerate(values)}
     states = [v for v in model.non_trainable_variables if "seed_generator_state" in v.path]
-    arrays |= {f"random {k}": keras.ops.convert_to_numpy(v.value) for k, v in enumerate(states)}
-    return arrays
+    held |= {f"random {k}": keras.ops.convert_to_numpy(v.value) for k, v in enumerate(states)}
+    return held
 
 
 def save(folder):
@@ -81,10 +81,10 @@ def check(path):
         raise SystemExit(f"{path} was made with another state of the package")
     model = keras.saving.load_model(path)
     error = float(np.abs(images(model) - expected.pop("images")).max())
-    actual = state(model)
-    if actual.keys() != expected.keys():
-        raise SystemExit(f"{path}: holds {sorted(expected)}, gives {sorted(actual)}")
-    different = [key for key in actual if not np.array_equal(actual[key], expected[key])]
+    held = state(model)
+    if held.keys() != expected.keys():
+        raise SystemExit(f"{path}: holds {sorted(expected)}, gives {sorted(held)}")
+    different = [key for key in held if not np.array_equal(held[key], expected[key])]
     if different or error > 1e-5:
         raise SystemExit(f"{path}: {different} differ, images by {error:.1e}")
     fit(model, initial_epoch=EPOCHS, epochs=EPOCHS + 1)

@@ -35,10 +35,10 @@ def value_and_gradients(function, variables):
 def gradients(function, variables, *networks):
     """Return the gradients of `function()`, as NumPy arrays, and leave no trace in the networks."""
     with restored(*networks):
-        _, computed = value_and_gradients(function, variables)
+        _, derivatives = value_and_gradients(function, variables)
         return [
             np.zeros(variable.shape, "float32") if gradient is None else as_numpy(gradient)
-            for variable, gradient in zip(variables, computed, strict=True)
+            for variable, gradient in zip(variables, derivatives, strict=True)
         ]
 
 

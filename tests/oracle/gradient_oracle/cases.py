@@ -9,6 +9,7 @@ from gradient_oracle.noise import Noise
 from gradient_oracle.objectives import OF
 from gradient_oracle.recorder import Recorder, received
 from harness import MODELS
+from helpers.own_networks import own_networks
 from keras_medaug.networks import Gate
 
 COUNT = 4
@@ -24,10 +25,14 @@ class Case:
     accumulate: int | None = None
     waits: str | None = None
     images: np.ndarray | None = None
+    own_networks: bool = False
 
     def model(self, **more):
         """Return the model: tiny, or of the size that users get, on the paper's images."""
         given = {"seed": 0, **self.arguments, **more}
+        if self.own_networks:
+            networks = own_networks(self.name, given.get("num_classes"))
+            return getattr(kma.models, self.name)((8, 8, 1), **given, **networks)
         if self.as_shipped:
             return getattr(kma.models, self.name)((28, 28, 1), **given)
         return getattr(kma.models, self.name)((8, 8, 1), **{**MODELS[self.name].small, **given})
@@ -66,6 +71,9 @@ CASES = {
     "VAEGAN, conditional, decoder closed": Case(
         "VAEGAN", {"num_classes": 2, "gate": Gate(1e-3, 0.0)}, waits="decoder"
     ),
+    "CVAE, networks handed in": Case("CVAE", own_networks=True),
+    "DCGAN, networks handed in, conditional": Case("DCGAN", {"num_classes": 2}, own_networks=True),
+    "VAEGAN, networks handed in": Case("VAEGAN", {"gamma": 0.3}, own_networks=True),
     "VAEGAN as shipped": Case("VAEGAN", {"seed": 1}, as_shipped=True),
 }
 
@@ -106,9 +114,9 @@ def intended_gradients(case, model=None):
     """Return the gradient of each network's own objective, zero where the gate keeps it waiting."""
     model = model or case.model()
     batches = [objectives(case, model, number) for number in range(case.accumulate or 1)]
-    gradients = {}
+    intended = {}
     for name in batches[0].networks:
         parts = zip(*(batch.gradients(name) for batch in batches), strict=True)
         mean = [sum(part) / len(batches) for part in parts]
-        gradients[name] = [0 * gradient for gradient in mean] if name == case.waits else mean
-    return gradients
+        intended[name] = [0 * gradient for gradient in mean] if name == case.waits else mean
+    return intended

@@ -102,8 +102,7 @@ class CVAEObjectives(Objectives):
     def likelihood(self, z):
         model = self.model
         if model.likelihood == "bernoulli":
-            logits = model.decoder.get_layer("logits")(self.with_labels(z), training=True)
-            chance = 1 / (1 + ops.exp(-logits))
+            chance = self.decode(z)
             pixels = self.x * ops.log(chance) + (1 - self.x) * ops.log(1 - chance)
         else:
             scale = model.pixel_scale

@@ -37,4 +37,4 @@ def received(model):
     networks = model.networks
     if not networks:
         return {"both": model.optimizer.gradients()}
-    return {name: optimizer.gradients() for name, optimizer in model.optimizer.by_network.items()}
+    return {name: recorder.gradients() for name, recorder in model.optimizer.by_network.items()}
