@@ -10,9 +10,9 @@ are other real ones, and what is done to them grows from nothing to much:
 - `blur`: a normal blur, by its standard deviation in pixels;
 - `classes dropped`: so many of the six are missing, the others taking their place;
 - `modes dropped`: of the eight clusters of each class (k-means on pixels) so many are missing;
-- `repeated`: that share of the images are repetitions of ten;
-- `copies`: that share of them are training images. What counts them is the memorization check,
-  which stands beside the metrics there: the share of images that it finds authentic, and of
+- `repeated`: that fraction of the images are repetitions of ten;
+- `copies`: that fraction of them are training images. What counts them is the memorization check,
+  which stands beside the metrics there: the fraction of images that it finds authentic, and of
   suspects.
 
 Two measures look at images and not at features: the spectral distance, and the classifier
@@ -38,6 +38,7 @@ from sklearn.cluster import KMeans
 
 import keras_medaug as kma
 from keras_medaug.files import write_json_atomic
+from keras_medaug.metrics.registry import metrics
 
 LEVELS: dict[str, tuple[float, ...]] = {
     "noise": (0, 0.02, 0.05, 0.1, 0.2),
@@ -49,7 +50,7 @@ LEVELS: dict[str, tuple[float, ...]] = {
 }
 MODES = 8
 REPEATED = 10
-MEASURES = ("kernel", "frechet", "precision", "recall", "density", "coverage")
+MEASURES = tuple(name for name, metric in metrics().items() if metric.space == "features")
 OF_IMAGES = ("spectral", "two_sample")
 
 # The sign in which each measure has to move as the level grows; 0 where nothing is asked.
@@ -166,7 +167,7 @@ def of_images(images: Images, made: NDArray, spectral: dict[str, Any]) -> dict[s
 
 
 def audited(images: Images, made: NDArray) -> dict[str, float]:
-    """Return the shares of images that the copy audit finds authentic, and suspects."""
+    """Return the fractions of images that the memorization check finds authentic, and suspects."""
     audit = kma.metrics.copy_audit(made, images.train_x, images.held_out)
     authentic = audit["spaces"]["pixels"]["authentic"]
     return {"authentic": authentic, "suspects": audit["suspect_count"] / audit["count"]}
@@ -210,7 +211,7 @@ def directions(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def audit_line(rows: list[dict[str, Any]]) -> str:
-    """Return what the copy audit says, level by level."""
+    """Return what the memorization check says, level by level."""
     steps = [row for row in rows if "audit" in row and row["space"] == "pixels"]
     authentic = ", ".join(f"{step['audit']['authentic']:.2f}" for step in steps)
     suspects = ", ".join(f"{step['audit']['suspects']:.2f}" for step in steps)

@@ -25,7 +25,7 @@ from keras_medaug.metrics import frechet_distance, kernel_distance, manifold_sco
 
 SHARE = 10
 NEIGHBOURS = 5
-SHARES = ("precision", "recall", "density", "coverage")
+SCORES = ("precision", "recall", "density", "coverage")
 
 
 def features(count: int, size: int) -> tuple[NDArray, NDArray]:
@@ -82,7 +82,7 @@ def ours(name: str, count: int, size: int) -> dict[str, float]:
     began = time.perf_counter()
     result = calls[name](*pair)
     seconds = time.perf_counter() - began
-    value = sum(result[n]["value"] for n in SHARES) if name == "manifold" else result["value"]
+    value = sum(result[n]["value"] for n in SCORES) if name == "manifold" else result["value"]
     return {"seconds": seconds, "value": value, "gib": _largest_memory()}
 
 

@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-MEASURES = ("kernel", "frechet", "precision", "recall", "density", "coverage")
 DONE = {
     "noise": "noise, up to 0.2",
     "blur": "blur, up to 2 pixels",
@@ -24,12 +23,14 @@ def write_directions(results: Path, out: Path) -> None:
 
 def directions_table(rows: list[dict[str, Any]]) -> str:
     """Return first and last value of each metric, those beyond the first's interval in bold."""
-    lines = [f"| what is done | space | {' | '.join(f'`{name}`' for name in MEASURES)} |"]
-    lines.append("|---|---|" + "---:|" * len(MEASURES))
+    of_features = [row for row in rows if row["space"] != "images"]
+    measures = [name for name, value in of_features[0].items() if isinstance(value, dict)]
+    lines = [f"| what is done | space | {' | '.join(f'`{name}`' for name in measures)} |"]
+    lines.append("|---|---|" + "---:|" * len(measures))
     for what, words in DONE.items():
-        for space in dict.fromkeys(row["space"] for row in rows if "kernel" in row):
-            steps = [row for row in rows if row["what"] == what and row["space"] == space]
-            cells = [_moved(steps[0][name], steps[-1][name]) for name in MEASURES]
+        for space in dict.fromkeys(row["space"] for row in of_features):
+            steps = [row for row in of_features if row["what"] == what and row["space"] == space]
+            cells = [_moved(steps[0][name], steps[-1][name]) for name in measures]
             lines.append(f"| {words} | {space} | {' | '.join(cells)} |")
     return "\n".join([*lines, ""])
 

@@ -54,7 +54,8 @@ def test_the_metrics_stand_in_one_order():
     assert [name for name in names if metrics()[name].space == "images"] == ["spectral"]
 
 
-def test_quality_measures_what_is_registered(registered):
+@pytest.mark.usefixtures("registered")
+def test_quality_measures_what_is_registered():
     record = quality()
     assert list(record)[3:6] == ["spectral", "brightness", "spaces"]
     assert list(record["spaces"]["pixels"])[-2:] == ["coverage", "mean_norm"]
@@ -69,7 +70,8 @@ def test_quality_measures_what_is_registered(registered):
     assert record["brightness"]["value"] == pytest.approx(abs(means[1] - means[0]), rel=0.2)
 
 
-def test_quality_forgets_what_is_no_longer_registered(registered):
+@pytest.mark.usefixtures("registered")
+def test_quality_forgets_what_is_no_longer_registered():
     unregister_metric("mean_norm")
     try:
         assert list(quality()["spaces"]["pixels"])[-1] == "coverage"
@@ -77,7 +79,8 @@ def test_quality_forgets_what_is_no_longer_registered(registered):
         register_metric(NORMS)
 
 
-def test_each_class_is_measured_as_well(registered):
+@pytest.mark.usefixtures("registered")
+def test_each_class_is_measured_as_well():
     record = sample_quality(
         DATA.test[0], DATA.train[0], DATA.val[0], {"pixels": PIXELS},
         DATA.test[1], DATA.train[1], DATA.val[1],
