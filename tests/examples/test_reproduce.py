@@ -622,6 +622,15 @@ def test_a_killed_and_interrupted_run_goes_on_to_the_same_files(finished, tmp_pa
     assert untimed(tmp_path) == untimed(finished)
 
 
+@pytest.mark.one_backend
+def test_two_workers_write_the_same_files_as_this_process(finished, tmp_path):
+    threads = provenance.environment()["threads"]
+    workers = ["--workers", 2, "--threads", threads]
+    assert reproduce.main(arguments(tmp_path, "--datasets", "phantom", *workers)) == 0
+    assert reproduce.main(arguments(finished, "--datasets", "phantom")) == 0
+    assert untimed(tmp_path) == untimed(finished)
+
+
 def planned(folder, seeds):
     phantom = kma.datasets.load("phantom", train=33, val=8, test=8)
     plans = [tasks.plan(phantom, seed, TINY, folder) for seed in range(seeds)]
