@@ -18,26 +18,27 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 try:
-    import keras_medaug as kma
-except ImportError as error:  # which says what to install and to set
-    print(f"Nothing was run: {error}", file=sys.stderr)
-    sys.exit(2)
-except KeyboardInterrupt:  # an import takes seconds
-    sys.exit(130)
-from reproduction.figures import write_figures
-from reproduction.paper import PAPER, PROSE
-from reproduction.presets import PRESETS
-from reproduction.report import write_report
-from reproduction.results import summarise
-from reproduction.tasks import plan
+    from reproduction.figures import write_figures
+    from reproduction.paper import PAPER, PROSE
+    from reproduction.presets import PRESETS
+    from reproduction.report import write_report
+    from reproduction.results import summarise
+    from reproduction.tasks import plan
 
-from keras_medaug.datasets.medmnist import medmnist_root
-from keras_medaug.files import locked, remove_partial_files, write_json_atomic
-from keras_medaug.progress import Progress
-from keras_medaug.study import command
-from keras_medaug.study.data import limited
-from keras_medaug.study.execute import execute, place_of, plan_tasks
-from keras_medaug.study.task import Task
+    import keras_medaug as kma
+    from keras_medaug.files import locked
+    from keras_medaug.datasets.medmnist import medmnist_root
+    from keras_medaug.files import remove_partial_files, write_json_atomic
+    from keras_medaug.progress import Progress
+    from keras_medaug.study import command
+    from keras_medaug.study.data import limited
+    from keras_medaug.study.execute import execute, place_of, plan_tasks
+    from keras_medaug.study.task import Task
+except (ImportError, KeyboardInterrupt) as error:  # an import takes seconds, and may say what to do
+    stopped = isinstance(error, KeyboardInterrupt)
+    text = "Run the same command again." if stopped else error
+    print(f"Nothing was run: {text}", file=sys.stderr)
+    sys.exit(130 if stopped else 2)
 
 DEFAULT_DATASET = "breastmnist"
 FALLBACK = "phantom"

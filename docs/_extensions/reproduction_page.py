@@ -113,7 +113,7 @@ def scaled_twice(by_set: BySet) -> str:
     for name in (name for name in PAPER if name in by_set):
         paper = PAPER[name].confidence[METHODS.index("geometric")]
         ours = by_set[name]["confidence"]["geometric"], by_set[name]["confidence_scaled_twice"]
-        rows.append([title_of(name), f"{paper:.2f}", *(_percent(one["mean"]) for one in ours)])
+        rows.append([title_of(name), f"{paper:.2f}", *(_percent(value["mean"]) for value in ours)])
     return table(head, rows, words=1)
 
 

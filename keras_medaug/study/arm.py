@@ -245,8 +245,8 @@ _SMALL: dict[str, Any] = {
 _FLIPPED = {**_SMALL, "horizontal_flip": True}
 _ANY_WAY_UP = {"rotation": 180.0, "shift": 0.1, "horizontal_flip": True, "vertical_flip": True}
 
-# Tissue and tasks under a microscope, and skin, have no way up. A mirrored chest has its heart on
-# the wrong side, and a mirrored left kidney is a right one. A breast seen by ultrasound may be
+# Tissue and cells under a microscope, and skin, have no way up. A flipped chest has its heart on
+# the wrong side, and a flipped left kidney is a right one. A breast seen by ultrasound may be
 # either one, with the skin on top; so may an eye, with its light from above in a section.
 _POLICIES = {
     "pathmnist": _ANY_WAY_UP,

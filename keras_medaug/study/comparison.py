@@ -111,10 +111,10 @@ class _Spread:
 
     def with_seeds(self, seeds: int) -> _Spread:
         """Return what it would be with another number of seeds."""
-        share = self.seeds / seeds
+        fraction = self.seeds / seeds
         alone = max(self.of_images - self.of_both, 0.0)
-        both = self.of_both * share
-        return _Spread(seeds, self.of_seeds * share, alone + both, both, self.images)
+        both = self.of_both * fraction
+        return _Spread(seeds, self.of_seeds * fraction, alone + both, both, self.images)
 
 
 def compare(
@@ -291,7 +291,7 @@ def _described(
     images = _interval(mean, error, freedom)
     level = LEVEL / comparisons
     factor = float(_detectable(freedom, level))
-    shares = np.sqrt(freedom / stats.chi2.ppf([0.975, 0.025], freedom))
+    ends = np.sqrt(freedom / stats.chi2.ppf([0.975, 0.025], freedom))
     return Comparison(
         seeds=spread.seeds,
         mean_difference=mean,
@@ -303,7 +303,7 @@ def _described(
         p_images=_two_sided(mean, error, freedom),
         p_holm=1.0,
         mde=factor * float(error),
-        mde_ci95=(factor * float(error * shares[0]), factor * float(error * shares[1])),
+        mde_ci95=(factor * float(error * ends[0]), factor * float(error * ends[1])),
         seeds_needed=_seeds_needed(spread, level, margin),
         margin=margin,
         equivalent=bool(-margin < images[0] and images[1] < margin),

@@ -47,7 +47,7 @@ class Workers(Executor):
 
     Args:
         count: Number of processes.
-        threads: Threads of each; `None` shares the processors out among the processes.
+        threads: Threads of each; `None` divides the processors among the processes.
 
     Raises:
         ValueError: If `count` or `threads` is not a whole number of 1 or more.
@@ -76,7 +76,9 @@ class Workers(Executor):
             resource_tracker.ensure_running()  # its start would lift the mask that `_serve` sets
         # Nothing but a thread has an affinity, which the processes that it starts inherit.
         self._slots = [
-            threading.Thread(target=self._serve, args=(_share(processors, slot, self.threads),))
+            threading.Thread(
+                target=self._serve, args=(_processors_of(processors, slot, self.threads),)
+            )
             for slot in range(self.count)
         ]
         for thread in self._slots:
@@ -227,7 +229,7 @@ def _processors() -> list[int]:
     return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 
 
-def _share(processors: list[int], slot: int, threads: int) -> set[int]:
+def _processors_of(processors: list[int], slot: int, threads: int) -> set[int]:
     """Return the processors of a slot; slots go around where there are too few."""
     return (
         {processors[(slot * threads + i) % len(processors)] for i in range(threads)}

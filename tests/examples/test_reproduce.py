@@ -317,7 +317,11 @@ def seeds(values):
 
 def test_the_report_shows_the_papers_numbers_beside_ours_and_the_difference(fake):
     stored = copy.deepcopy(fake)
+    stored["config"]["seeds"] = [0, 1]
     stored["classifier"]["test_accuracy"] = seeds([0.8, 0.9])
+    stored["classifier"]["test_answers"] *= 2
+    for kind in paper.GENERATORS:
+        stored["samples"][kind]["diversity"] = seeds([0.9, 0.9])
     stored["confidence"]["cvae"] = seeds([0.95])
     text = report.report({"breastmnist": stored}, {})
     assert "| BreastMNIST | 81.41 | 85.00 ± 7.07 (n=2) | +3.59 | 78.8 to 90.0 | 73.08 |" in text
@@ -483,7 +487,7 @@ def test_a_read_only_file_system_is_refused(tmp_path, monkeypatch, capsys):
     def refuse(path, _):
         raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
 
-    monkeypatch.setattr("keras_medaug.files.write_bytes_atomic", refuse)
+    monkeypatch.setattr(command, "write_bytes_atomic", refuse)
     assert reproduce.main(arguments(tmp_path, "--datasets", "phantom")) == command.REFUSED
     assert f"{tmp_path} cannot be written to (Read-only file system)" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
@@ -560,10 +564,10 @@ def test_a_defect_is_kept_for_whoever_mends_it(finished, monkeypatch, capsys):
 
 
 def test_the_script_runs_from_anywhere(tmp_path):
-    command = [sys.executable, str(EXAMPLES / "reproduce.py"), "--datasets", "no-such-set"]
+    script = [sys.executable, str(EXAMPLES / "reproduce.py"), "--datasets", "no-such-set"]
     environment = {**os.environ, "PYTHONPATH": str(EXAMPLES.parent)}
     done = subprocess.run(
-        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        script, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == command.REFUSED
     assert "got no-such-set" in done.stderr
@@ -574,12 +578,12 @@ def test_the_script_runs_from_anywhere(tmp_path):
 
 
 def start(out):
-    command = [sys.executable, "-u", str(EXAMPLES / "reproduce.py")]
+    script = [sys.executable, "-u", str(EXAMPLES / "reproduce.py")]
     environment = {**os.environ, "PYTHONPATH": str(EXAMPLES.parent)}
     # A process that is killed may leave half a program among those that JAX's processes share.
     environment["JAX_ENABLE_COMPILATION_CACHE"] = "0"
     return subprocess.Popen(
-        [*command, *arguments(out, "--datasets", "phantom")],
+        [*script, *arguments(out, "--datasets", "phantom")],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -614,6 +618,15 @@ def test_a_killed_and_interrupted_run_goes_on_to_the_same_files(finished, tmp_pa
     assert len(list(tmp_path.rglob("result.json"))) == 6
     assert all(path.stat().st_mtime_ns == written for path, written in done.items())
     # The other run was in this process: so two processes agree as well.
+    assert reproduce.main(arguments(finished, "--datasets", "phantom")) == 0
+    assert untimed(tmp_path) == untimed(finished)
+
+
+@pytest.mark.one_backend
+def test_two_workers_write_the_same_files_as_this_process(finished, tmp_path):
+    threads = provenance.environment()["threads"]
+    workers = ["--workers", 2, "--threads", threads]
+    assert reproduce.main(arguments(tmp_path, "--datasets", "phantom", *workers)) == 0
     assert reproduce.main(arguments(finished, "--datasets", "phantom")) == 0
     assert untimed(tmp_path) == untimed(finished)
 
