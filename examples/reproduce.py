@@ -26,9 +26,8 @@ try:
     from reproduction.tasks import plan
 
     import keras_medaug as kma
-    from keras_medaug.files import locked
     from keras_medaug.datasets.medmnist import medmnist_root
-    from keras_medaug.files import remove_partial_files, write_json_atomic
+    from keras_medaug.files import locked, remove_partial_files, write_json_atomic
     from keras_medaug.progress import Progress
     from keras_medaug.study import command
     from keras_medaug.study.data import limited

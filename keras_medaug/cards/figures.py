@@ -44,7 +44,7 @@ def draw(
         >>> from keras_medaug.cards.figures import draw
         >>> from keras_medaug.cards.stages import plan_stages
         >>> from keras_medaug.cards.picture import Picture
-    from keras_medaug.cards.subject import Subject
+        >>> from keras_medaug.cards.subject import Subject
         >>> from keras_medaug.progress import Progress
         >>> data = kma.datasets.load("phantom", size=8)
         >>> model = kma.models.CVAE((8, 8, 1), latent_dim=4)

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from keras_medaug.checked_images import CheckedImages
-from keras_medaug.images import check_images
 from keras_medaug.fitting.array_batches import ArrayBatches
 from keras_medaug.fitting.checked_sequence import CheckedSequence, checked_stream
+from keras_medaug.images import check_images
 from keras_medaug.models import checked_data
 from keras_medaug.models.fit_steps import fit_steps
 
