@@ -19,6 +19,7 @@ from keras_medaug.cards.sentences import augment_notes, image_warnings, labels_w
 from keras_medaug.cards.shown_labels import FOLDS as LABEL_FOLDS
 from keras_medaug.cards.shown_labels import STEPS as LABEL_STEPS
 from keras_medaug.cards.shown_labels import see_labels
+from keras_medaug.cards.stages import classifier_seconds
 from keras_medaug.checked_images import CheckedImages
 from keras_medaug.checks import (
     are_names,
@@ -313,7 +314,7 @@ def _plan(
     if fidelity is None:
         label_steps = min(steps, LABEL_STEPS)
         labels = LABEL_FOLDS * classifier_seconds(label_steps, shape, batch_size)
-    progress.plan("labels", labels, label="asking classifiers for the labels")
+    progress.plan("labels", labels, label="predicting the labels")
     audit = audit_seconds(len(wanted), len(images), len(unseen), shape)
     progress.plan("copies", audit, label="looking for copies of training images")
     quality = quality_seconds(len(wanted), len(images), len(unseen))

@@ -11,6 +11,8 @@ from keras_medaug.metrics.quality import quality_seconds
 from keras_medaug.models.step_times import expected_seconds
 from keras_medaug.progress import Progress
 
+CLASSIFIER_STEP = 0.2  # of the time that a step of a generative model may take
+
 STAGES = {
     "images": "making images",
     "duplicates": "looking for duplicates between the splits",
@@ -20,6 +22,26 @@ STAGES = {
     "labels": "predicting the labels",
     "drawing": "drawing the page",
 }
+
+
+def classifier_seconds(steps: int, image_shape: Sequence[int], batch_size: int = 64) -> float:
+    """Return about how many seconds the training of a classifier takes.
+
+    Args:
+        steps: Training steps.
+        image_shape: `(height, width, channels)`.
+        batch_size: Images in a batch.
+
+    Returns:
+        The seconds.
+
+    Example:
+
+    >>> from keras_medaug.cards.stages import classifier_seconds
+    >>> classifier_seconds(500, (28, 28, 1))
+    21.0
+    """
+    return CLASSIFIER_STEP * expected_seconds(steps, image_shape, batch_size)
 
 
 def plan_stages(progress: Progress, data: Dataset, made: int, steps: int) -> None:
@@ -73,9 +95,9 @@ def seconds_of_stages(
     return {
         "images": 0.2 + 1e-3 * made * math.prod(image_shape) / 28**2,
         "duplicates": duplicates_seconds(pairs, image_shape),
-        "features": expected_seconds(steps, image_shape),
+        "features": classifier_seconds(steps, image_shape),
         "quality": quality_seconds(made, train, held_out),
         "copies": audit_seconds(made, train, min(others, MOST), image_shape),
-        "labels": 0.5 + 1e-4 * (made + held_out),
-        "drawing": 1.5,
+        "labels": 0.1 + 2e-4 * (made + held_out),
+        "drawing": 0.7,
     }
