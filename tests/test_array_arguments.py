@@ -127,7 +127,7 @@ def fitted():
 def classifier_features_of(images):
     features = object.__new__(kma.features.ClassifierFeatures)
     features.image_shape = FEW.shape[1:]
-    features._features = lambda checked: sized(checked.array)
+    features._outputs = lambda given: {"features": sized(given)}
     return features(images)
 
 
