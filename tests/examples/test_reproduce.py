@@ -597,6 +597,7 @@ def test_a_killed_and_interrupted_run_goes_on_to_the_same_files(finished, tmp_pa
     ends = {"classifier": signal.SIGINT, "dcgan": signal.SIGKILL, "vaegan": signal.SIGINT}
     for kind, end in ends.items():
         with pythons_handler(), start(tmp_path) as process:
+            process.stdout.readline()  # which comes after the imports
             # The work on a part begins with its configuration.
             while process.poll() is None and not list(tmp_path.rglob(f"{kind}-*/config.json")):
                 time.sleep(0.02)
