@@ -335,6 +335,7 @@ def test_the_report_shows_the_papers_numbers_beside_ours_and_the_difference(fake
     backend = keras.config.backend()
     command = f"KERAS_BACKEND={backend} python examples/reproduce.py --preset paper --datasets"
     assert f"\n{command} {missing}\n" in text
+    assert " |\n\nThe geometric images once more" in text  # one blank line after the table
     names = " / ".join(stored["dataset"]["class_names"])
     assert f"The classes in order:\nBreastMNIST: {names}." in text
 
