@@ -335,6 +335,7 @@ def test_the_report_shows_the_papers_numbers_beside_ours_and_the_difference(fake
     backend = keras.config.backend()
     command = f"KERAS_BACKEND={backend} python examples/reproduce.py --preset paper --datasets"
     assert f"\n{command} {missing}\n" in text
+    assert " |\n\nThe geometric images once more" in text  # one blank line after the table
     names = " / ".join(stored["dataset"]["class_names"])
     assert f"The classes in order:\nBreastMNIST: {names}." in text
 
@@ -597,6 +598,7 @@ def test_a_killed_and_interrupted_run_goes_on_to_the_same_files(finished, tmp_pa
     ends = {"classifier": signal.SIGINT, "dcgan": signal.SIGKILL, "vaegan": signal.SIGINT}
     for kind, end in ends.items():
         with pythons_handler(), start(tmp_path) as process:
+            process.stdout.readline()  # which comes after the imports
             # The work on a part begins with its configuration.
             while process.poll() is None and not list(tmp_path.rglob(f"{kind}-*/config.json")):
                 time.sleep(0.02)
