@@ -19,7 +19,6 @@ from keras_medaug.cards.sentences import augment_notes, image_warnings, labels_w
 from keras_medaug.cards.shown_labels import FOLDS as LABEL_FOLDS
 from keras_medaug.cards.shown_labels import STEPS as LABEL_STEPS
 from keras_medaug.cards.shown_labels import see_labels
-from keras_medaug.cards.stages import classifier_seconds
 from keras_medaug.checked_images import CheckedImages
 from keras_medaug.checks import (
     are_names,

@@ -15,7 +15,7 @@ import keras_medaug as kma
 from keras_medaug.files import replacing, write_npz_atomic
 from keras_medaug.images import pair_distances, to_float
 from keras_medaug.models.report_steps import ReportSteps
-from keras_medaug.models.step_times import expected_seconds
+from keras_medaug.models.step_times import classifier_seconds, expected_seconds
 from keras_medaug.progress import Report
 from keras_medaug.provenance import environment
 from keras_medaug.seeds import derive_seed
@@ -64,7 +64,8 @@ def plan(
             training = _training(kind, data, budget)
             further = {"training": training, **_model_config(*_model_settings(kind, data, budget))}
             steps = training["epochs"] * training["steps_per_epoch"]
-            seconds = expected_seconds(steps, data.image_shape)
+            of_model = classifier_seconds if kind == "classifier" else expected_seconds
+            seconds = of_model(steps, data.image_shape)
         work = functools.partial(work, budget=budget)
         return Task(
             kind, {**common, "kind": kind, **further}, store, work, dict(needs), files,

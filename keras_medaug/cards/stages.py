@@ -8,10 +8,8 @@ from keras_medaug.datasets import Dataset
 from keras_medaug.metrics.duplicates import duplicates_seconds
 from keras_medaug.metrics.memorization import audit_seconds
 from keras_medaug.metrics.quality import quality_seconds
-from keras_medaug.models.step_times import expected_seconds
+from keras_medaug.models.step_times import classifier_seconds
 from keras_medaug.progress import Progress
-
-CLASSIFIER_STEP = 0.2  # of the time that a step of a generative model may take
 
 STAGES = {
     "images": "making images",
@@ -22,26 +20,6 @@ STAGES = {
     "labels": "predicting the labels",
     "drawing": "drawing the page",
 }
-
-
-def classifier_seconds(steps: int, image_shape: Sequence[int], batch_size: int = 64) -> float:
-    """Return about how many seconds the training of a classifier takes.
-
-    Args:
-        steps: Training steps.
-        image_shape: `(height, width, channels)`.
-        batch_size: Images in a batch.
-
-    Returns:
-        The seconds.
-
-    Example:
-
-    >>> from keras_medaug.cards.stages import classifier_seconds
-    >>> classifier_seconds(500, (28, 28, 1))
-    21.0
-    """
-    return CLASSIFIER_STEP * expected_seconds(steps, image_shape, batch_size)
 
 
 def plan_stages(progress: Progress, data: Dataset, made: int, steps: int) -> None:

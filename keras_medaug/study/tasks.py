@@ -7,7 +7,7 @@ from typing import Any
 
 from keras_medaug.datasets import Dataset
 from keras_medaug.metrics.duplicates import NEAR, duplicates_seconds
-from keras_medaug.models.step_times import expected_seconds
+from keras_medaug.models.step_times import classifier_seconds, expected_seconds
 from keras_medaug.study.arm import Arm, generator_source, own_generator
 from keras_medaug.study.data import run_audit
 from keras_medaug.study.settings import Settings
@@ -117,7 +117,7 @@ def _classifier_task(
         needs,
         name=f"classifier-{arm.name}-{seed}".replace("+", "-"),
         label=f"classifier {arm.name}, seed {seed}",
-        seconds=expected_seconds(settings.steps, common["data"]["image_shape"]),
+        seconds=classifier_seconds(settings.steps, common["data"]["image_shape"]),
         speed=("classifier", arm.policy is not None),
     )
 

@@ -25,7 +25,7 @@ from keras_medaug.models.fit_steps import fit_steps
 from keras_medaug.models.generative_model import GenerativeModel
 from keras_medaug.models.image_model import ImageModel
 from keras_medaug.models.registry import check_settings, new_generator
-from keras_medaug.models.step_times import expected_seconds
+from keras_medaug.models.step_times import classifier_seconds, expected_seconds
 from keras_medaug.models.training import train_generator
 from keras_medaug.progress import Report, ignore, portions
 from keras_medaug.provenance import dtype_policy
@@ -336,7 +336,7 @@ def _reports(report: Report, config: dict[str, Any], data: Dataset) -> list[Repo
     training = expected_seconds(config["training"]["steps"], data.image_shape)
     filtering = 0.0
     if config["fidelity"] is not None:
-        filtering = 3 * expected_seconds(CLASSIFIER_STEPS, data.image_shape)
+        filtering = 3 * classifier_seconds(CLASSIFIER_STEPS, data.image_shape)
     return portions(report, filtering, training, 0.02 * training)
 
 
