@@ -33,7 +33,7 @@ from keras_medaug.metrics.diversity import FEW_APART
 BATCH = 64
 SAMPLES = 200
 DRAWN = 12
-MODELS = {kind.__name__: kind for kind in kma.models.generators().values()}
+MODELS: dict[str, Any] = {kind.__name__: kind for kind in kma.models.generators().values()}
 
 
 def spreads(images: NDArray) -> dict[str, float]:

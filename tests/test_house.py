@@ -1,0 +1,110 @@
+"""The sizes that keep the house readable: files, folders, and names that say nothing."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.backend_free
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "keras_medaug"
+PLACES = ("keras_medaug", "examples", "benchmarks", "tests", "docs", "tools", "noxfile.py")
+MADE = {"_build", "gallery", "tutorials"}  # folders of `docs` that building the site makes
+
+MOST_LINES = 450  # of a file of the package
+MOST_STUDY_FILES = 18
+EMPTY_NAMES = {"each", "found"}
+MOST_EMPTY_NAMES = 149
+
+
+def python_files(places=PLACES, root=ROOT):
+    """Return the Python files of folders, and files that are named themselves."""
+    paths = [path for place in places for path in sorted((root / place).rglob("*.py"))]
+    paths += [root / place for place in places if (root / place).is_file()]
+    docs = root / "docs"
+    return [path for path in paths if not _is_made(path, docs)]
+
+
+def _is_made(path, docs):
+    return path.is_relative_to(docs) and path.relative_to(docs).parts[0] in MADE
+
+
+def bindings(tree, names):
+    """Yield `(line, name)` wherever code binds one of the names: assignments, loops, arguments."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id in names:
+            yield node.lineno, node.id
+        elif isinstance(node, ast.arg) and node.arg in names:
+            yield node.lineno, node.arg
+
+
+def line_count(path):
+    """Return the number of lines of a file."""
+    return len(path.read_text(encoding="utf-8").splitlines())
+
+
+def too_long(paths):
+    """Return the files with more lines than a file of the package may have."""
+    return {path.name: count for path in paths if (count := line_count(path)) > MOST_LINES}
+
+
+def test_no_file_of_the_package_is_too_long():
+    assert not too_long(PACKAGE.rglob("*.py"))
+
+
+def test_the_study_has_few_files():
+    files = sorted(path.name for path in (PACKAGE / "study").glob("*.py"))
+    assert len(files) <= MOST_STUDY_FILES, files
+
+
+def test_few_names_say_nothing():
+    counts = {}
+    for path in python_files():
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        if count := len(list(bindings(tree, EMPTY_NAMES))):
+            counts[str(path.relative_to(ROOT))] = count
+    assert sum(counts.values()) <= MOST_EMPTY_NAMES, counts
+
+
+def test_the_files_on_the_way_to_a_verdict_are_there():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    section = text.partition("## From file to verdict\n")[2].partition("\n## ")[0]
+    named = set(re.findall(r"`([\w/]+\.py)`", section))
+    assert len(named) > 10
+    assert not [name for name in named if not (PACKAGE / name).is_file()]
+
+
+def test_all_places_have_files():
+    parts = {path.relative_to(ROOT).parts[0] for path in python_files()}
+    assert parts == set(PLACES)
+
+
+def test_a_long_file_is_seen(tmp_path):
+    for count in (MOST_LINES, MOST_LINES + 1):
+        (tmp_path / f"{count}.py").write_text("x = 1\n" * count, encoding="utf-8")
+    assert too_long(tmp_path.glob("*.py")) == {"451.py": 451}
+
+
+@pytest.mark.parametrize(
+    ("code", "count"),
+    [
+        ("for each in x: pass", 1),
+        ("[each for each in x]", 1),
+        ("found = each = 1", 2),
+        ("found += 1", 1),
+        ("def f(each, *, found=None): pass", 2),
+        ("lambda each: each", 1),
+        ("with open(x) as found: pass", 1),
+        ("if (found := f()): pass", 1),
+        ("for name, (each, y) in x: pass", 1),
+        ("print(each, found)", 0),
+        ("x.found = 1", 0),
+        ("f(each=1)", 0),
+        ("for reached, founded in x: pass", 0),
+        ("'for each in found'", 0),
+    ],
+)
+def test_a_name_that_says_nothing_is_seen(code, count):
+    assert len(list(bindings(ast.parse(code), EMPTY_NAMES))) == count
