@@ -61,8 +61,8 @@ def files(folder="."):
         command = ["git", "-C", str(CHECKOUT), "ls-files", "-z", folder]
         listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         return set(listed.split("\0")) - {""}
-    files = (path for path in (CHECKOUT / folder).rglob("*") if path.is_file())
-    names = {path.relative_to(CHECKOUT).as_posix() for path in files}
+    paths = (path for path in (CHECKOUT / folder).rglob("*") if path.is_file())
+    names = {path.relative_to(CHECKOUT).as_posix() for path in paths}
     return {name for name in names if "__pycache__" not in name}
 
 

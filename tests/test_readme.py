@@ -37,8 +37,8 @@ def test_the_lines_of_use_run(tmp_path, monkeypatch):
         assert names["images"].shape == (200, 32, 32, 1)
         exec(compile(shorter_card, f"{README}, card", "exec"), names)
         folder = names["folder"]
-        names = {path.name for path in folder.iterdir()}
-        assert names == {"made.npz", "made.json", "made.png", "card"}
+        files = {path.name for path in folder.iterdir()}
+        assert files == {"made.npz", "made.json", "made.png", "card"}
         record = json.loads((folder / "made.json").read_text())
         assert record["copy_audit"]["count"] == 200
         assert (folder / "card" / "model_card.html").is_file()
@@ -62,8 +62,8 @@ def test_the_lines_of_a_study_run(tmp_path, monkeypatch):
     names = {"__name__": "__main__", "nullcontext": contextlib.nullcontext}
     for _ in ("once", "again, in the same folder and session"):
         exec(compile(study, f"{README}, study", "exec"), names)
-    names = {path.name for path in (tmp_path / "study-short").iterdir()}
-    assert {"report.md", "results.json"} <= names
+    files = {path.name for path in (tmp_path / "study-short").iterdir()}
+    assert {"report.md", "results.json"} <= files
 
 
 def test_links_lead_somewhere():
