@@ -20,8 +20,8 @@ import keras
 import numpy as np
 
 data = kma.datasets.load("phantom", val=200, test=100, seed=0)
-training, held_out = data.stored("train")[0] / 255.0, data.stored("val")[0]
-images = data.stored("test")[0][:24] / 255.0
+training, held_out = data.train[0], data.val[0]
+images = data.test[0][:24].copy()
 
 noise = np.random.default_rng(0).normal(scale=0.01, size=(2, *data.image_shape))
 turned = keras.layers.RandomRotation((30 / 360, 30 / 360), fill_mode="nearest")

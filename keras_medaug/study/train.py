@@ -14,7 +14,7 @@ from keras_medaug.callbacks import ResumeTraining
 from keras_medaug.checks import check_labels, fail
 from keras_medaug.datasets import Dataset
 from keras_medaug.files import write_npz_atomic
-from keras_medaug.images import check_images, images_md5, to_float
+from keras_medaug.images import check_images, images_md5, to_float, to_uint8
 from keras_medaug.labels import plan_labels
 from keras_medaug.labels.label_filter import CLASSIFIER_STEPS, fit_label_filter
 from keras_medaug.labels.labelled_images import conditional_images
@@ -310,7 +310,7 @@ def _generated(model: GenerativeModel, task: Task, data: Dataset, report: Report
             f"for its class with a probability of {config['fidelity']}; expected a lower value, or "
             "more `generator_steps`."
         )
-    stored = np.rint(images * 255).astype(np.uint8)
+    stored = to_uint8(images)
     write_npz_atomic(task.folder / "images.npz", {"images": stored, "labels": labels})
     apart = diversity(stored, x, labels, y, seed)
     return {
