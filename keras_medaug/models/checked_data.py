@@ -24,6 +24,7 @@ class CheckedData(QuietModel):
     num_classes: int | None
     class_names: tuple[str, ...] | None
     _takes_sample_weight = False
+    takes_checked_images = True  # see `metrics.samples.as_argument_of`
 
     def _check_batch(self, batch, argument: str = "x") -> tuple:
         """Return one batch of a user's iterable as checked arrays."""
