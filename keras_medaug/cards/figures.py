@@ -30,15 +30,16 @@ def draw(
     """Return the pictures of a card, by section.
 
     Args:
-            subject: What it is about.
-            card: What `write_content` returned.
-            show_real: Whether training images may be seen.
+        subject: What it is about.
+        card: What `write_content` returned.
+        show_real: Whether training images may be seen.
 
     Returns:
-            Pictures of `samples`, `quality`, `copies` and `training`.
+        Pictures of `samples`, `quality`, `copies` and `training`.
 
     Example:
 
+    <<<<<<< HEAD
         >>> import keras_medaug as kma
         >>> from keras_medaug.cards.content import write_content
         >>> from keras_medaug.cards.figures import draw
@@ -55,6 +56,23 @@ def draw(
         >>> pictures = draw(subject, card)
         >>> [picture.caption for picture in pictures["samples"]]
         ['20 training images', '20 synthetic images']
+    =======
+    >>> import keras_medaug as kma
+    >>> from keras_medaug.cards.content import write_content
+    >>> from keras_medaug.cards.figures import draw
+    >>> from keras_medaug.cards.stages import plan_stages
+    >>> from keras_medaug.cards.subject import Subject
+    >>> from keras_medaug.progress import Progress
+    >>> data = kma.datasets.load("phantom", size=8)
+    >>> model = kma.models.CVAE((8, 8, 1), latent_dim=4)
+    >>> subject = Subject(model, data, data.val[0], None, 0, True)
+    >>> progress = Progress("card", verbose=False)
+    >>> plan_stages(progress, data, made=96, steps=5)
+    >>> card = write_content(subject, ({}, False), {}, {}, 5, True, progress)
+    >>> pictures = draw(subject, card)
+    >>> [picture.caption for picture in pictures["samples"]]
+    ['20 training images', '20 synthetic images']
+    >>>>>>> cards
     """
     return {
         "samples": _samples(subject, show_real),
