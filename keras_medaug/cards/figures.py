@@ -39,24 +39,6 @@ def draw(
 
     Example:
 
-    <<<<<<< HEAD
-        >>> import keras_medaug as kma
-        >>> from keras_medaug.cards.content import write_content
-        >>> from keras_medaug.cards.figures import draw
-        >>> from keras_medaug.cards.stages import plan_stages
-        >>> from keras_medaug.cards.picture import Picture
-        >>> from keras_medaug.cards.subject import Subject
-        >>> from keras_medaug.progress import Progress
-        >>> data = kma.datasets.load("phantom", size=8)
-        >>> model = kma.models.CVAE((8, 8, 1), latent_dim=4)
-        >>> subject = Subject(model, data, data.val[0], None, 0, True)
-        >>> progress = Progress("card", verbose=False)
-        >>> plan_stages(progress, data, made=96, steps=5)
-        >>> card = write_content(subject, ({}, False), {}, {}, 5, True, progress)
-        >>> pictures = draw(subject, card)
-        >>> [picture.caption for picture in pictures["samples"]]
-        ['20 training images', '20 synthetic images']
-    =======
     >>> import keras_medaug as kma
     >>> from keras_medaug.cards.content import write_content
     >>> from keras_medaug.cards.figures import draw
@@ -72,7 +54,6 @@ def draw(
     >>> pictures = draw(subject, card)
     >>> [picture.caption for picture in pictures["samples"]]
     ['20 training images', '20 synthetic images']
-    >>>>>>> cards
     """
     return {
         "samples": _samples(subject, show_real),
