@@ -40,7 +40,7 @@ def encoder(num_classes=None, latent_dim=5, seed=None):
 def decoder(num_classes=None, latent_dim=5, activation="sigmoid", logits="logits"):
     """Return a decoder to images 8 x 8, normalised."""
     inputs, x = _inputs((latent_dim,), num_classes)
-    x = layers.Dense(32)(_with_label(x, inputs, num_classes))
+    x = layers.Dense(32, use_bias=False)(_with_label(x, inputs, num_classes))
     x = layers.Reshape((4, 4, 2))(layers.LeakyReLU()(layers.BatchNormalization()(x)))
     x = layers.Conv2DTranspose(1, 4, strides=2, padding="same", name=logits)(x)
     return keras.Model(inputs, layers.Activation(activation, dtype="float32")(x))
@@ -49,7 +49,7 @@ def decoder(num_classes=None, latent_dim=5, activation="sigmoid", logits="logits
 def discriminator(num_classes=None, dropout=0.25):
     """Return a discriminator of images 8 x 8, with dropout, and normalised."""
     inputs, x = _inputs((8, 8, 1), num_classes)
-    features = layers.Conv2D(3, 3, strides=2, padding="same")(x)
+    features = layers.Conv2D(3, 3, strides=2, padding="same", use_bias=False)(x)
     x = layers.Dropout(dropout, seed=1)(layers.LeakyReLU()(layers.BatchNormalization()(features)))
     x = _with_label(layers.Flatten()(x), inputs, num_classes)
     return keras.Model(inputs, {"logit": layers.Dense(1)(x), "features": features})

@@ -89,13 +89,11 @@ def test_statistics_are_kept_by_kind_of_batch():
     norm = next(x for x in model.discriminator.layers if isinstance(x, layers.BatchNormalization))
     convolution = next(x for x in model.discriminator.layers if isinstance(x, layers.Conv2D))
     convolution.kernel.assign(np.zeros(convolution.kernel.shape))
-    convolution.bias.assign(np.ones(convolution.bias.shape))
     model.compile(keras.optimizers.SGD(0.0), run_eagerly=True)
     model.fit(X, batch_size=8, verbose=0)
     np.testing.assert_allclose(numpy(norm.moving_variance), 0.99, rtol=1e-5)
-    np.testing.assert_allclose(numpy(norm.moving_mean), 0.01, rtol=1e-4)
     assert len(model.generated_statistics.values) == 2
-    np.testing.assert_allclose(numpy(model.generated_statistics.values[0]), 0.01, rtol=1e-4)
+    np.testing.assert_allclose(numpy(model.generated_statistics.values[1]), 0.99, rtol=1e-5)
     model = made("CVAE", None)
     own = [numpy(v) for v in model.decoder.non_trainable_variables]
     harness.fit(model)
