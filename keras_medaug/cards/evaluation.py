@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -95,15 +94,17 @@ class Evaluation:
         self.counts = {
             "synthetic": len(images), "training": len(training), "held-out": len(held_out),
         }  # fmt: skip
-        self._classifier = None if classifier is None else classifier.classifier
+        self._classifier = None if classifier is None else RememberedClassifier(classifier)
         extractors: dict[str, Any] = {} if classifier is None else {"classifier": classifier}
         extractors["pixels"] = PixelFeatures(self.training, seed=derive_seed(seed, "pixels"))
         extractors |= features or {}
         self.feature_cards = {name: _card_of(extractor) for name, extractor in extractors.items()}
-        self._spaces = {
+        self._spaces: dict[str, Any] = {
             name: Once(extractor, isinstance(extractor, OF_THE_PACKAGE))
             for name, extractor in extractors.items()
         }
+        if self._classifier is not None:
+            self._spaces["classifier"] = self._classifier.features
 
     def measure(self, report: Report = ignore) -> dict[str, Any]:
         """Return all that compares the images with real ones.
@@ -225,10 +226,6 @@ class Evaluation:
 
     # ---- what the classifier sees -----------------------------------------------------------
 
-    @functools.cached_property
-    def _remembered(self) -> RememberedClassifier | None:
-        return None if self._classifier is None else RememberedClassifier(self._classifier)
-
     def classified(self) -> dict[str, Any] | None:
         """Return what the classifier of the training images sees in the images.
 
@@ -238,7 +235,7 @@ class Evaluation:
             `fidelity` (`metrics.label_fidelity`, or `None` where it cannot be measured). `None`
             without a classifier.
         """
-        classifier = self._remembered
+        classifier = self._classifier
         if classifier is None:
             return None
         probabilities = classifier.predict(self.images)
@@ -273,9 +270,9 @@ class Evaluation:
         Returns:
             What `metrics.collapsed_classifier` returns of the held-out images; or `None`.
         """
-        if self._remembered is None or self.held_out_labels is None or not len(self.held_out):
+        if self._classifier is None or self.held_out_labels is None or not len(self.held_out):
             return None
-        scores = self._remembered.logits(self.held_out)
+        scores = self._classifier.logits(self.held_out)
         return collapsed_classifier(self.held_out_labels, scores, self.class_names)
 
 

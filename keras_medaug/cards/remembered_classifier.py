@@ -2,36 +2,45 @@
 
 from typing import Any
 
-import keras
+import numpy as np
 from numpy.typing import NDArray
 
 from keras_medaug.cards.once import Once
 from keras_medaug.checked_images import CheckedImages
-
-PREDICTED = 256  # images at a time
+from keras_medaug.features import ClassifierFeatures
 
 
 class RememberedClassifier:
-    """A fitted classifier whose predictions are computed once for each image.
+    """Features and predictions of a classifier, from one pass for each image.
 
     Args:
-        classifier: One of the package, `models.Classifier`.
+        features: The features of the classifier.
 
     Example:
 
-    >>> import numpy as np
     >>> import keras_medaug as kma
     >>> from keras_medaug.cards.remembered_classifier import RememberedClassifier
-    >>> classifier = RememberedClassifier(kma.models.Classifier((8, 8, 1), 2, filters=2, seed=0))
-    >>> x = np.zeros((3, 8, 8, 1), "float32")
-    >>> classifier.predict(x).shape, classifier.logits(x).shape
-    ((3, 2), (3, 2))
+    >>> x, y = kma.datasets.load("phantom", size=8).train
+    >>> features = kma.features.ClassifierFeatures(x, y, steps=2, filters=4)
+    >>> classifier = RememberedClassifier(features)
+    >>> classifier.features(x[:3]).shape, classifier.predict(x[:3]).shape
+    ((3, 16), (3, 4))
     """
 
-    def __init__(self, classifier: keras.Model) -> None:
-        self._classifier = classifier
-        self._probabilities = Once(self._predict, takes_checked=True)
-        self._logits = Once(classifier.logits, takes_checked=True)
+    takes_checked_images = True
+
+    def __init__(self, features: ClassifierFeatures) -> None:
+        self._ends: list[int] = []
+        self._source = features
+        self._rows = Once(self._joined, takes_checked=True)
+
+    def features(self, images: NDArray | CheckedImages) -> NDArray[Any]:
+        """Return features, `(n, components)`."""
+        return self._part(images, 0)
+
+    def logits(self, images: NDArray | CheckedImages) -> NDArray[Any]:
+        """Return logits, `(n, num_classes)`."""
+        return self._part(images, 1)
 
     def predict(
         self,
@@ -40,12 +49,12 @@ class RememberedClassifier:
         verbose: int = 0,
     ) -> NDArray[Any]:
         """Return class probabilities, `(n, num_classes)`, as metrics ask for them."""
-        return self._probabilities(images)
+        return self._part(images, 2)
 
-    def logits(self, images: NDArray | CheckedImages) -> NDArray[Any]:
-        """Return logits, `(n, num_classes)`."""
-        return self._logits(images)
+    def _part(self, images: NDArray | CheckedImages, index: int) -> NDArray[Any]:
+        return np.split(self._rows(images), self._ends, axis=1)[index]
 
-    def _predict(self, images: CheckedImages) -> NDArray[Any]:
-        size = min(PREDICTED, len(images))
-        return self._classifier.predict(images, batch_size=size, verbose=0)
+    def _joined(self, images: CheckedImages) -> NDArray[Any]:
+        parts = list(self._source.outputs(images).values())
+        self._ends = np.cumsum([part.shape[1] for part in parts])[:-1].tolist()
+        return np.concatenate(parts, axis=1)

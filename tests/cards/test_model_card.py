@@ -510,7 +510,9 @@ def test_the_tables_beside_real_images_are_those_of_the_card(page, stored):
 
 def test_a_new_metric_is_in_tables_and_explanations(stored, monkeypatch):
     """It is registered and measured, and no file of the cards knows its name."""
-    toy = Metric("toy", "toy distance", "less", "How far apart <toys> are.")
+    toy = Metric(
+        "toy", "toy distance", "less", "How far apart <toys> are.", measure=lambda _: {"value": 0.0}
+    )
     monkeypatch.setattr(registry, "_METRICS", registry.metrics() | {"toy": toy})
     card = copy.deepcopy(stored)
     reference = {"value": 0.125, "ci95": [0.1, 0.2]}

@@ -204,7 +204,7 @@ def test_a_task_is_named_after_the_device_and_the_threads_as_well(tmp_path, monk
     before = hashes(tmp_path)
     for patch in (
         lambda: monkeypatch.setenv("OMP_NUM_THREADS", "7"),
-        lambda: monkeypatch.setattr(provenance, "_device", lambda: "gpu"),
+        lambda: monkeypatch.setattr(provenance, "device", lambda: "gpu"),
         lambda: monkeypatch.setattr(provenance, "_threads", lambda: 99),
     ):
         patch()
@@ -217,7 +217,7 @@ def test_a_task_is_named_after_the_device_and_the_threads_as_well(tmp_path, monk
 
 
 def test_the_device_is_named_without_its_number():
-    assert provenance._device() in {"cpu", "gpu", "cuda", "mps", "tpu"}
+    assert provenance.device() in {"cpu", "gpu", "cuda", "mps", "tpu"}
 
 
 def test_steps_become_whole_epochs(tmp_path):

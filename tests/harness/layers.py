@@ -151,7 +151,8 @@ def check_build(case):
     layer, said = case.made(), case.made().compute_output_shape(shapes)
     outputs = layer(case.inputs)
     expected = said if isinstance(said[0], tuple) else [said]
-    assert [tuple(output.shape) for output in keras.tree.flatten(outputs)] == list(expected)
+    shapes_of_outputs = [tuple(output.shape) for output in keras.tree.flatten(outputs)]
+    assert shapes_of_outputs == [tuple(shape) for shape in expected]
     assert layer.built
     built = case.made()
     built.build(shapes)
