@@ -28,7 +28,7 @@ print(f"accuracy on test images: {accuracy:.2f}")
 # %%
 # Seven sets of a hundred images
 # ------------------------------
-# None of them comes from a generator. The first is the yardstick. The others are what a generator
+# None of them comes from a generator. The first gives the reference value. The others are what a generator
 # can get wrong: copying, collapse to one image, noise, nothing at all, the wrong brightness, and
 # images turned upside down.
 random = np.random.default_rng(0)
@@ -56,7 +56,7 @@ figure = kma.plotting.image_grid(images, columns=8)
 # %%
 # What it means
 # -------------
-# The ideal generator makes new, real images: the yardstick. Copies and the single image are above
+# The ideal generator makes new, real images: the reference. Copies and the single image are above
 # it, though the first add nothing and the second add one image. Of what no doctor would look at a
 # second time some may be above and some below: it is an accident of where the classifier's borders
 # happen to run, and another seed gives other numbers.

@@ -43,8 +43,8 @@ grid_figure = kma.plotting.image_grid(images, columns=12, title="Every third one
 # %%
 # The audit
 # ---------
-# The third argument is the yardstick: real images that training never saw. How near they are to
-# training images is how near an honest new image may be.
+# The third argument gives the reference value: real images that training never saw. A new image
+# may be as near to the training images as they are.
 audit = kma.metrics.copy_audit(images, training, held_out)
 print(f"{audit['exact_copies']} exact, {audit['suspect_count']} suspected of {audit['count']}")
 found = {pair["image"]: pair for pair in audit["suspects"]}

@@ -42,8 +42,8 @@ history = model.fit(x_train, y_train, epochs=40, batch_size=64, verbose=0).histo
 # the prior. Undecided, it is at 3 log(3) - 2 log(2) = 1.91 nats, since two of three images are
 # generated; far below that, it is winning.
 #
-# ``similarity`` is measured by features of a network that is itself learning. The yardstick
-# changes as it is used, and a rise need not be a loss of quality.
+# ``similarity`` is measured by features of a network that is itself learning. Its
+# scale changes during training, so a rise need not be a loss of quality.
 losses_figure = kma.plotting.loss_curves(
     history,
     panels=[

@@ -319,7 +319,16 @@ def _measured(
     """Return each metric of the synthetic images, with that of held-out ones as its floor."""
     records = {}
     for done, metric in enumerate(chosen, start=1):
-        ours, floor = (metric.measure(of_set) for of_set in samples)
+        ours, floor = (_checked_record(metric, metric.measure(of_set)) for of_set in samples)
         records[metric.name] = {**ours, "floor": {key: floor[key] for key in metric.reference_keys}}
         report(done, len(chosen))
     return records
+
+
+def _checked_record(metric: Metric, record: Any) -> dict[str, Any]:
+    """Refuse what a metric of a user's own returned, if it lacks numbers that are read."""
+    wanted = {"value", "ci95", *metric.reference_keys}
+    if not isinstance(record, dict) or not wanted <= set(record):
+        got = sorted(record) if isinstance(record, dict) else type(record).__name__
+        raise fail(f"measure of the metric {metric.name!r}", got, f"{sorted(wanted)}")
+    return record

@@ -110,36 +110,6 @@ def two_sample_auc(
     return _compare_drawn(drawn, vectors, folds, seed)
 
 
-def compare_vectors(
-    sets: Sequence[NDArray], vectors: Sequence[NDArray] | None, folds: int = 5, seed: int = 0
-) -> dict[str, Any]:
-    """Return what `two_sample_auc` does of images whose features are known.
-
-    Args:
-        sets: Checked images: the real ones, those in question and, for a `reference`, held-out
-            ones; 10 or more of each.
-        vectors: Features of all images of each set, `(n, d)`; or `None` for statistics alone.
-        folds: As in `two_sample_auc`.
-        seed: As in `two_sample_auc`.
-
-    Returns:
-        The same dictionary.
-
-    Example:
-
-    >>> import numpy as np
-    >>> from keras_medaug.metrics.two_sample import compare_vectors
-    >>> x = np.random.default_rng(0).random((80, 8, 8, 1), "float32")
-    >>> compare_vectors([x[:40], x[40:] / 2], None)["auc"]
-    1.0
-    """
-    drawn = _drawn(sets, seed)
-    chosen = [images[rows] for images, rows in zip(sets, drawn, strict=True)]
-    if vectors is not None:
-        vectors = [of_set[rows] for of_set, rows in zip(vectors, drawn, strict=True)]
-    return _compare_drawn(chosen, vectors, folds, seed)
-
-
 def _check_enough(images: ArrayLike, name: str, shape: tuple[int, ...] | None = None) -> NDArray:
     checked = check_images(images, name, shape)
     if len(checked) < FEWEST:

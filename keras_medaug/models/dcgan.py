@@ -174,15 +174,15 @@ class DCGAN(LatentModel):
         with read_once(self):
             noise = self._with_labels(self._noise(count), y)
             generated = self.generator(noise, training=training)
-            judge = frozen(self.discriminator, self.generated_statistics)
-            judged = judge(self._with_labels(generated, y), training=training)
+            frozen_discriminator = frozen(self.discriminator, self.generated_statistics)
+            scored = frozen_discriminator(self._with_labels(generated, y), training=training)
             detached = ops.stop_gradient(generated)
             real = self.discriminator(self._with_labels(images, y), training=training)
             fake = self.generated_statistics.through(self.discriminator)(
                 self._with_labels(detached, y), training=training
             )
 
-        generator_loss = losses.generator_adversarial(judged["logit"], self.adversarial)
+        generator_loss = losses.generator_adversarial(scored["logit"], self.adversarial)
         discriminator_loss = losses.real_cross_entropy(real["logit"]) + losses.fake_cross_entropy(
             fake["logit"]
         )

@@ -251,7 +251,7 @@ class VAEGAN(AutoencodingModel):
         images = self._to_float(x)
         count = batch_count(images)
 
-        def judge(pictures, kind):
+        def frozen_discriminator(pictures, kind):
             inputs = self._with_labels(pictures, y)
             statistics = self.generated_statistics[kind]
             return frozen(self.discriminator, statistics)(inputs, training=training)
@@ -261,14 +261,14 @@ class VAEGAN(AutoencodingModel):
             z = self.sampling([z_mean, z_log_var])
             decode = frozen(self.decoder, self.reconstruction_statistics)
             decoded = decode(self._with_labels(z, y), training=training)
-            for_encoder = judge(decoded, "reconstructed")
+            for_encoder = frozen_discriminator(decoded, "reconstructed")
 
             latent = self._with_labels(ops.stop_gradient(z), y)
             reconstruct = self.reconstruction_statistics.through(self.decoder)
             reconstructed = reconstruct(latent, training=training)
             sampled = self.decoder(self._with_labels(self._noise(count), y), training=training)
-            judged = judge(reconstructed, "reconstructed")
-            judged_sample = judge(sampled, "sampled")
+            scored = frozen_discriminator(reconstructed, "reconstructed")
+            scored_sample = frozen_discriminator(sampled, "sampled")
 
             real, fakes = self._discriminate(images, reconstructed, sampled, y, training)
 
@@ -282,9 +282,9 @@ class VAEGAN(AutoencodingModel):
         encoder_loss = self.beta * kl + similarity
 
         adversarial = losses.generator_adversarial(
-            judged["logit"], self.adversarial
-        ) + losses.generator_adversarial(judged_sample["logit"], self.adversarial)
-        decoder_similarity = losses.similarity(target, judged["features"])
+            scored["logit"], self.adversarial
+        ) + losses.generator_adversarial(scored_sample["logit"], self.adversarial)
+        decoder_similarity = losses.similarity(target, scored["features"])
         decoder_loss = self._gamma(target) * decoder_similarity + adversarial
 
         self._follow(training)

@@ -148,13 +148,18 @@ def test_numbers_are_those_of_the_functions(stored, model, data):
 def test_a_sure_classifier_is_ranked_by_its_logits(data, tmp_path, untrained, monkeypatch):
     """As probabilities of float32 these are all exactly 0 or 1, and tie."""
 
-    def sure(_self, x, *_args, **_kwargs):
+    def sure(x):
         return np.random.default_rng(0).normal(100 * np.eye(4)[0], 10, (len(x), 4)).astype("f4")
 
-    monkeypatch.setattr(kma.models.Classifier, "logits", sure)
+    outputs = kma.features.ClassifierFeatures.outputs
+    monkeypatch.setattr(
+        kma.features.ClassifierFeatures,
+        "outputs",
+        lambda self, x: {**outputs(self, x), "logits": sure(x)},
+    )
     card = made(untrained, data, tmp_path)
     images, labels = data.stored("val")
-    expected = kma.metrics.collapsed_classifier(labels, sure(None, images), data.class_names)
+    expected = kma.metrics.collapsed_classifier(labels, sure(images), data.class_names)
     assert card["checks"]["classifier"] == expected
 
 

@@ -123,3 +123,12 @@ def test_what_is_refused(change, message):
 def test_an_unknown_name_cannot_be_forgotten():
     with pytest.raises(ValueError, match="`name`: got 'mean_norm'; expected one of kernel"):
         unregister_metric("mean_norm")
+
+
+def test_a_record_that_lacks_a_number_names_the_metric():
+    register_metric(replace(NORMS, measure=lambda _: {"value": 1.0}))
+    try:
+        with pytest.raises(ValueError, match="metric 'mean_norm'.*'ci95'"):
+            quality()
+    finally:
+        unregister_metric("mean_norm")

@@ -90,26 +90,26 @@ def test_several_steps_an_execution_are_named_together(build, backend, x):
 
 
 def test_a_term_that_is_logged_without_the_sum():
-    guard = FiniteCheck(keras.Sequential(), {"kl": "encoder", "pixels": "decoder"}, {})
-    guard.on_epoch_begin(0)
+    check = FiniteCheck(keras.Sequential(), {"kl": "encoder", "pixels": "decoder"}, {})
+    check.on_epoch_begin(0)
     message = r"step 1: kl is nan, pixels is inf \(network: encoder, decoder\)\. "
     with pytest.raises(FloatingPointError, match=message):
-        guard.on_train_batch_end(0, {"kl": np.nan, "pixels": np.inf})
+        check.on_train_batch_end(0, {"kl": np.nan, "pixels": np.inf})
 
 
 def test_of_steps_found_in_any_order_the_first_is_named():
     model = keras.Sequential()
-    guard = FiniteCheck(model, {"kl": "encoder"}, {})
-    guard.on_epoch_begin(1)
+    check = FiniteCheck(model, {"kl": "encoder"}, {})
+    check.on_epoch_begin(1)
     stops = []
     for step in (19, 17, 18):  # as from threads of which none is that of `fit`
-        thread = threading.Thread(target=guard.on_train_batch_end, args=(step, {"kl": np.inf}))
+        thread = threading.Thread(target=check.on_train_batch_end, args=(step, {"kl": np.inf}))
         thread.start()
         thread.join()
         stops.append(model.stop_training)
     assert stops == [True] * 3
     with pytest.raises(FloatingPointError, match=r"epoch 2, at step 18: kl is inf \(network: enc"):
-        guard.on_epoch_end(1)
+        check.on_epoch_end(1)
 
 
 def test_training_ends_at_once_and_not_with_the_epoch(build, x, y):

@@ -100,7 +100,8 @@ MUTANTS = {
         VAEGAN, 'ops.stop_gradient(real["features"])', 'real["features"]'
     ),
     "the decoder does not see how its reconstructions are judged": Mutant(
-        VAEGAN, "judge(reconstructed, ", "judge(ops.stop_gradient(reconstructed), "
+        VAEGAN, "frozen_discriminator(reconstructed, ",
+        "frozen_discriminator(ops.stop_gradient(reconstructed), ",
     ),
     "the variance is not learned": Mutant(
         "layers/sampling.py", "ops.exp(0.5 * z_log_var)", "ops.exp(0.5 * ops.stop_gradient("
@@ -119,7 +120,7 @@ MUTANTS = {
         '{"reconstructed": reconstructed}',
     ),
     "the decoder is judged by its reconstructions alone": Mutant(
-        VAEGAN, 'judged_sample["logit"], self', 'judged["logit"], self'
+        VAEGAN, 'scored_sample["logit"], self', 'scored["logit"], self'
     ),
     "images from the prior are reconstructions": Mutant(
         VAEGAN, "self.decoder(self._with_labels(self._noise(count), y)", "self.decoder(latent"
