@@ -128,7 +128,7 @@ def test_an_unknown_name_cannot_be_forgotten():
 def test_a_record_that_lacks_a_number_names_the_metric():
     register_metric(replace(NORMS, measure=lambda _: {"value": 1.0}))
     try:
-        with pytest.raises(ValueError, match="metric 'mean_norm'.*'ci95'"):
+        with pytest.raises(ValueError, match=r"metric 'mean_norm'.*'ci95'"):
             quality()
     finally:
         unregister_metric("mean_norm")
