@@ -29,8 +29,8 @@ print(f"accuracy on test images: {accuracy:.2f}")
 # Seven sets of a hundred images
 # ------------------------------
 # None of them comes from a generator. The first gives the reference value. The others are what a
-# generator can get wrong: copying, collapse to one image, noise, nothing at all, the wrong brightness, and
-# images turned upside down.
+# generator can get wrong: copying, collapse to one image, noise, nothing at all, the wrong
+# brightness, and images upside down.
 random = np.random.default_rng(0)
 surest = classifier.predict(x_test, verbose=0).max(axis=1).argmax()
 sets = {
