@@ -312,7 +312,8 @@ class GenerativeModel(ImageModel):
                 For a conditional model only, which requires them.
             seed: Integer seed: the same seed, on the same backend, gives the same images. `None`
                 draws one that `keras.utils.set_random_seed` governs.
-            batch_size: Images made at a time.
+            batch_size: Images made at a time. Images of a model without a latent vector depend on
+                it, since each batch has a seed of its own.
             verbose: Whether to show progress on standard error; or a function `(done, total)` that
                 is called instead.
 

@@ -88,7 +88,7 @@ def test_the_spectrum_is_a_column_of_its_own(tmp_path):
 
 
 @pytest.fixture
-def mean_norm():
+def toy():
     """A metric of a user's own, registered for one test."""
 
     def measure(samples):
@@ -96,31 +96,31 @@ def mean_norm():
         return {"value": abs(float(norms[1] - norms[0])), "ci95": [0.0, 9.0]}
 
     caption = "How far the mean norms of the features are apart."
-    yield register_metric(Metric("mean_norm", "norms", "less", caption, measure=measure))
-    unregister_metric("mean_norm")
+    yield register_metric(Metric("toy", "norms", "less", caption, measure=measure))
+    unregister_metric("toy")
 
 
-def test_a_registered_metric_is_a_column_and_a_curve(tmp_path, mean_norm):
-    options = {"metrics": ["mean_norm", "coverage"], "every": 1, "best": "pixels_mean_norm"}
+def test_a_registered_metric_is_a_column_and_a_curve(tmp_path, toy):
+    options = {"metrics": ["toy", "coverage"], "every": 1, "best": "pixels_toy"}
     monitor = SampleMonitor(tmp_path, VAL, SPACES, **options)
     model = fit(new_model(), monitor, epochs=2)
-    columns = ["pixels_mean_norm", "pixels_coverage", "mean_mean_norm", "mean_coverage"]
+    columns = ["pixels_toy", "pixels_coverage", "mean_toy", "mean_coverage"]
     assert list(rows(tmp_path)[0]) == ["epoch", *columns]
-    values = {row["epoch"]: row["pixels_mean_norm"] for row in monitor.history}
+    values = {row["epoch"]: row["pixels_toy"] for row in monitor.history}
     assert monitor.best_epoch == min(values, key=values.get)
     vectors = [SPACES["pixels"](x) for x in (VAL, model.generate(len(VAL), seed=0))]
-    expected = mean_norm.measure(Samples(*vectors))["value"]
+    expected = toy.measure(Samples(*vectors))["value"]
     assert values[monitor.best_epoch] == pytest.approx(expected, rel=1e-4)
     panels = _curves(monitor.history, monitor._measured_in, "norms").axes
-    assert [panel.get_ylabel() for panel in panels] == ["mean_norm", "coverage"]
+    assert [panel.get_ylabel() for panel in panels] == ["toy", "coverage"]
     assert [line.get_label() for line in panels[0].lines] == ["pixels", "mean"]
 
 
 def test_a_metric_that_nobody_registered_is_refused(tmp_path):
     with pytest.raises(
-        ValueError, match=r"`metrics`: got \['mean_norm'\]; expected some of kernel"
+        ValueError, match=r"`metrics`: got \['toy'\]; expected some of kernel"
     ):
-        SampleMonitor(tmp_path, VAL, SPACES, metrics=["mean_norm"])
+        SampleMonitor(tmp_path, VAL, SPACES, metrics=["toy"])
 
 
 def test_training_is_not_touched(tmp_path):

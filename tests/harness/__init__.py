@@ -6,10 +6,23 @@ lists of their own, since they also run with earlier releases.
 """
 
 from harness.layers import LAYERS, run_layer_test
-from harness.models import GENERATIVE, MODELS, build, case_of, compiled, fit, new, run_model_test
+from harness.models import (
+    CONVOLUTIONAL,
+    GENERATIVE,
+    LATENT,
+    MODELS,
+    build,
+    case_of,
+    compiled,
+    fit,
+    new,
+    run_model_test,
+)
 
 __all__ = [
+    "CONVOLUTIONAL",
     "GENERATIVE",
+    "LATENT",
     "LAYERS",
     "MODELS",
     "build",

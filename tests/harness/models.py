@@ -238,6 +238,10 @@ CASES = {
 KINDS = (*kma.models.generators().values(), kma.models.Classifier)
 MODELS = {kind.__name__: case_of(kind) for kind in KINDS}
 GENERATIVE = [name for name, case in MODELS.items() if case.generates]
+LATENT = [name for name in GENERATIVE if issubclass(MODELS[name].model, kma.models.LatentModel)]
+CONVOLUTIONAL = [
+    name for name in GENERATIVE if "batch_normalization" in defaults_of(MODELS[name].model)
+]
 
 
 # ---- models to test with ------------------------------------------------------------------------

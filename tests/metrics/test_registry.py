@@ -23,7 +23,7 @@ def difference_of_norms(samples):
 
 
 NORMS = Metric(
-    "mean_norm", "difference of norms", "less", "How far mean norms are apart.",
+    "toy", "difference of norms", "less", "How far mean norms are apart.",
     measure=difference_of_norms,
 )  # fmt: skip
 BRIGHTNESS = Metric(
@@ -58,11 +58,11 @@ def test_the_metrics_stand_in_one_order():
 def test_quality_measures_what_is_registered():
     record = quality()
     assert list(record)[3:6] == ["spectral", "brightness", "spaces"]
-    assert list(record["spaces"]["pixels"])[-2:] == ["coverage", "mean_norm"]
+    assert list(record["spaces"]["pixels"])[-2:] == ["coverage", "toy"]
     vectors = [PIXELS(x) for x in (DATA.train[0], DATA.val[0])]
     rows = np.random.default_rng(0).permutation(len(vectors[1]))
     floor = difference_of_norms(Samples(vectors[0], vectors[1], drawn=np.sort(rows)))
-    measured = record["spaces"]["pixels"]["mean_norm"]
+    measured = record["spaces"]["pixels"]["toy"]
     assert list(measured) == ["value", "ci95", "note", "floor"]
     assert measured["floor"] == {"value": pytest.approx(floor["value"]), "ci95": [0.0, 9.0]}
     assert list(record["brightness"]["floor"]) == ["value"]
@@ -72,7 +72,7 @@ def test_quality_measures_what_is_registered():
 
 @pytest.mark.usefixtures("registered")
 def test_quality_forgets_what_is_no_longer_registered():
-    unregister_metric("mean_norm")
+    unregister_metric("toy")
     try:
         assert list(quality()["spaces"]["pixels"])[-1] == "coverage"
     finally:
@@ -85,7 +85,7 @@ def test_each_class_is_measured_as_well():
         DATA.test[0], DATA.train[0], DATA.val[0], {"pixels": PIXELS},
         DATA.test[1], DATA.train[1], DATA.val[1],
     )  # fmt: skip
-    assert record["classes"]["1"]["spaces"]["pixels"]["mean_norm"]["note"] == np.sum(
+    assert record["classes"]["1"]["spaces"]["pixels"]["toy"]["note"] == np.sum(
         DATA.train[1] == 1
     )
     assert "brightness" in record["classes"]["1"]
@@ -121,14 +121,14 @@ def test_what_is_refused(change, message):
 
 
 def test_an_unknown_name_cannot_be_forgotten():
-    with pytest.raises(ValueError, match="`name`: got 'mean_norm'; expected one of kernel"):
-        unregister_metric("mean_norm")
+    with pytest.raises(ValueError, match="`name`: got 'toy'; expected one of kernel"):
+        unregister_metric("toy")
 
 
 def test_a_record_that_lacks_a_number_names_the_metric():
     register_metric(replace(NORMS, measure=lambda _: {"value": 1.0}))
     try:
-        with pytest.raises(ValueError, match=r"metric 'mean_norm'.*'ci95'"):
+        with pytest.raises(ValueError, match=r"metric 'toy'.*'ci95'"):
             quality()
     finally:
-        unregister_metric("mean_norm")
+        unregister_metric("toy")

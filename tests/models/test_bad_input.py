@@ -7,7 +7,7 @@ two bad label arrays to every model.
 import numpy as np
 import pytest
 
-from harness import GENERATIVE, MODELS
+from harness import GENERATIVE, LATENT, MODELS
 from harness.bad_input import (
     IMAGES,
     LABELS,
@@ -138,7 +138,7 @@ def test_number_of_images(models, n):
     [np.zeros(3), np.zeros((2, 4)), np.zeros((0, 3)), np.full((2, 3), np.nan), [["a", "b", "c"]]],
 )
 def test_latent_vectors(models, z):
-    for name in GENERATIVE:
+    for name in LATENT:
         with pytest.raises(ValueError, match=r"`z`: got .*; expected"):
             models[name, False].decode(z)
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import keras_medaug as kma
-from harness import GENERATIVE, MODELS
+from harness import LATENT, MODELS
 from harness.state import numpy
 from keras_medaug.models.image_model import ImageModel
 
@@ -82,7 +82,7 @@ def test_optimizers_by_name(build, x):
     assert moved == {"encoder": True, "decoder": True, "discriminator": False}
 
 
-@pytest.mark.parametrize("name", GENERATIVE)
+@pytest.mark.parametrize("name", LATENT)
 def test_labels_reach_every_network_in_training(build, x, name):
     """A step on images of one class moves that class's embedding, and no other's."""
     model = build(name, num_classes=2)
