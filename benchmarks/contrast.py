@@ -26,6 +26,7 @@ import keras
 import numpy as np
 
 import keras_medaug as kma
+from keras_medaug.models.registry import has_ability
 
 EPOCHS, BATCH, GENERATED, COMPARED, SETTLING = 67, 64, 2000, 234, 6
 TARGETS = {
@@ -75,7 +76,7 @@ def measure(name: str, seed: int, data: kma.datasets.Dataset) -> list[dict]:
         "contrast within a generated image": within(images) / within(training),
         "kernel distance of generated images, pixels": kernel(images[:COMPARED], data),
     }
-    if hasattr(model, "reconstruct"):
+    if has_ability(model, "reconstruct"):
         unseen = data.val[0]
         reconstructed = model.reconstruct(unseen)
         error = float(np.sqrt(np.mean((reconstructed - unseen) ** 2)))

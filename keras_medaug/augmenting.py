@@ -91,7 +91,8 @@ def augment(
         x: Training images, `(n, h, w, c)`, floats in [0, 1] or `uint8`. Leave test images out.
         y: Their labels, integers or names of `class_names`, `(n,)` or `(n, 1)`: two classes or
             more, of which every one occurs.
-        method: `"cvae"`, `"dcgan"` or `"vaegan"`.
+        method: A name in `keras_medaug.models.generators()`; of the package's own `"cvae"`,
+            `"dcgan"` or `"vaegan"`.
         per_class: How many images each class gets; see `keras_medaug.labels.plan_labels`.
         steps: Training steps of the model, rounded up to whole epochs.
         batch_size: Images in a batch.

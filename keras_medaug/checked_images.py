@@ -45,3 +45,55 @@ class CheckedImages:
     def __getitem__(self, rows: Any) -> "CheckedImages":
         """Return some of the images."""
         return CheckedImages(self.array[rows])
+
+
+def is_of_package(value: Any, method: str) -> bool:
+    """Tell whether a method of an object is the package's own, and no override of a user's.
+
+    Args:
+        value: The object.
+        method: Name of the method.
+
+    Returns:
+        Whether a class of the package defines it.
+
+    Example:
+
+    >>> import keras_medaug as kma
+    >>> from keras_medaug.checked_images import is_of_package
+    >>> is_of_package(kma.models.CVAE((8, 8, 1), latent_dim=2), "fit"), is_of_package("x", "upper")
+    (True, False)
+    """
+    owner = _owner(value, method)
+    return owner is not None and owner.__module__.partition(".")[0] == "keras_medaug"
+
+
+def takes_checked_images(value: Any, method: str) -> bool:
+    """Tell whether a method of an extractor or classifier takes `CheckedImages`.
+
+    Args:
+        value: The object.
+        method: Name of the method.
+
+    Returns:
+        Whether the object has a true attribute `takes_checked_images`, and the method is the
+        package's own or of the class that has this attribute.
+
+    Example:
+
+    >>> import keras_medaug as kma
+    >>> from keras_medaug.checked_images import takes_checked_images
+    >>> takes_checked_images(kma.models.Classifier((8, 8, 1), 2), "predict")
+    True
+    """
+    if not getattr(value, "takes_checked_images", False):
+        return False
+    declared = vars(_owner(value, method) or object).get("takes_checked_images", False)
+    return bool(declared) or is_of_package(value, method)
+
+
+def _owner(value: Any, method: str) -> type | None:
+    """Return the class that defines a method; `None` where the object has one of its own."""
+    if method in getattr(value, "__dict__", ()):
+        return None
+    return next((kind for kind in type(value).__mro__ if method in vars(kind)), None)

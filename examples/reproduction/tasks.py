@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 import keras_medaug as kma
 from keras_medaug.files import replacing, write_npz_atomic
 from keras_medaug.images import pair_distances, to_float
+from keras_medaug.models.registry import has_ability
 from keras_medaug.models.report_steps import ReportSteps
 from keras_medaug.models.step_times import classifier_seconds, expected_seconds
 from keras_medaug.progress import Report
@@ -190,7 +191,7 @@ def run_generator(task: Task, data: Data, report: Report, budget: Budget) -> dic
     model, seed = _build(task, data, budget), task.config["seed"]
     result = _fit(model, task, budget, report, data.stored("train")[0])
     arrays = {"images": model.generate(budget.images, seed=derive_seed(seed, "images"))}
-    if hasattr(model, "reconstruct"):
+    if has_ability(model, "reconstruct"):
         originals = some(data.stored("test")[0], SHOWN, seed)
         arrays |= {"originals": originals, "reconstructions": model.reconstruct(originals)}
     write_npz_atomic(task.folder / "images.npz", arrays)

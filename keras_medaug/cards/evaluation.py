@@ -12,8 +12,8 @@ from keras_medaug.cards.once import Once
 from keras_medaug.cards.readings import read_quality
 from keras_medaug.cards.remembered_classifier import RememberedClassifier
 from keras_medaug.cards.sentences import summarize_two_sample
-from keras_medaug.checked_images import CheckedImages
-from keras_medaug.features import ClassifierFeatures, ModelFeatures, PixelFeatures
+from keras_medaug.checked_images import CheckedImages, takes_checked_images
+from keras_medaug.features import ClassifierFeatures, PixelFeatures
 from keras_medaug.images import to_uint8
 from keras_medaug.metrics import (
     collapsed_classifier,
@@ -31,8 +31,6 @@ from keras_medaug.metrics.spectral import SPECTRAL
 from keras_medaug.metrics.two_sample import FEWEST as FEWEST_TOLD_APART
 from keras_medaug.progress import Report, ignore
 from keras_medaug.seeds import derive_seed
-
-OF_THE_PACKAGE = (ClassifierFeatures, ModelFeatures, PixelFeatures)
 
 Extractor = Callable[[NDArray], ArrayLike]
 
@@ -100,7 +98,7 @@ class Evaluation:
         extractors |= features or {}
         self.feature_cards = {name: _card_of(extractor) for name, extractor in extractors.items()}
         self._spaces: dict[str, Any] = {
-            name: Once(extractor, isinstance(extractor, OF_THE_PACKAGE))
+            name: Once(extractor, takes_checked_images(extractor, "__call__"))
             for name, extractor in extractors.items()
         }
         if self._classifier is not None:

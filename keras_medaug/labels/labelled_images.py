@@ -6,6 +6,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_medaug.checks import fail
+from keras_medaug.images import check_images, to_float
 from keras_medaug.models.generative_model import GenerativeModel
 from keras_medaug.progress import Report, ignore
 from keras_medaug.seeds import derive_seed
@@ -46,12 +48,12 @@ def conditional_images(
     """
     if label_filter is None:
         verbose: bool | Report = False if report is ignore else report
-        images = model.generate(len(wanted), wanted, seed, verbose=verbose)
+        images = _generated(model, len(wanted), wanted, seed, verbose)
         return images, wanted, len(wanted)
 
     def draw(missing: NDArray, attempt: int) -> tuple[NDArray, NDArray, NDArray]:
         labels = np.repeat(np.arange(len(missing), dtype=np.int32), missing)
-        images = model.generate(len(labels), labels, derive_seed(seed, attempt))
+        images = _generated(model, len(labels), labels, derive_seed(seed, attempt))
         return images, labels, label_filter(images, labels)
 
     return _collect(draw, wanted, report)
@@ -93,7 +95,8 @@ def classified_images(
     """
 
     def draw(missing: NDArray, attempt: int) -> tuple[NDArray, NDArray, NDArray]:
-        images = model.generate(max(2 * int(missing.sum()), 32), seed=derive_seed(seed, attempt))
+        count = max(2 * int(missing.sum()), 32)
+        images = _generated(model, count, None, derive_seed(seed, attempt))
         probabilities = classifier.predict(images, batch_size=256, verbose=0)
         labels = probabilities.argmax(axis=1).astype(np.int32)
         passed = probabilities.max(axis=1) >= confidence
@@ -102,6 +105,24 @@ def classified_images(
         return images, labels, passed
 
     return _collect(draw, wanted, report)
+
+
+def _generated(
+    model: GenerativeModel,
+    count: int,
+    labels: NDArray | None,
+    seed: int,
+    verbose: bool | Report = False,
+) -> NDArray[np.float32]:
+    """Return images of a model; those of a class that is not the package's own are checked."""
+    images = model.generate(count, labels, seed, verbose=verbose)
+    if type(model).__module__.partition(".")[0] == "keras_medaug":
+        return images
+    argument = f"{type(model).__name__}.generate"
+    images = to_float(check_images(images, argument, model.image_shape))
+    if len(images) != count:
+        raise fail(argument, f"{len(images)} images", f"{count}, as many as were asked for")
+    return images
 
 
 def _collect(

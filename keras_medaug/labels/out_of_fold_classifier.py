@@ -138,7 +138,8 @@ class OutOfFoldClassifier:
         if self._classifier is None:
             raise RuntimeError("predict: got no fitted classifier; expected `fit` before")
         classifier = self._classifier
-        images = as_argument_of(classifier, check_images(x, "x", classifier.image_shape))
+        checked = check_images(x, "x", classifier.image_shape)
+        images = as_argument_of(classifier, checked, "predict")
         predictions = []
         for weights in self._weights:
             classifier.set_weights(weights)

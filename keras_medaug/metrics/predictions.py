@@ -100,8 +100,9 @@ def predicted(
     >>> predicted(lambda x: np.full((len(x), 2), 0.5), np.zeros((1, 8, 8, 1))).tolist()
     [[0.5, 0.5]]
     """
-    given = as_argument_of(predict, to_float(images))
-    if hasattr(predict, "predict"):
+    method = "predict" if hasattr(predict, "predict") else "__call__"
+    given = as_argument_of(predict, to_float(images), method)
+    if method == "predict":
         values = predict.predict(given, batch_size=min(batch_size, len(images)), verbose=0)
     else:
         values = predict(given)

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from keras_medaug.checked_images import CheckedImages
+from keras_medaug.checked_images import CheckedImages, takes_checked_images
 from keras_medaug.checks import as_array, fail
 from keras_medaug.images import to_float
 
@@ -75,16 +75,16 @@ class Samples:
         return self._values[function]
 
 
-def as_argument_of(function: Any, images: NDArray) -> Any:
+def as_argument_of(function: Any, images: NDArray, method: str = "__call__") -> Any:
     """Return checked images as a function takes them, so that ours do not check them again.
 
     Args:
         function: An extractor of features or a classifier.
         images: Checked images.
+        method: Name of the method that is to get them.
 
     Returns:
-        `CheckedImages`, if the function has a true attribute `takes_checked_images`; else the
-        array.
+        `CheckedImages`, if `checked_images.takes_checked_images` says so; else the array.
 
     Example:
 
@@ -93,8 +93,7 @@ def as_argument_of(function: Any, images: NDArray) -> Any:
     >>> as_argument_of(len, np.zeros((3, 8, 8, 1))).shape
     (3, 8, 8, 1)
     """
-    known = getattr(function, "takes_checked_images", False)
-    return CheckedImages(images) if known else images
+    return CheckedImages(images) if takes_checked_images(function, method) else images
 
 
 def check_features(features: ArrayLike, argument: str) -> NDArray[np.float64]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -14,6 +15,7 @@ from keras_medaug.fitting.fit_arguments import check_compile
 from keras_medaug.fitting.parallel import check_batches
 from keras_medaug.images import check_images, to_float
 from keras_medaug.interrupts import between_steps, stop_if_interrupted
+from keras_medaug.models.abilities import check_ability, lacked
 from keras_medaug.models.configuration import as_record, reseeded
 from keras_medaug.models.image_model import ImageModel
 from keras_medaug.networks.network_optimizer import NetworkOptimizer, clone_optimizer, public_config
@@ -324,6 +326,34 @@ class GenerativeModel(ImageModel):
             ValueError: If an argument is not as described.
         """
         return self._generate(n, labels, seed, batch_size, verbose)
+
+    @lacked
+    def encode(self, *args: Any, **kwargs: Any) -> NDArray[np.float32]:
+        """Return what images are in the latent space; `CVAE` and `VAEGAN` do.
+
+        Args:
+            *args: What a model that does takes.
+            **kwargs: The same by name.
+
+        Raises:
+            ValueError: If the model does not. The message names the models that do.
+        """
+        check_ability(self, "encode", "encode")
+        raise NotImplementedError
+
+    @lacked
+    def reconstruct(self, *args: Any, **kwargs: Any) -> NDArray[np.float32]:
+        """Return images encoded and decoded again; `CVAE` and `VAEGAN` do.
+
+        Args:
+            *args: What a model that does takes.
+            **kwargs: The same by name.
+
+        Raises:
+            ValueError: If the model does not. The message names the models that do.
+        """
+        check_ability(self, "reconstruct", "reconstruct")
+        raise NotImplementedError
 
     @between_steps()
     def _generate(self, n, labels, seed, batch_size, verbose, **options) -> np.ndarray:

@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 import keras
 
 from keras_medaug.checks import fail
+from keras_medaug.models.abilities import GENERATORS as _GENERATORS
+from keras_medaug.models.abilities import check_ability, has_ability
 from keras_medaug.models.configuration import constructor_arguments
 from keras_medaug.models.generative_model import GenerativeModel
 
@@ -17,7 +19,13 @@ Kind = TypeVar("Kind", bound=type[GenerativeModel])
 
 # What is set for a model, not by the user.
 FIXED = {"image_shape", "num_classes", "seed", "augmentation", "class_names"}
-_GENERATORS: dict[str, type[GenerativeModel]] = {}
+# Each generator is an arm of a study. These names are, or may become, arms without a generator.
+RESERVED = ("none", "oversample", "geometric", "trivial", "mixup", "cutmix", "real")
+
+__all__ = [
+    "build_generator", "check_ability", "check_settings", "generators", "has_ability",
+    "new_generator", "register_generator",
+]  # fmt: skip
 
 
 def register_generator(name: str) -> Callable[[Kind], Kind]:
@@ -35,8 +43,8 @@ def register_generator(name: str) -> Callable[[Kind], Kind]:
         A decorator of the class.
 
     Raises:
-        ValueError: If the name is taken by another class or is no such name, or the class is not a
-            subclass of `GenerativeModel`.
+        ValueError: If the name is taken by another class, is that of an arm without a generator, as
+            `"none"`, or is no such name; or if the class is not a subclass of `GenerativeModel`.
 
     Example:
 
@@ -47,10 +55,13 @@ def register_generator(name: str) -> Callable[[Kind], Kind]:
     if not isinstance(name, str) or not re.fullmatch("[a-z][a-z0-9_]*", name):
         expected = "lower-case letters, digits and underscores, a letter first"
         raise fail("name", repr(name), expected)
+    if name in RESERVED:
+        got = f"{name!r}, which is kept for an arm without a generator"
+        raise fail("name", got, f"another name than {', '.join(RESERVED)}")
 
     def register(kind: Kind) -> Kind:
         if not (inspect.isclass(kind) and issubclass(kind, GenerativeModel)):
-            raise fail(name, repr(kind), "a subclass of keras_medaug.models.GenerativeModel")
+            raise fail("cls", repr(kind), "a subclass of keras_medaug.models.GenerativeModel")
         registered = _GENERATORS.get(name, kind)
         if _identity(registered) != _identity(kind):
             got = f"{name!r}, the name of {'.'.join(_identity(registered))}"
@@ -117,8 +128,46 @@ def new_generator(
     known = generators()
     if method not in known:
         raise fail("method", repr(method), f"one of {', '.join(known)}")
-    check_settings(known[method], settings, argument)
-    model = known[method](
+    return build_generator(
+        known[method], image_shape, num_classes, seed, settings, argument, class_names
+    )
+
+
+def build_generator(
+    kind: type[GenerativeModel],
+    image_shape: Sequence[int],
+    num_classes: int | None,
+    seed: int,
+    settings: Mapping[str, Any],
+    argument: str = "settings",
+    class_names: Sequence[str] | None = None,
+) -> GenerativeModel:
+    """Return a compiled model of a class, registered or not, that has yet to be trained.
+
+    Args:
+        kind: The class.
+        image_shape: `(height, width, channels)`.
+        num_classes: Number of classes of a conditional model, or `None`.
+        seed: Integer seed.
+        settings: Further arguments of the model.
+        argument: Name under which these are reported.
+        class_names: Names of the classes of a conditional model, or `None`.
+
+    Returns:
+        The model.
+
+    Raises:
+        ValueError: If the model refuses a setting.
+
+    Example:
+
+    >>> import keras_medaug as kma
+    >>> from keras_medaug.models.registry import build_generator
+    >>> build_generator(kma.models.CVAE, (8, 8, 1), 2, 0, {"latent_dim": 4}).latent_dim
+    4
+    """
+    check_settings(kind, settings, argument)
+    model = kind(
         image_shape, num_classes=num_classes, seed=seed, class_names=class_names, **settings
     )
     model.compile()
@@ -146,30 +195,3 @@ def check_settings(kind: type[keras.Model], settings: Mapping[str, Any], argumen
     unknown = sorted(set(settings) - known)
     if unknown:
         raise fail(argument, repr(unknown), f"among {', '.join(sorted(known))}")
-
-
-def check_ability(model: keras.Model, ability: str, argument: str) -> None:
-    """Check that a model has an ability that not every generative model has.
-
-    Args:
-        model: The model.
-        ability: Name of a method, as `"encode"`, or of another attribute that is true of a class
-            that has the ability.
-        argument: Name under which a model without it is reported.
-
-    Raises:
-        ValueError: If the model lacks it. The message names the registered models that have it.
-
-    Example:
-
-    >>> import keras_medaug as kma
-    >>> from keras_medaug.models.registry import check_ability
-    >>> check_ability(kma.models.DCGAN((8, 8, 1)), "encode", "model")
-    Traceback (most recent call last):
-    ValueError: `model`: got a DCGAN, which has no `encode`; expected one of cvae, vaegan.
-    """
-    if getattr(type(model), ability, None):
-        return
-    able = [name for name, kind in generators().items() if getattr(kind, ability, None)]
-    expected = f"one of {', '.join(able)}" if able else "a model of your own: none here has it"
-    raise fail(argument, f"a {type(model).__name__}, which has no `{ability}`", expected)

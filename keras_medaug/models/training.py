@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import keras
 from numpy.typing import NDArray
 
-from keras_medaug.checked_images import CheckedImages
+from keras_medaug.checked_images import CheckedImages, is_of_package
 from keras_medaug.models.generative_model import GenerativeModel
 from keras_medaug.models.report_steps import ReportSteps
 from keras_medaug.progress import Report, ignore
@@ -25,7 +25,7 @@ def train_generator(
 
     Args:
         model: A compiled generative model.
-        x: Training images.
+        x: Training images. A `fit` that is not the package's own gets an array.
         y: Their labels.
         steps: Number of steps, at least.
         batch_size: Images in a batch.
@@ -50,6 +50,8 @@ def train_generator(
     per_epoch = -(-len(x) // batch_size)
     epochs = -(-steps // per_epoch)
     callbacks = list(callbacks)
+    if isinstance(x, CheckedImages) and not is_of_package(model, "fit"):
+        x = x.array
     if report is not ignore:
         callbacks.append(ReportSteps(report, epochs * per_epoch, per_epoch))
     return model.fit(x, labels, batch_size, epochs, callbacks=callbacks, verbose=verbose)

@@ -1,5 +1,6 @@
 """The arms of a study: what each trains the classifier on, and the geometric policies."""
 
+import contextlib
 import functools
 import hashlib
 import inspect
@@ -70,6 +71,9 @@ def known_arms() -> dict[str, Arm]:
         The arms by name: `"none"`, `"oversample"` and the geometric ones; `"G"` and
         `"geometric-safe+G"`; and the diagnostics `"only-G"`.
 
+    Raises:
+        ValueError: If a generator has the name of an arm without one.
+
     Example:
 
     >>> from keras_medaug.study.arm import known_arms
@@ -79,6 +83,11 @@ def known_arms() -> dict[str, Arm]:
     arms = [Arm("none"), Arm("oversample", oversample=True)]
     arms += [Arm(policy, policy=policy) for policy in ("geometric", SAFE)]
     methods = generators()
+    for arm in arms:
+        if arm.name in methods:
+            kind = _full_name(methods[arm.name])
+            got = f"the generator {arm.name!r} ({kind}) beside the fixed arm {arm.name!r}"
+            raise fail("arms", got, "a generator of another name")
     arms += [Arm(method, method) for method in methods]
     arms += [Arm(f"{SAFE}+{method}", method, SAFE) for method in methods]
     arms += [Arm(f"only-{method}", method, only=True) for method in methods]
@@ -174,8 +183,10 @@ def generator_source(method: str) -> Source | None:
         method: Name of the generator.
 
     Returns:
-        The full name and a hash of the text of the class; `None` for the package's own. Where the
-        text cannot be read, the hash is another one in each process.
+        The full name, and a hash of the text of the class, of its base classes, and of the modules
+        of all these, but for Keras and this package; `None` for the package's own. What those
+        modules import is not in the hash, nor are values that are set as the program runs. Where
+        the text of a class cannot be read, the hash is another one in each process.
 
     Example:
 
@@ -217,14 +228,30 @@ def check_importable(method: str) -> None:
 
 @functools.cache
 def _class_digest(kind: Any) -> str:
+    own = [
+        base for base in kind.__mro__
+        if base not in GenerativeModel.__mro__
+        and base.__module__.partition(".")[0] not in ("keras", "keras_medaug")
+    ]  # fmt: skip
     try:
-        return _digest(kind)
+        return _hashed("\0".join(text for base in own for text in _texts(base)))
     except (OSError, TypeError):
         return f"unknown-{uuid.uuid4().hex[:12]}"
 
 
+def _texts(kind: type) -> Iterable[str]:
+    """Yield the text of a class, and that of its module where it is in a file."""
+    yield inspect.getsource(kind)
+    with contextlib.suppress(OSError, TypeError):
+        yield inspect.getsource(sys.modules[kind.__module__])
+
+
 def _digest(defined: Any) -> str:
-    return hashlib.sha256(inspect.getsource(defined).encode()).hexdigest()[:12]
+    return _hashed(inspect.getsource(defined))
+
+
+def _hashed(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _full_name(defined: Any) -> str:

@@ -20,11 +20,11 @@ from keras_medaug.labels.label_filter import CLASSIFIER_STEPS, fit_label_filter
 from keras_medaug.labels.labelled_images import conditional_images
 from keras_medaug.layers import GeometricAugmentation
 from keras_medaug.metrics import diversity, label_agreement
-from keras_medaug.models import Classifier, generators, register_generator
+from keras_medaug.models import Classifier, generators
 from keras_medaug.models.fit_steps import fit_steps
 from keras_medaug.models.generative_model import GenerativeModel
 from keras_medaug.models.image_model import ImageModel
-from keras_medaug.models.registry import check_settings, new_generator
+from keras_medaug.models.registry import build_generator, check_settings
 from keras_medaug.models.step_times import classifier_seconds, expected_seconds
 from keras_medaug.models.training import train_generator
 from keras_medaug.progress import Report, ignore, portions
@@ -247,8 +247,8 @@ def run_generator(
         task: Its task.
         data: The set.
         report: Called with how far the work is.
-        generator: The class of the model where it is not the package's own: a worker process
-            registers it.
+        generator: The class of the model where it is not the package's own. It counts, whatever
+            class a worker process has registered under that name.
 
     Returns:
         What is said of the training and of the images.
@@ -272,15 +272,14 @@ def run_generator(
     24
     """
     config, method = task.config, task.config["method"]
-    if generator is not None and generators().get(method) is not generator:
-        register_generator(method)(generator)
+    kind = generators()[method] if generator is None else generator
     seed = derive_seed(config["seed"], method)
     key = {
-        "class": id(generators()[method]), "shape": data.image_shape,
+        "class": id(kind), "shape": data.image_shape,
         "classes": data.num_classes, "model": config["model"],
     }  # fmt: skip
     make = partial(
-        new_generator, method, data.image_shape, data.num_classes, seed, dict(config["model"])
+        build_generator, kind, data.image_shape, data.num_classes, seed, dict(config["model"])
     )
     with compiled_model(key, seed, make) as model:
         return _generated(model, task, data, report)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import keras_medaug as kma
 from keras_medaug.cards import evaluation as module
 from keras_medaug.cards.evaluation import Evaluation
 from keras_medaug.cards.once import Once
@@ -55,3 +56,16 @@ def test_equal_images_are_asked_once_and_a_wrong_number_of_rows_is_left_to_the_m
     once = Once(lambda images: images.mean(axis=(1, 2)))
     assert once(np.repeat(X[:1], 3, axis=0)).shape == (3, 1)
     assert len(Once(lambda images: images[:2, 0, 0])(X[:5])) == 2
+
+
+class OwnPixels(kma.features.PixelFeatures):
+    """An extractor of a user, who calculates with the images."""
+
+    def __call__(self, images):
+        return super().__call__(1 - images * 0.5)
+
+
+@pytest.mark.backend_free
+def test_an_extractor_that_overrides_the_call_gets_an_array():
+    evaluation = Evaluation(X[:25], X[25:60], X[60:], features={"own": OwnPixels(X[25:60])})
+    assert set(evaluation.quality()["spaces"]) == {"pixels", "own"}

@@ -15,6 +15,8 @@ pytestmark = pytest.mark.backend_free
 class Fake:
     """A model whose images show a class by their brightness, half of them the wrong one."""
 
+    image_shape = (8, 8, 1)
+
     def __init__(self, classes):
         self.classes, self.calls = classes, 0
 

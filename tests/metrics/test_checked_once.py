@@ -82,6 +82,32 @@ def test_a_function_of_the_user_gets_an_array():
     assert set(got) == {np.ndarray}
 
 
+class OwnPixels(kma.features.PixelFeatures):
+    """An extractor of a user, who calculates with the images."""
+
+    def __call__(self, images):
+        return super().__call__(1 - images * 0.5)
+
+
+@pytest.mark.backend_free
+@pytest.mark.parametrize("function", [quality, audit, two_sample])
+def test_a_subclass_that_overrides_the_call_gets_an_array(function):
+    function(OwnPixels(DATA.train[0], components=6))
+
+
+class OwnClassifier(kma.models.Classifier):
+    """A classifier of a user, who calculates with the images."""
+
+    def predict(self, x, *args, **kwargs):
+        return super().predict(x * 0.5, *args, **kwargs)
+
+
+@pytest.mark.one_backend
+def test_a_subclass_that_overrides_predict_gets_an_array():
+    classifier = OwnClassifier((8, 8, 1), 4, filters=4, seed=0)
+    assert 0 < kma.metrics.mean_confidence(classifier, SETS[0]) <= 1
+
+
 @pytest.mark.one_backend
 def test_features_and_predictions_come_from_one_pass():
     """And are what the classifier and its layer give."""

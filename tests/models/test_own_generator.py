@@ -131,6 +131,59 @@ def test_what_a_model_may_lack_is_an_error_that_names_those_that_have_it(trained
     registry.check_ability(trained, "generate", "arm")
 
 
+@pytest.mark.parametrize("ability", ["encode", "reconstruct"])
+def test_asking_a_model_for_an_ability_that_it_lacks(ability, data):
+    dcgan = kma.models.DCGAN((8, 8, 1), latent_dim=2, seed=0)
+    with pytest.raises(ValueError, match=rf"`{ability}`: got a DCGAN, .*one of cvae, vaegan"):
+        getattr(dcgan, ability)(data.train[0], batch_size=4)
+    assert not registry.has_ability(dcgan, ability)
+    assert not registry.has_ability(kma.models.Classifier((8, 8, 1), 2), ability)
+    assert registry.has_ability(kma.models.CVAE((8, 8, 1), latent_dim=2), ability)
+
+
+class OwnSteps(ToyGenerator):
+    """Looks at the training images, and makes images, in methods of its own."""
+
+    add, drop = 0.0, 0
+
+    def fit(self, x, *args, **kwargs):
+        self.average = (x - x.mean(axis=0)).mean()
+        return super().fit(x, *args, **kwargs)
+
+    def generate(self, n, *args, **kwargs):
+        return (super().generate(n, *args, **kwargs) + self.add)[self.drop :]
+
+
+@pytest.fixture
+def own_steps(monkeypatch):
+    monkeypatch.setitem(registry._GENERATORS, "toy", OwnSteps)
+    return OwnSteps
+
+
+@pytest.mark.usefixtures("own_steps")
+def test_a_fit_of_its_own_gets_an_array(data):
+    x_new, *_ = kma.augment(*data.train, method="toy", per_class=2, steps=2, seed=0, verbose=0)
+    assert len(x_new) == 2 * data.num_classes
+
+
+@pytest.mark.parametrize("labels", ["conditional", "classifier"])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [({"add": 9.0}, r"values from 9"), ({"add": np.nan}, "NaN"), ({"drop": 1}, r"\d+ images")],
+)
+def test_images_of_a_generate_of_its_own_are_checked(
+    data, own_steps, monkeypatch, labels, change, message
+):
+    monkeypatch.setattr("keras_medaug.augmenting.CLASSIFIER_STEPS", 1)
+    for name, value in change.items():
+        monkeypatch.setattr(own_steps, name, value)
+    with pytest.raises(ValueError, match=rf"`OwnSteps.generate`: got {message}"):
+        kma.augment(
+            *data.train, method="toy", per_class=2, steps=2, labels=labels, confidence=0.1, seed=0,
+            verbose=0,
+        )  # fmt: skip
+
+
 class Broken(ToyGenerator):
     """Its images are of another shape, and out of range."""
 
@@ -167,9 +220,15 @@ def test_names_that_are_none(name):
 def test_a_name_is_of_one_class_which_may_be_defined_again(toy):
     with pytest.raises(ValueError, match=r"'cvae', the name of keras_medaug\.models\.cvae\.CVAE"):
         kma.models.register_generator("cvae")(toy)
-    with pytest.raises(ValueError, match=r"a subclass of keras_medaug\.models\.Gen"):
+    with pytest.raises(ValueError, match=r"`cls`: got .*a subclass of keras_medaug\.models\.Gen"):
         kma.models.register_generator("fresh")(kma.models.Classifier)
     again = type(toy.__name__, (toy,), {"__module__": toy.__module__})
     kma.models.register_generator("toy")(again)
     assert kma.models.generators()["toy"] is again
     assert "fresh" not in kma.models.generators()
+
+
+@pytest.mark.parametrize("name", ["none", "oversample", "geometric", "mixup"])
+def test_names_of_arms_are_no_names_of_generators(name):
+    with pytest.raises(ValueError, match=f"`name`: got '{name}', .* arm without a gen"):
+        kma.models.register_generator(name)

@@ -1,6 +1,8 @@
 """Generators of users in a study: found by their name, told from one another, known to workers."""
 
+import importlib
 import json
+import sys
 import types
 
 import own_generators
@@ -11,7 +13,9 @@ from keras_medaug.models import registry
 from keras_medaug.study import arm
 from keras_medaug.study.arm import ARMS, resolve_arms
 from keras_medaug.study.settings import Settings
+from keras_medaug.study.task import Task
 from keras_medaug.study.tasks import plan
+from keras_medaug.study.train import run_generator
 
 OPTIONS = {
     "arms": ["none", "toy"], "seeds": 1, "steps": 2, "generator_steps": 2, "batch_size": 32,
@@ -102,3 +106,68 @@ def test_a_worker_is_told_of_a_class_that_it_can_import(data, tmp_path, register
     with kma.study.Workers(1, threads=1) as pool:
         results = kma.study.run(data, executor=pool, out=tmp_path, **OPTIONS)
     assert list(results["arms"]) == ["none", "toy"]
+
+
+@pytest.mark.one_backend
+@pytest.mark.parametrize("name", ["none", "oversample", "geometric"])
+def test_a_generator_does_not_take_the_place_of_a_fixed_arm(monkeypatch, name):
+    monkeypatch.setitem(registry._GENERATORS, name, own_generators.Toy)
+    with pytest.raises(
+        ValueError, match=rf"generator '{name}' \(own_generators.Toy\).* arm '{name}'"
+    ):
+        resolve_arms(["none", "cvae"])
+
+
+BASE = """
+import keras_medaug as kma
+
+class Base(kma.models.CVAE):
+    width = 1
+"""
+LEAF = """
+from base_of_toy import Base
+
+SCALE = 1
+
+class Toy(Base):
+    pass
+"""
+
+
+@pytest.mark.one_backend
+def test_base_classes_and_the_rest_of_their_modules_count_as_source(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    digests = []
+    for base, leaf in [
+        (BASE, LEAF), (BASE.replace("1", "2"), LEAF), (BASE, LEAF.replace("1", "2")), (BASE, LEAF),
+    ]:  # fmt: skip
+        for name, text in [("base_of_toy", base), ("leaf_of_toy", leaf)]:
+            (tmp_path / f"{name}.py").write_text(text)
+            monkeypatch.delitem(sys.modules, name, raising=False)
+        importlib.invalidate_caches()
+        digests.append(arm._class_digest(importlib.import_module("leaf_of_toy").Toy))
+    assert len(set(digests)) == 3
+    assert digests[0] == digests[3]
+
+
+@pytest.mark.one_backend
+def test_a_worker_that_knows_another_class_of_that_name_takes_the_one_of_the_task(
+    data, tmp_path, register
+):
+    class Other(kma.models.CVAE):
+        """Of the same name, in another module."""
+
+        trained = 0
+
+        def fit(self, *args, **kwargs):
+            Other.trained += 1
+            return super().fit(*args, **kwargs)
+
+    register(own_generators.Toy)
+    config = planned(data, tmp_path, "toy").config | {"training": {"steps": 1, "batch_size": 32}}
+    config["model"] = OPTIONS["generators"]["toy"]
+    task = Task("generator", config, tmp_path, run_generator)
+    assert run_generator(task, data, generator=Other)["epochs"] == 1
+    assert Other.trained == 1
+    assert kma.models.generators()["toy"] is own_generators.Toy
