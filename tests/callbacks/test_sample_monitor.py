@@ -117,9 +117,7 @@ def test_a_registered_metric_is_a_column_and_a_curve(tmp_path, toy):
 
 
 def test_a_metric_that_nobody_registered_is_refused(tmp_path):
-    with pytest.raises(
-        ValueError, match=r"`metrics`: got \['toy'\]; expected some of kernel"
-    ):
+    with pytest.raises(ValueError, match=r"`metrics`: got \['toy'\]; expected some of kernel"):
         SampleMonitor(tmp_path, VAL, SPACES, metrics=["toy"])
 
 

@@ -85,9 +85,7 @@ def test_each_class_is_measured_as_well():
         DATA.test[0], DATA.train[0], DATA.val[0], {"pixels": PIXELS},
         DATA.test[1], DATA.train[1], DATA.val[1],
     )  # fmt: skip
-    assert record["classes"]["1"]["spaces"]["pixels"]["toy"]["note"] == np.sum(
-        DATA.train[1] == 1
-    )
+    assert record["classes"]["1"]["spaces"]["pixels"]["toy"]["note"] == np.sum(DATA.train[1] == 1)
     assert "brightness" in record["classes"]["1"]
 
 
