@@ -17,33 +17,46 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
-try:
+from reproduction.paper import PAPER, PROSE
+from reproduction.presets import PRESETS
+from script_arguments import importing, parse_arguments
+
+DEFAULT_DATASET = "breastmnist"
+FALLBACK = "phantom"
+REPORT = "report"  # the last part of the job
+REPORT_SECONDS, FIGURES_SECONDS, REACHABLE_SECONDS = 2.0, 6.0, 5.0
+
+
+def parse(arguments: list[str] | None) -> argparse.Namespace:
+    """Return the command line's arguments."""
+    where = "The backend is $KERAS_BACKEND. Presets are in examples/reproduction/presets.toml."
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0], epilog=where)
+    sets = f"(default: {DEFAULT_DATASET}, or {FALLBACK} where that cannot be had)"
+    names = f"MedMNIST sets, {FALLBACK!r}, or 'all' for the paper's eight {sets}"
+    parser.add_argument("--datasets", nargs="+", metavar="NAME", help=names)
+    text = "smoke, minutes, or paper, the paper's protocol (default: %(default)s)"
+    parser.add_argument("--preset", choices=PRESETS, default="smoke", help=text)
+    parser.set_defaults(out=Path("out"))
+    return parse_arguments(parser, arguments, seeds=1, out="out")
+
+
+if __name__ == "__main__":
+    parse(None)  # help, and refusals of arguments, need no package and no backend
+
+with importing():
     from reproduction.figures import write_figures
-    from reproduction.paper import PAPER, PROSE
-    from reproduction.presets import PRESETS
     from reproduction.report import write_report
     from reproduction.results import summarise
     from reproduction.tasks import plan
 
     import keras_medaug as kma
     from keras_medaug.datasets.medmnist import medmnist_root
-    from keras_medaug.files import locked, remove_partial_files, write_json_atomic
+    from keras_medaug.files import write_json_atomic
     from keras_medaug.progress import Progress
     from keras_medaug.study import command
     from keras_medaug.study.data import limited
     from keras_medaug.study.execute import execute, place_of, plan_tasks
     from keras_medaug.study.task import Task
-except (ImportError, KeyboardInterrupt) as error:  # an import takes seconds, and may say what to do
-    stopped = isinstance(error, KeyboardInterrupt)
-    text = "Run the same command again." if stopped else error
-    print(f"Nothing was run: {text}", file=sys.stderr)
-    sys.exit(130 if stopped else 2)
-
-DEFAULT_DATASET = "breastmnist"
-FALLBACK = "phantom"
-REPORT = "report"  # the last part of the job
-REPORT_SECONDS, FIGURES_SECONDS = 2.0, 6.0
-REACHABLE_SECONDS = 5.0
 
 
 class Job(NamedTuple):
@@ -63,40 +76,23 @@ def main(arguments: list[str] | None = None) -> int:
     return command.exit_code(lambda: reproduce(options), options.out)
 
 
-def parse(arguments: list[str] | None) -> argparse.Namespace:
-    """Return the command line's arguments."""
-    where = "The backend is $KERAS_BACKEND. Presets are in examples/reproduction/presets.toml."
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0], epilog=where)
-    sets = f"(default: {DEFAULT_DATASET}, or {FALLBACK} where that cannot be had)"
-    names = f"MedMNIST sets, {FALLBACK!r}, or 'all' for the paper's eight {sets}"
-    parser.add_argument("--datasets", nargs="+", metavar="NAME", help=names)
-    text = "smoke, minutes, or paper, the paper's protocol (default: %(default)s)"
-    parser.add_argument("--preset", choices=PRESETS, default="smoke", help=text)
-    options = command.parse_arguments(parser, arguments, seeds=1, out="out")
-    options.out = options.out or Path("out")
-    return options
-
-
 def reproduce(options: argparse.Namespace) -> int:
     """Load the sets, do their tasks, write results, figures and report."""
     failures: dict[str, str] = {}
     folders: dict[str, Path] = {}
     jobs: list[Job] = []
-    command.check_installed()
-    names, noting = dataset_names(options), command.noting_failure
+    with command.before_work():
+        command.check_installed("reproduce")
+        names, noting = dataset_names(options), command.noting_failure
     with ExitStack() as held:
         for name in names:
             with noting(name, options.out / name, failures):
-                # Absolute, since a worker may have another folder of its own.
-                folder = command.writable(options.out / name).absolute()
-                held.enter_context(locked(folder, "works on"))
-                remove_partial_files(folder)  # of killed writers
-                folders[name] = folder
+                folders[name] = held.enter_context(command.alone_in(options.out / name))
         # Ended before the locks are: its processes may still be at work.
-        executor = held.enter_context(
-            command.chosen_executor(options.workers, options.scheduler, options.threads)
-        )
-        place = place_of(executor)
+        chosen = command.chosen_executor(options.workers, options.scheduler, options.threads)
+        with command.before_work():
+            executor = held.enter_context(chosen)
+            place = place_of(executor)
         for name, folder in folders.items():
             with noting(name, folder, failures):
                 jobs.append(load_job(name, folder, options, place))

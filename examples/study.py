@@ -18,8 +18,10 @@ except ImportError as error:  # which says what to install and to set
     sys.exit(str(error))
 except KeyboardInterrupt:  # an import takes seconds
     sys.exit(130)
+from script_arguments import parse_arguments
+
 from keras_medaug.study.arm import ARMS, DIAGNOSTICS
-from keras_medaug.study.command import chosen_executor, exit_code, parse_arguments
+from keras_medaug.study.command import before_work, chosen_executor, exit_code
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -31,7 +33,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def run(options: argparse.Namespace, out: Path) -> int:
     """Run one study, or one for each fraction of the training images."""
-    data = kma.datasets.load(options.dataset, root=options.root)
+    with before_work():
+        data = kma.datasets.load(options.dataset, root=options.root)
     with chosen_executor(options.workers, options.scheduler, options.threads) as executor:
         settings = {
             "arms": options.arms,

@@ -7,6 +7,7 @@ writer at any moment, meets either the former file or the new one.
 import json
 import os
 import sys
+import time
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from keras_medaug.array_checks import fail
+from keras_medaug.interrupts import stop_if_interrupted
 
 if sys.platform == "win32":
     import msvcrt
@@ -24,6 +26,7 @@ else:
     import fcntl
 
 _PARTIAL = ".partial-"
+_LOOK_EVERY = 0.5  # seconds between two attempts to have a lock
 
 
 @contextmanager
@@ -154,7 +157,7 @@ def check_text(text: str, argument: str) -> None:
 
 
 @contextmanager
-def locked(path: Path, doing: str = "downloads") -> Iterator[bool]:
+def locked(path: Path, doing: str = "downloads", wait: bool = True) -> Iterator[bool]:
     """Hold `{path}.lock` while the body runs; wait for whoever holds it, and say what it is doing.
 
     It is our own and not filelock's, which does not tell a file system that has no locks from a
@@ -163,14 +166,19 @@ def locked(path: Path, doing: str = "downloads") -> Iterator[bool]:
     Args:
         path: The file that only one process at a time may make.
         doing: What whoever holds the lock does with the file.
+        wait: Whether to wait for it.
 
     Yields:
         Whether the lock is held; `False` on a file system that has no locks.
+
+    Raises:
+        BlockingIOError: If another process holds the lock, and `wait` is false.
+        KeyboardInterrupt: If Ctrl-C was pressed while this waits.
     """
     lock = path.with_name(f"{path.name}.lock")
     while True:
         with lock.open("a+b") as file:
-            held = _acquire(file, path, doing)
+            held = _acquire(file, path, doing, wait)
             if held and not _is_same(file, lock):
                 continue  # The one waited for has removed it: start over with a new one.
             try:
@@ -181,16 +189,22 @@ def locked(path: Path, doing: str = "downloads") -> Iterator[bool]:
             return
 
 
-def _acquire(file: BinaryIO, path: Path, doing: str) -> bool:
-    try:
-        _lock(file, wait=False)
-        return True
-    except BlockingIOError:
-        print(f"Waiting for another process that {doing} {path.name} ...", file=sys.stderr)
-    except OSError:
-        return False
-    _lock(file, wait=True)
-    return True
+def _acquire(file: BinaryIO, path: Path, doing: str, wait: bool) -> bool:
+    said = False
+    while True:
+        try:
+            _lock(file)
+            return True
+        except BlockingIOError:
+            if not wait:
+                raise
+        except OSError:
+            return False
+        if not said:
+            print(f"Waiting for another process that {doing} {path.name} ...", file=sys.stderr)
+            said = True
+        stop_if_interrupted()
+        time.sleep(_LOOK_EVERY)
 
 
 def _is_same(file: BinaryIO, lock: Path) -> bool:
@@ -202,17 +216,14 @@ def _is_same(file: BinaryIO, lock: Path) -> bool:
 
 if sys.platform == "win32":
 
-    def _lock(file: BinaryIO, wait: bool) -> None:
+    def _lock(file: BinaryIO) -> None:
         file.seek(0)
-        while True:
-            try:
-                msvcrt.locking(file.fileno(), msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
-                return
-            except OSError as error:
-                if not wait:
-                    raise BlockingIOError from error
+        try:
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        except OSError as error:
+            raise BlockingIOError from error
 
 else:
 
-    def _lock(file: BinaryIO, wait: bool) -> None:
-        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    def _lock(file: BinaryIO) -> None:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

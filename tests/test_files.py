@@ -107,3 +107,40 @@ def test_a_reader_never_sees_half_a_file(tmp_path):
             seen.add("".join(sorted(set(text))))
         process.kill()
     assert seen <= {"0", "1"}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX systems")
+def test_one_ctrl_c_ends_the_wait_for_a_lock(tmp_path):
+    path = tmp_path / "a"
+    code = (
+        "import signal; from pathlib import Path\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from keras_medaug.files import locked\n"
+        "from keras_medaug.interrupts import between_steps\n"
+        "with between_steps():\n"
+        f"    with locked(Path({str(path)!r})): print('held')"
+    )
+    with (
+        files.locked(path),
+        subprocess.Popen(
+            [sys.executable, "-c", code], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as process,
+    ):
+        try:
+            while "Waiting for another process" not in (line := process.stderr.readline()):
+                assert line, "it ended"
+            process.send_signal(signal.SIGINT)
+            held, said = process.communicate(timeout=10)
+        finally:
+            process.kill()
+    assert "KeyboardInterrupt" in said
+    assert held == ""
+
+
+def test_a_lock_that_is_not_waited_for_is_refused(tmp_path):
+    with files.locked(tmp_path / "a", wait=False) as held:
+        assert held
+        with pytest.raises(BlockingIOError), files.locked(tmp_path / "a", wait=False):
+            pytest.fail("two hold it")
+    with files.locked(tmp_path / "a", wait=False) as held:
+        assert held

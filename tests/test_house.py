@@ -18,6 +18,15 @@ MOST_STUDY_FILES = 18
 EMPTY_NAMES = {"each", "found"}
 MOST_EMPTY_NAMES = 149
 
+# What had other names once: whoever copies them from a page gets an error.
+RETIRED_NAMES = (
+    r"/ ?[\"']?cells\b", r"\bcells/", r"[\"']cells[\"']\]", r"`cells`", r"[\"']cell[\"']",
+    r"\bseconds_in_cells\b", r"\bkeras_medaug[./]players\b", r"\.players\b", r"\.restart\(",
+    r"\bstudy\.correct\b", r"\bstudy[./]guards\b", r"[\"']guard[\"']",
+)  # fmt: skip
+RETIRED = re.compile("|".join(RETIRED_NAMES))
+TEXTS = {".py", ".md", ".rst", ".toml", ".j2"}
+
 
 def python_files(places=PLACES, root=ROOT):
     """Return the Python files of folders, and files that are named themselves."""
@@ -57,6 +66,40 @@ def test_no_file_of_the_package_is_too_long():
 def test_the_study_has_few_files():
     files = sorted(path.name for path in (PACKAGE / "study").glob("*.py"))
     assert len(files) <= MOST_STUDY_FILES, files
+
+
+def test_retired_names_are_nowhere():
+    paths = [ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
+    for place in ("keras_medaug", "examples", "docs", "benchmarks"):
+        paths += [path for path in sorted((ROOT / place).rglob("*")) if path.suffix in TEXTS]
+    docs = ROOT / "docs"
+    kept = docs / "results"  # which says how things were called when they were measured
+    strays = [
+        f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
+        for path in paths
+        if not _is_made(path, docs) and not path.is_relative_to(kept)
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if RETIRED.search(line)
+    ]
+    assert not strays, "\n".join(strays)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'print(len(list((out / "cells").iterdir())))', 'again["timing"]["seconds_in_cells"]',
+        "from keras_medaug.players import Player", "model.players", "model.restart(seed=1)",
+        "kma.study.correct(p)", 'warning["guard"]', 'config["cells"]', "out/<set>/cells/",
+        "the folder ``cells`` holds the work", "the folder `cells`",
+    ],
+)  # fmt: skip
+def test_a_retired_name_is_seen(line):
+    assert RETIRED.search(line)
+
+
+@pytest.mark.parametrize("line", ["cells = []", '["basal cell carcinoma"]', "cells.append(1)"])
+def test_other_uses_of_the_word_are_no_retired_names(line):
+    assert not RETIRED.search(line)
 
 
 def test_few_names_say_nothing():

@@ -10,7 +10,7 @@ from keras_medaug.study.figures import interval_of_fraction
 from keras_medaug.study.report import table
 from reproduction.figures import CAPTIONS, is_too_short, title_of
 from reproduction.paper import GENERATORS, LABELS, MEAN_CONFIDENCE, METHODS, PAPER, PROSE
-from reproduction.results import FORMAT, MADE_BY, TRAINED, warnings
+from reproduction.results import MADE_BY, READABLE, TRAINED, warnings
 
 Results = Mapping[str, Any]
 _two_digits = "{:.2f}".format
@@ -26,7 +26,7 @@ def write_report(out: Path, failures: Mapping[str, str]) -> Path:
 def read_results(out: Path) -> dict[str, Results]:
     """Return the results by set, the paper's first and in its order.
 
-    Passed over is what is not this job's, or was written by another version of it.
+    Passed over is what is not this job's, or has a format that it cannot read.
     """
     by_name = {}
     for path in sorted(out.glob("*/results.json"), key=lambda path: path.parent.name):
@@ -34,8 +34,8 @@ def read_results(out: Path) -> dict[str, Results]:
             results = json.loads(path.read_text(encoding="utf-8"))
         except ValueError:  # not JSON: someone else's
             continue
-        marks = (MADE_BY, FORMAT)
-        if isinstance(results, dict) and (results.get("made_by"), results.get("format")) == marks:
+        ours = isinstance(results, dict) and results.get("made_by") == MADE_BY
+        if ours and results.get("format") in READABLE:
             by_name[path.parent.name] = results
     order = [*(name for name in PAPER if name in by_name), *(n for n in by_name if n not in PAPER)]
     return {name: by_name[name] for name in order}
@@ -105,9 +105,8 @@ def _accuracies(by_name: Mapping[str, Results]) -> str:
         row = [title_of(name), paper, test, change, interval, f"{100 * majority:.2f}"]
         rows.append([*row, train, val, auc])
     head = ["set", "paper", "here", "difference", "95% interval", "most frequent class"]
-    return PROSE["accuracy"].format(
-        table=table([*head, "train", "validation", "test AUC"], rows, words=1)
-    )
+    numbers = table([*head, "train", "validation", "test AUC"], rows, words=1)
+    return PROSE["accuracy"].format(table=numbers)
 
 
 def _confidences(by_name: Mapping[str, Results]) -> str:

@@ -11,7 +11,8 @@ from reproduction.paper import GENERATORS, LABELS, METHODS, PROSE
 from reproduction.tasks import SPLITS, Data
 
 MADE_BY = "examples/reproduce.py"
-FORMAT = 1  # of results.json: to be raised where a name in it changes
+FORMAT = 2  # of results.json: to be raised where a name in it changes
+READABLE = (1, FORMAT)  # The first has `config.cells` for `config.tasks`, which nothing reads.
 TRAINED = ("classifier", *GENERATORS)
 SETS = (*METHODS, "train", "test")
 COLLAPSED = 0.5  # of the training images' mean distance
@@ -46,22 +47,28 @@ def summarise(
             "tasks": [{kind: task.key for kind, task in plan.items()} for plan in plans],
         },
         "versions": configs["classifier"]["environment"],
-        "classifier": over_seeds([{name: s[name] for name in scores} for s in stored["classifier"]])
+        "classifier": spread([{name: s[name] for name in scores} for s in stored["classifier"]])
         | {"test_answers": [result["test_answers"] for result in stored["classifier"]]},
-        "confidence": over_seeds([{kind: s[kind]["confidence"] for kind in SETS} for s in sets]),
-        "confidence_scaled_twice": over_seeds(dark)["scaled_twice"],
+        "confidence": spread([{kind: s[kind]["confidence"] for kind in SETS} for s in sets]),
+        "confidence_scaled_twice": spread(dark)["scaled_twice"],
         "samples": {
-            kind: over_seeds([{name: s[kind][name] for name in samples} for s in sets])
+            kind: spread([{name: s[kind][name] for name in samples} for s in sets])
             | {"count": sets[0][kind]["count"], "answers": [s[kind]["answers"] for s in sets]}
             for kind in SETS
         },
         "losses": {
-            kind: over_seeds([{n: v[-1] for n, v in r["history"].items()} for r in stored[kind]])
+            kind: spread([{n: v[-1] for n, v in r["history"].items()} for r in stored[kind]])
             for kind in TRAINED
         },
-        "timing": {kind: over_seeds([r["timing"] for r in stored[kind]]) for kind in TRAINED},
+        "timing": {kind: spread([r["timing"] for r in stored[kind]]) for kind in TRAINED},
     }  # fmt: skip
     return {**results, "warnings": warnings(results)}
+
+
+def spread(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return mean, deviation, values and the number of those that are known, by name."""
+    counts = {name: sum(row[name] is not None for row in rows) for name in rows[0]}
+    return {name: {**value, "n": counts[name]} for name, value in over_seeds(rows).items()}
 
 
 def warnings(results: Mapping[str, Any]) -> list[str]:
@@ -74,8 +81,7 @@ def warnings(results: Mapping[str, Any]) -> list[str]:
     if len(config["seeds"]) == 1:
         said.append(_sentence("one_seed"))
     values, majority = scores["test_accuracy"]["values"], data["test_majority"]
-    of_seeds = zip(config["seeds"], values, scores["test_answers"], strict=True)
-    for seed, accuracy, counts in of_seeds:
+    for seed, accuracy, counts in zip(config["seeds"], values, scores["test_answers"], strict=True):
         if max(counts) == sum(counts):
             said.append(_sentence("collapsed", seed=seed))
         elif accuracy <= majority + 1 / data["used"]["test"]:

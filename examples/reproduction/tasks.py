@@ -22,7 +22,7 @@ from keras_medaug.provenance import environment
 from keras_medaug.seeds import derive_seed
 from keras_medaug.study.arm import policy_config
 from keras_medaug.study.execute import CHECKPOINTS
-from keras_medaug.study.scores import scores
+from keras_medaug.study.scores import area
 from keras_medaug.study.task import Task
 from reproduction.paper import GENERATORS, METHODS
 from reproduction.presets import Budget
@@ -77,10 +77,9 @@ def plan(
     tasks = {"classifier": task("classifier", run_classifier, WEIGHTS)}
     tasks["geometric"] = task("geometric", run_geometric, "images.npz", policy=policy)
     tasks |= {kind: task(kind, run_generator, "images.npz") for kind in GENERATORS}
-    further = {"inputs": {kind: needed.key for kind, needed in tasks.items()}}
-    more: Any = {"needs": tasks, "scaled_twice": "geometric", **further}
-    confidence = task("confidence", run_confidence, **more)
-    return tasks | {"confidence": confidence}
+    inputs = {kind: needed.key for kind, needed in tasks.items()}
+    more: Any = {"needs": tasks, "scaled_twice": "geometric", "inputs": inputs}
+    return tasks | {"confidence": task("confidence", run_confidence, **more)}
 
 
 def _training(kind: str, data: Data, budget: Budget) -> dict[str, int]:
@@ -131,6 +130,7 @@ def _new_model(seed: int, kind: str, shape: Any, arguments: str, rate: float | N
 def _build(task: Task, data: Data, budget: Budget) -> Any:
     keras.utils.clear_session()  # names of layers, which files hold, begin anew
     seed = derive_seed(task.config["seed"], task.kind)
+    keras.utils.set_random_seed(seed)  # which the line before the last one forgets
     return _new_model(seed, *_model_settings(task.kind, data, budget))
 
 
@@ -156,10 +156,8 @@ def _fit(
     for name, values in history.items():
         if not np.isfinite(values).all():
             first = int(np.argmin(np.isfinite(values))) + 1
-            raise ArithmeticError(
-                f"the training of {task.kind} (seed {task.config['seed']}) came to nothing: {name} "
-                f"is not a finite number from epoch {first} on"
-            )
+            what = f"the training of {task.kind} (seed {task.config['seed']}) came to nothing"
+            raise ArithmeticError(f"{what}: {name} is not a finite number from epoch {first} on")
     # The first epoch holds the compilation.
     typical = float(np.median(seconds[1:] or seconds))
     rounded = {name: [float(f"{v:.6g}") for v in values] for name, values in history.items()}
@@ -176,8 +174,10 @@ def run_classifier(task: Task, data: Data, report: Report, budget: Budget) -> di
         model.network.save_weights(partial_file)
     logits = {split: model.logits(data.stored(split)[0], batch_size=256) for split in SPLITS}
     for split in SPLITS:
-        scored = scores(data.stored(split)[1], logits[split])
-        result |= {f"{split}_{name}": scored[name] for name in ("accuracy", "auc")}
+        labels, given = data.stored(split)[1], logits[split]
+        every_class = len(np.unique(labels)) == data.num_classes  # else there is no AUC
+        result[f"{split}_accuracy"] = float(np.mean(given.argmax(axis=1) == labels))
+        result[f"{split}_auc"] = area(labels, given) if every_class else None
     return result | {"test_answers": _counts(logits["test"])}
 
 
@@ -216,22 +216,21 @@ def run_confidence(task: Task, data: Data, report: Report, budget: Budget) -> di
     classifier = _build(trained, data, budget)
     classifier.network.load_weights(trained.folder / WEIGHTS)
     sets = {method: task.needs[method].arrays()["images"] for method in METHODS}
-    for split in ("train", "test"):
-        sets[split] = reference(data, budget, task.config["seed"], split)
+    seed = task.config["seed"]
+    sets |= {split: reference(data, budget, seed, split) for split in ("train", "test")}
     distances = {name: pair_distances(images) for name, images in sets.items()}
     measured: dict[str, Any] = {}
     for name, images in sets.items():
         probabilities = classifier.predict(images, batch_size=256, verbose=0)
         confidences = probabilities.max(axis=1)
-        apart = distances[name].mean()
         measured[name] = {
             "confidence": float(confidences.astype("float64").mean()),
             "confidence_sd": float(confidences.std(ddof=1)),
             "answers": _counts(probabilities),
             "count": len(images),
-            "mean_distance": float(apart),
+            "mean_distance": float(distances[name].mean()),
             "smallest_distance": float(distances[name].min()),
-            "diversity": float(apart / distances["train"].mean()),
+            "diversity": float(distances[name].mean() / distances["train"].mean()),
         }
     dark = sets[task.config["scaled_twice"]] / np.float32(255)
     return {"sets": measured, "scaled_twice": kma.metrics.mean_confidence(classifier, dark)}

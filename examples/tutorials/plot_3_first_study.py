@@ -135,19 +135,19 @@ print(results["headline"])
 # --------------------
 # ``report.md`` is for reading, with its figure. ``results.json`` holds what ``run`` returned: the
 # scores of every arm and seed, the comparisons, the settings, the versions and the MD5 of the data.
-# Two runs of one configuration differ in ``timing`` alone. ``cells`` holds the work: a folder for
+# Two runs of one configuration differ in ``timing`` alone. ``tasks`` holds the work: a folder for
 # each arm and seed, and one for each generative model.
 print(sorted(path.name for path in out.iterdir()))
 print(list(json.loads((out / "results.json").read_text(encoding="utf-8"))))
-print(len(list((out / "cells").iterdir())), "cells")
+print(len(list((out / "tasks").iterdir())), "tasks")
 
 # %%
 # Go on where it was
 # ------------------
-# The same call again trains nothing: all cells are done. After a kill it does what is left, and
+# The same call again trains nothing: all tasks are done. After a kill it does what is left, and
 # with ``seeds=10`` it would keep these three seeds and add seven.
 again = study()
-print("seconds of work in cells:", again["timing"]["seconds_in_cells"])
+print("seconds of work in tasks:", again["timing"]["seconds_in_tasks"])
 print("same numbers:", {**again, "timing": None} == {**results, "timing": None})
 folder.cleanup()
 

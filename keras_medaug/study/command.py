@@ -1,14 +1,13 @@
-"""What scripts that run tasks have in common: arguments, exit codes, folders and failures."""
+"""What scripts that run tasks have in common: exit codes, folders and failures."""
 
-import argparse
 import sys
 import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from keras_medaug.files import write_bytes_atomic
+from keras_medaug.files import locked, remove_partial_files, write_bytes_atomic
 from keras_medaug.interrupts import between_steps
 from keras_medaug.study.workers import Workers
 
@@ -16,57 +15,22 @@ FAILED = 1  # something was tried and did not work
 REFUSED = 2  # nothing was tried, as with a wrong argument
 INTERRUPTED = 130  # by Ctrl-C, as shells count it
 GO_ON = "Run the same command again to go on."
+NOT_INSTALLED = {
+    "study": 'keras_medaug.study.run: {error}; pip install "keras-medaug[study]"',
+    "reproduce": "{error}. The report needs Matplotlib, SciPy and scikit-learn: "
+    'pip install "keras-medaug[reproduce]".',
+}
 
 
-def parse_arguments(
-    parser: argparse.ArgumentParser, arguments: list[str] | None, seeds: int, out: str
-) -> argparse.Namespace:
-    """Parse a command line, with what all such scripts take.
+class _RefusedError(Exception):
+    """Nothing was tried; the message is for the user."""
+
+
+def check_installed(extra: str = "study") -> None:
+    """Check that what statistics and figures need is installed.
 
     Args:
-        parser: A parser that knows the arguments of the script itself.
-        arguments: The arguments, or `None` for those of the process.
-        seeds: Default of `--seeds`.
-        out: What the help says of the default of `--out`, which is `None`.
-
-    Returns:
-        The options; further `root`, `seeds`, `workers`, `threads`, `scheduler` and `out`.
-
-    Example:
-
-    >>> import argparse
-    >>> from keras_medaug.study.command import parse_arguments
-    >>> parse_arguments(argparse.ArgumentParser(), ["--workers", "2"], 1, "out").workers
-    2
-    """
-    add = parser.add_argument
-    root = "folder of the MedMNIST files (default: $MEDMNIST_ROOT, else ~/.medmnist)"
-    add("--root", type=Path, metavar="DIR", help=root)
-    text = "repetitions, whose mean and deviation are reported (default: %(default)s)"
-    add("--seeds", type=_positive, default=seeds, metavar="N", help=text)
-    text = "processes that divide the tasks among them (default: this one alone)"
-    add("--workers", type=_positive, metavar="N", help=text)
-    text = "threads of each process (default: the processors are divided)"
-    add("--threads", type=_positive, metavar="N", help=text)
-    text = "of a Dask scheduler, whose workers do the tasks and see the folder --out"
-    add("--scheduler", metavar="ADDRESS", help=text)
-    add("--out", type=Path, metavar="DIR", help=f"where everything goes (default: {out})")
-    options = parser.parse_args(arguments)
-    if options.workers and options.scheduler:
-        parser.error("--workers and --scheduler: got both; expected one of them")
-    if options.threads and not options.workers:
-        parser.error("--threads: got no --workers beside it, whose threads these are")
-    return options
-
-
-def _positive(text: str) -> int:
-    if int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
-    return int(text)
-
-
-def check_installed() -> None:
-    """Check that what statistics and figures need is installed.
+        extra: Which extra of the package installs it: `"study"` or `"reproduce"`.
 
     Raises:
         ImportError: If SciPy, scikit-learn or Matplotlib is not.
@@ -81,9 +45,7 @@ def check_installed() -> None:
         import scipy.stats  # noqa: F401
         import sklearn.metrics  # noqa: F401
     except ImportError as error:
-        raise ImportError(
-            f'keras_medaug.study.run: {error}; pip install "keras-medaug[study]"'
-        ) from error
+        raise ImportError(NOT_INSTALLED[extra].format(error=error)) from error
 
 
 @contextmanager
@@ -119,11 +81,31 @@ def chosen_executor(
         yield None
 
 
+@contextmanager
+def before_work() -> Iterator[None]:
+    """Tell `exit_code` that nothing has been tried yet where the body refuses something.
+
+    Yields:
+        Nothing.
+
+    Example:
+
+    >>> from keras_medaug.study.command import before_work
+    >>> with before_work():
+    ...     pass
+    """
+    try:
+        yield
+    except (ValueError, ImportError) as error:
+        raise _RefusedError(str(error)) from error
+
+
 def exit_code(work: Callable[[], int], out: Path) -> int:
     """Do the work of a script, and return its exit code.
 
     Args:
-        work: Returns an exit code. A `ValueError` or `ImportError` says why nothing was tried.
+        work: Returns an exit code. A `ValueError` or `ImportError` within `before_work` says why
+            nothing was tried; later ones are defects, which are raised.
         out: Folder of the results.
 
     Returns:
@@ -140,7 +122,7 @@ def exit_code(work: Callable[[], int], out: Path) -> int:
     try:
         with between_steps(GO_ON):
             return work()
-    except (ValueError, ImportError) as error:
+    except _RefusedError as error:
         say(f"Nothing was run: {error}")
         return REFUSED
     except OSError as error:  # a full disk, for one
@@ -182,6 +164,40 @@ def writable(folder: Path) -> Path:
             f"--out: {folder} cannot be written to ({error.strerror}). Choose another folder."
         ) from error
     return folder
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[Path]:
+    """Hold a folder in which no other run is at work, without what killed writers left there.
+
+    Args:
+        folder: The folder, which is made.
+
+    Yields:
+        Its absolute path, since a worker may have another current folder.
+
+    Raises:
+        BlockingIOError: If another run is at work in it.
+        ValueError: If it cannot be written to.
+
+    Example:
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from keras_medaug.study.command import alone_in
+    >>> with tempfile.TemporaryDirectory() as folder, alone_in(Path(folder, "out")) as out:
+    ...     out.is_dir()
+    True
+    """
+    place = writable(folder).absolute()
+    with ExitStack() as held:
+        try:
+            held.enter_context(locked(place, wait=False))
+        except BlockingIOError as error:
+            text = f"another run is at work in {folder}: wait for it, or choose another --out"
+            raise BlockingIOError(text) from error
+        remove_partial_files(place)
+        yield place
 
 
 @contextmanager

@@ -113,10 +113,12 @@ def over_seeds(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return mean, standard deviation and values over seeds, of each number.
 
     Args:
-        rows: The numbers of each seed by name; arrays of one shape may take their place.
+        rows: The numbers of each seed by name; arrays of one shape may take their place. `None`
+            stands for a number that is not defined.
 
     Returns:
-        `{mean, sd, values}` by name; `sd` is `None` for one seed.
+        `{mean, sd, values}` by name, of the numbers that are defined; `mean` is `None` where there
+        is none, `sd` where there are fewer than two.
 
     Example:
 
@@ -126,11 +128,13 @@ def over_seeds(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """
     summary = {}
     for name in rows[0]:
-        values = np.array([row[name] for row in rows], float)
-        deviation = values.std(axis=0, ddof=1).tolist() if len(rows) > 1 else None
+        values = [None if (v := row[name]) is None else np.asarray(v, float) for row in rows]
+        known = np.array([value for value in values if value is not None])
         summary[name] = {
-            "mean": values.mean(axis=0).tolist(), "sd": deviation, "values": values.tolist(),
-        }  # fmt: skip
+            "mean": known.mean(axis=0).tolist() if len(known) else None,
+            "sd": known.std(axis=0, ddof=1).tolist() if len(known) > 1 else None,
+            "values": [None if value is None else value.tolist() for value in values],
+        }
     return summary
 
 

@@ -16,7 +16,7 @@ import time
 import types
 import urllib.error
 import urllib.request
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future
 from pathlib import Path
 
 import keras
@@ -29,7 +29,6 @@ from reproduction.presets import PRESETS
 import keras_medaug as kma
 from helpers.ctrl_c import pythons_handler
 from keras_medaug import provenance
-from keras_medaug.files import locked
 from keras_medaug.models.step_times import expected_seconds
 from keras_medaug.progress import Progress, ignore
 from keras_medaug.study import command, execute
@@ -149,6 +148,16 @@ def test_the_interval_of_a_mean_over_few_seeds_is_students():
     assert width / (values.std(ddof=1) / np.sqrt(3)) == pytest.approx(4.3027, abs=1e-4)
 
 
+def test_spread_over_seeds():
+    (one_seed,) = results.spread([{"auc": 0.5}]).values()
+    assert one_seed == {"mean": 0.5, "sd": None, "n": 1, "values": [0.5]}
+    (known,) = results.spread([{"auc": value} for value in (1.0, 3.0, None)]).values()
+    assert (known["mean"], known["n"], known["values"]) == (2.0, 2, [1.0, 3.0, None])
+    assert known["sd"] == pytest.approx(np.sqrt(2))
+    (none,) = results.spread([{"auc": None}]).values()
+    assert none == {"mean": None, "sd": None, "n": 0, "values": [None]}
+
+
 def test_a_cut_keeps_proportions_and_every_class():
     labels = np.repeat([0, 1, 2], [800, 198, 2])
     chosen = stratified(labels, 100)
@@ -241,6 +250,29 @@ def test_a_training_that_came_to_nothing_is_an_error(tmp_path, monkeypatch):
     plan = tasks.plan(phantom, 0, TINY, tmp_path)
     with pytest.raises(ArithmeticError, match="loss is not a finite number from epoch 2 on"):
         tasks._fit(Model(), plan["cvae"], TINY, ignore)
+
+
+def test_where_a_split_lacks_a_class_there_is_no_auc(tmp_path):
+    phantom = kma.datasets.load("phantom", train=16, val=8, test=8)
+    (x, y), val, (test_x, test_y) = (phantom.stored(split) for split in tasks.SPLITS)
+    splits = (x, y), val, (test_x, np.zeros_like(test_y))
+    names = phantom.class_names
+    lacking = kma.datasets.Dataset("set", *splits, class_names=names, md5="a")
+    task = tasks.plan(lacking, 0, TINY, tmp_path)["classifier"]
+    execute.run_task(task, lacking)
+    assert task.result()["test_auc"] is None
+    assert 0 <= task.result()["test_accuracy"] <= 1
+
+
+def test_a_model_is_built_from_the_seeds_of_its_task(tmp_path):
+    phantom = kma.datasets.load("phantom", train=16, val=8, test=8)
+    task = tasks.plan(phantom, 0, TINY, tmp_path)["classifier"]
+    draws = []
+    for seed in (1, 2):
+        keras.utils.set_random_seed(seed)
+        tasks._build(task, phantom, TINY)
+        draws.append(keras.ops.convert_to_numpy(keras.random.uniform((4,))))
+    np.testing.assert_array_equal(*draws)
 
 
 # ---- one whole run --------------------------------------------------------------------------
@@ -388,11 +420,13 @@ def test_a_folder_of_someone_elses_is_passed_over(tmp_path, fake):
         "list": "[1, 2]",
         "truncated": json.dumps(fake)[:-40],
         "older": json.dumps({**fake, "format": 0}),
+        "octmnist": json.dumps({**fake, "format": 1}),  # with other names for what nothing reads
     }
     for name, content in contents.items():
         (tmp_path / name).mkdir()
         (tmp_path / name / "results.json").write_text(content)
-    assert list(report.read_results(tmp_path)) == ["breastmnist"]
+    assert fake["format"] == 2
+    assert list(report.read_results(tmp_path)) == ["octmnist", "breastmnist"]
 
 
 @pytest.mark.parametrize(
@@ -535,18 +569,50 @@ def test_real_data_at_hand_are_the_default(medmnist_root):
     assert reproduce.choose_dataset(medmnist_root) == "breastmnist"
 
 
-@pytest.mark.usefixtures("no_figures")
-def test_a_second_run_in_one_folder_waits_for_the_first(finished, capfd):
-    given = arguments(finished, "--datasets", "phantom")
-    with ThreadPoolExecutor(1) as pool:
-        with locked(finished / "phantom"):
-            second = pool.submit(reproduce.main, given)
-            said = ""
-            while "Waiting for another process that works on phantom" not in said:
-                said += capfd.readouterr().err
-                time.sleep(0.01)
-            assert not second.done()
-        assert second.result() == 0
+@pytest.mark.parametrize("order", [["phantom"], ["breastmnist", "phantom"]])
+def test_two_runs_in_one_folder_are_kept_apart(finished, capsys, monkeypatch, order):
+    monkeypatch.setattr(reproduce, "load_job", None)  # any work would fail
+    with contextlib.ExitStack() as first:
+        for name in order:
+            first.enter_context(command.alone_in(finished / name))
+        given = arguments(finished, "--datasets", *reversed(order))
+        assert reproduce.main(given) == command.FAILED
+    said = capsys.readouterr().err
+    for name in order:
+        text = f"another run is at work in {finished / name}: wait for it, or choose another --out"
+        assert f"FAILED: {name}: {text}" in said
+
+
+def test_what_the_report_needs_is_said_before_any_work(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "scipy.stats", None)
+    assert reproduce.main(arguments(tmp_path, "--datasets", "phantom")) == command.REFUSED
+    said = capsys.readouterr().err
+    assert said.startswith("Nothing was run: ")
+    assert said.endswith(
+        ". The report needs Matplotlib, SciPy and scikit-learn: "
+        'pip install "keras-medaug[reproduce]".\n'
+    )
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_defect_of_the_last_part_is_no_refusal(finished, monkeypatch):
+    def broken(*_):
+        raise ValueError("a defect")
+
+    monkeypatch.setattr(reproduce, "write_report", broken)
+    monkeypatch.setattr(reproduce, "write_figures", lambda *_: None)
+    with pytest.raises(ValueError, match="a defect"):
+        reproduce.main(arguments(finished, "--datasets", "phantom"))
+
+
+def test_help_needs_neither_package_nor_backend(tmp_path):
+    environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "KERAS_BACKEND")}
+    done = subprocess.run(  # without site-packages
+        [sys.executable, "-S", str(EXAMPLES / "reproduce.py"), "--help"],
+        cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "--preset" in done.stdout
 
 
 @pytest.mark.usefixtures("no_figures")

@@ -38,6 +38,22 @@ def test_flipped_and_turned_test_images_are_duplicates(tiles, tmp_path):
     assert "2 uniform test images were not compared" in warning["message"]
 
 
+def test_an_audit_of_before_is_not_taken_for_one_of_now(tiles, tmp_path, monkeypatch):
+    """Another version of the work has another address, as has another threshold."""
+
+    def keys():
+        audit, tasks = plan(tiles, resolve_arms(["none", "cvae"]), 1, Settings(), {}, tmp_path)
+        return {task.key for task in (audit, *tasks.values(), *tasks["cvae", 0].needs.values())}
+
+    now = keys()
+    assert len(now) == 4
+    monkeypatch.setattr("keras_medaug.study.tasks.VERSION", 1)
+    assert not keys() & now
+    monkeypatch.undo()
+    monkeypatch.setattr("keras_medaug.study.tasks.NEAR", 0.5)
+    assert len(now - keys()) == 1
+
+
 def test_test_images_that_an_arm_trains_on_are_counted_in_any_form_and_background_is_not():
     rng = np.random.default_rng(0)
     test = rng.integers(0, 256, (8, 8, 8, 1), dtype="uint8")
