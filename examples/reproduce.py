@@ -21,8 +21,7 @@ from reproduction.paper import PAPER, PROSE
 from reproduction.presets import PRESETS
 from script_arguments import importing, parse_arguments
 
-DEFAULT_DATASET = "breastmnist"
-FALLBACK = "phantom"
+DEFAULT_DATASET, FALLBACK = "breastmnist", "phantom"
 REPORT = "report"  # the last part of the job
 REPORT_SECONDS, FIGURES_SECONDS, REACHABLE_SECONDS = 2.0, 6.0, 5.0
 
