@@ -59,9 +59,9 @@ def is_of_package(value: Any, method: str) -> bool:
 
     Example:
 
-    >>> import keras_medaug as kma
-    >>> from keras_medaug.checked_images import is_of_package
-    >>> is_of_package(kma.models.CVAE((8, 8, 1), latent_dim=2), "fit"), is_of_package("x", "upper")
+    >>> import numpy as np
+    >>> from keras_medaug.checked_images import CheckedImages, is_of_package
+    >>> is_of_package(CheckedImages(np.zeros(3)), "__len__"), is_of_package("x", "upper")
     (True, False)
     """
     owner = _owner(value, method)
@@ -83,7 +83,8 @@ def takes_checked_images(value: Any, method: str) -> bool:
 
     >>> import keras_medaug as kma
     >>> from keras_medaug.checked_images import takes_checked_images
-    >>> takes_checked_images(kma.models.Classifier((8, 8, 1), 2), "predict")
+    >>> pixels = kma.features.PixelFeatures(kma.datasets.load("phantom", size=8).train[0])
+    >>> takes_checked_images(pixels, "__call__")
     True
     """
     if not getattr(value, "takes_checked_images", False):
