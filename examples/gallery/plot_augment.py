@@ -68,7 +68,7 @@ for warning in record["warnings"]:
 
 # %%
 # What was done, and from what:
-for name in ("method", "seed", "labels", "requested", "counts", "generated", "source", "versions"):
+for name in ("method", "seed", "labels", "requested", "images", "generated", "source", "versions"):
     print(f"{name}: {record[name]}")
 
 # %%
