@@ -52,6 +52,11 @@ elsewhere = (
 nitpick_ignore_regex = [
     ("py:obj", ".*"),
     ("py:.*", rf"({elsewhere.replace(' ', '|')}|pathlib|typing)(\..*)?"),
+    # Types in signatures that users never make: checked images, and type variables.
+    (
+        "py:class",
+        r"keras_medaug\.(checked_images\.CheckedImages|metrics\.samples\.Value|models\.registry\.Kind)",
+    ),
 ]
 
 # ---- the package's docstrings ---------------------------------------------------------------
