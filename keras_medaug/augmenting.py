@@ -116,10 +116,8 @@ def augment(
         `(x_new, y_new, record)`: images, `float32` in [0, 1]; their labels, in the order of the
         classes, names where `y` has names; and the record, a dictionary that JSON can hold and a
         notebook shows short (`dict(record)` shows all of it). Fewer images than were asked for come
-        where too few pass the filter. The record has the keys that all records of the package have
-        (see the reference page "Provenance records"), among them `model`, `seed`, `images` (with
-        `counts` by class, and the seed that `generate` got), `source` and `copy_audit`
-        (`metrics.copy_audit`). And it holds:
+        where too few pass the filter. The record has the keys of every provenance record. The
+        reference page "Provenance records" lists them. In addition, the record holds:
 
         - `summary`: the first sentence to read;
         - `two_sample`: a classifier that tells the images from training images, and its reference

@@ -144,8 +144,8 @@ print(len(list((out / "tasks").iterdir())), "tasks")
 # %%
 # Go on where it was
 # ------------------
-# The same call again trains nothing: all tasks are done. After a kill it does what is left, and
-# with ``seeds=10`` it would keep these three seeds and add seven.
+# All tasks are done, so the same call trains nothing. After a kill, the call does the tasks that
+# are left. With ``seeds=10`` it would keep these three seeds and add seven.
 again = study()
 print("seconds of work in tasks:", again["timing"]["seconds_in_tasks"])
 print("same numbers:", {**again, "timing": None} == {**results, "timing": None})

@@ -51,9 +51,9 @@ def from_directory(
     """Return the `Dataset` of a folder with one sub-folder of PNG or JPEG files per class.
 
     The classes are the sub-folders, sorted by name: the order is the same on every operating
-    system. Each class is split by itself, so that each split gets its fraction of it; where it has
-    enough files, each split gets at least one, and train always does. Which file goes where is a
-    function of `seed`, of the file names and of which files are copies of one another: files with
+    system. Each class is split separately: each split gets its fraction of the class. A class with
+    enough files has at least one file in each split; the training split always has one. Which
+    file goes where is a function of `seed`, of the file names and of which files are copies of one another: files with
     equal pixels always go to the same split, as they would otherwise carry training images into
     the test. The order of the images within a split is a fixed, mixed one. Nothing here knows of
     patients: where there are several images of one, split by patient first and use `from_arrays`.

@@ -65,10 +65,9 @@ def save_npz(
 
     The memorization check compares all images, as saved, with the training split of `source`. Its
     validation and test images, where it has any, are the held-out ones. Floats have six decimals.
-    The notes of a synthetic set name a model that has not been trained, exact copies, how many
-    images are suspect, the fraction of images that are nearer to training images than real ones
-    are, held-out images that are lacking, few, or near copies themselves, and a model or seed that
-    is not recorded. Those of any set name classes with fewer than ten images.
+    The notes of a synthetic set say what the memorization check found and how far it can be
+    trusted. They also name an untrained model, and a model or seed that is not recorded. The notes
+    of any set name classes with fewer than ten images.
 
     There is no time in either file: with the same versions installed, the same call writes the
     same bytes. Both files come into being whole, the record first: a process that is killed in

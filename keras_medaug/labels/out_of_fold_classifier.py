@@ -21,9 +21,9 @@ from keras_medaug.seeds import derive_seed, resolve_seed
 class OutOfFoldClassifier:
     """Classifiers fitted on all folds but one each, whose mean prediction checks labels.
 
-    A classifier agrees with nearly every label that it was trained on, so its predictions of its
-    own training images tell nothing. Here the prediction of each real image comes from the
-    classifier that has not seen it: `real_agreement` is how often these predictions agree with the
+    A classifier agrees with nearly every label that it was trained on. Its predictions of its own
+    training images therefore cannot check their labels. Here the prediction of each real image
+    comes from the classifier that has not seen it. `real_agreement` is how often these predictions agree with the
     real labels, and thus how often they can be expected to agree with right ones. The prediction of
     a synthetic image is the mean over the classifiers.
 

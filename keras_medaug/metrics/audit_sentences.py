@@ -8,8 +8,8 @@ NOT_ANONYMOUS = "A synthetic set is no anonymisation: it can give away what it w
 SCOPE = (
     "The memorization check sees most copies that are flipped, rotated by quarter turns or by up "
     "to 10 degrees, shifted by up to a tenth of the side, inverted, or of another brightness or "
-    "contrast. It sees those with noise, unless the set holds second views of one tissue. It does "
-    "not see cropped or scaled ones, those shifted or rotated further, or copies of a part."
+    "contrast. It sees copies with noise, unless the set holds second views of one tissue. It does "
+    "not see crops, scaled copies, copies of a part, or copies that are shifted or rotated further."
 )
 MANY_UNIFORM = 0.05  # fraction of the images, above which uniform ones are worth a warning
 EXCESS = 4  # standard errors, beyond which more near copies than of held-out images are no chance

@@ -69,7 +69,7 @@ def unregister_metric(name: str) -> None:
         name: Name of a registered metric.
 
     Raises:
-        ValueError: If there is none of that name.
+        ValueError: If no metric has this name.
 
     Example:
 

@@ -85,8 +85,28 @@ def check_ability(model: Any, ability: str, argument: str) -> None:
     Traceback (most recent call last):
     ValueError: `model`: got a DCGAN, which has no `encode`; expected one of cvae, vaegan.
     """
-    if has_ability(model, ability):
-        return
+    if not has_ability(model, ability):
+        raise lack_of(model, ability, argument)
+
+
+def lack_of(model: Any, ability: str, argument: str) -> ValueError:
+    """Return the error of a model that lacks an ability.
+
+    Args:
+        model: The model.
+        ability: As in `has_ability`.
+        argument: Name under which the model is reported.
+
+    Returns:
+        The error. Its message names the registered models that have the ability.
+
+    Example:
+
+    >>> import keras_medaug as kma
+    >>> from keras_medaug.models.abilities import lack_of
+    >>> lack_of(kma.models.DCGAN((8, 8, 1)), "encode", "model")
+    ValueError('`model`: got a DCGAN, which has no `encode`; expected one of cvae, vaegan.')
+    """
     able = [name for name, kind in GENERATORS.items() if has_ability(kind, ability)]
     expected = f"one of {', '.join(able)}" if able else "a model of your own: none here has it"
-    raise fail(argument, f"a {type(model).__name__}, which has no `{ability}`", expected)
+    return fail(argument, f"a {type(model).__name__}, which has no `{ability}`", expected)

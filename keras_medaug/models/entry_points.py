@@ -33,6 +33,7 @@ from keras_medaug.interrupts import between_steps
 from keras_medaug.layers.seed_generator import seeds_of_a_model
 from keras_medaug.models.checked_data import CheckedData
 from keras_medaug.progress import check_verbosity
+from keras_medaug.seeds import derive_seed
 
 GO_ON = (
     "The model keeps its weights. With keras_medaug.callbacks.ResumeTraining, the same fit goes on "
@@ -43,8 +44,10 @@ GO_ON = (
 class EntryPoints(CheckedData):
     """The part of `ImageModel` through which Keras trains it and asks it.
 
-    The model has a seed for each part, from `part_seed`.
+    Each part of the model has a seed of its own, from `part_seed`.
     """
+
+    _seed: int
 
     # The network that each logged term of the loss belongs to.
     loss_networks: ClassVar[Mapping[str, str]] = {}
@@ -59,8 +62,15 @@ class EntryPoints(CheckedData):
         return {self.name: self}
 
     def part_seed(self, *parts: object) -> int:
-        """Return the seed of a named part of the model."""
-        raise NotImplementedError
+        """Return the seed of a named part of the model, a function of the model's own seed.
+
+        Args:
+            *parts: Names or numbers that tell the part from others.
+
+        Returns:
+            An integer in `[0, 2**31 - 1)`.
+        """
+        return derive_seed(self._seed, *parts)
 
     @between_steps(GO_ON)
     def fit(

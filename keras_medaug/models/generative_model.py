@@ -15,7 +15,7 @@ from keras_medaug.fitting.fit_arguments import check_compile
 from keras_medaug.fitting.parallel import check_batches
 from keras_medaug.images import check_images, to_float
 from keras_medaug.interrupts import between_steps, stop_if_interrupted
-from keras_medaug.models.abilities import check_ability, lacked
+from keras_medaug.models.abilities import lack_of, lacked
 from keras_medaug.models.configuration import as_record, reseeded
 from keras_medaug.models.image_model import ImageModel
 from keras_medaug.networks.network_optimizer import NetworkOptimizer, clone_optimizer, public_config
@@ -256,15 +256,15 @@ class GenerativeModel(ImageModel):
         return [tensor, ops.convert_to_tensor(labels) if ops.is_tensor(tensor) else labels]
 
     def _infer(self, images, labels):
-        """Return what `predict` returns."""
-        raise NotImplementedError
+        """Return what `predict` returns, where a model does something with given images."""
+        got = f"a {type(self).__name__}, which makes images and does nothing with given ones"
+        raise fail("predict", got, "a model with a method `_infer`")
 
     # ---- images -----------------------------------------------------------------------------
 
     def _check_inputs(self, x):
         if type(self)._infer is GenerativeModel._infer:
-            got = f"a {type(self).__name__}, which makes images and does nothing with given ones"
-            raise fail("predict", got, "a model with a method `_infer`")
+            self._infer(x, None)  # which raises the error, before any array is looked at
         if self.num_classes is None:
             return super()._check_inputs(x)
         if not isinstance(x, list | tuple) or len(x) != 2:
@@ -338,8 +338,7 @@ class GenerativeModel(ImageModel):
         Raises:
             ValueError: If the model does not. The message names the models that do.
         """
-        check_ability(self, "encode", "encode")
-        raise NotImplementedError
+        raise lack_of(self, "encode", "encode")
 
     @lacked
     def reconstruct(self, *args: Any, **kwargs: Any) -> NDArray[np.float32]:
@@ -352,8 +351,7 @@ class GenerativeModel(ImageModel):
         Raises:
             ValueError: If the model does not. The message names the models that do.
         """
-        check_ability(self, "reconstruct", "reconstruct")
-        raise NotImplementedError
+        raise lack_of(self, "reconstruct", "reconstruct")
 
     @between_steps()
     def _generate(self, n, labels, seed, batch_size, verbose, **options) -> np.ndarray:

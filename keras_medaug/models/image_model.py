@@ -14,7 +14,7 @@ from keras_medaug.images import check_image_shape
 from keras_medaug.models.configuration import as_config, constructor_arguments, from_config_value
 from keras_medaug.models.entry_points import EntryPoints
 from keras_medaug.models.random_state import RandomState
-from keras_medaug.seeds import derive_seed, resolve_seed
+from keras_medaug.seeds import resolve_seed
 
 
 class ImageModel(EntryPoints, RandomState):
@@ -69,17 +69,6 @@ class ImageModel(EntryPoints, RandomState):
         self.seed = seed
         self._seed = resolve_seed(seed)
         self.built = True
-
-    def part_seed(self, *parts: object) -> int:
-        """Return the seed of a named part of the model, a function of the model's own seed.
-
-        Args:
-            *parts: Names or numbers that tell the part from others.
-
-        Returns:
-            An integer in `[0, 2**31 - 1)`.
-        """
-        return derive_seed(self._seed, *parts)
 
     @contextlib.contextmanager
     def _own_policy(self) -> Iterator[None]:

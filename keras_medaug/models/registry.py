@@ -23,7 +23,7 @@ FIXED = {"image_shape", "num_classes", "seed", "augmentation", "class_names"}
 RESERVED = ("none", "oversample", "geometric", "trivial", "mixup", "cutmix", "real")
 
 __all__ = [
-    "build_generator", "check_ability", "check_settings", "generators", "has_ability",
+    "check_ability", "check_settings", "generators", "has_ability",
     "new_generator", "register_generator",
 ]  # fmt: skip
 
@@ -94,7 +94,7 @@ def generators() -> dict[str, type[GenerativeModel]]:
 
 
 def new_generator(
-    method: str,
+    method: str | type[GenerativeModel],
     image_shape: Sequence[int],
     num_classes: int | None,
     seed: int,
@@ -105,7 +105,7 @@ def new_generator(
     """Return a compiled model that has yet to be trained.
 
     Args:
-        method: A name in `generators()`.
+        method: A name in `generators()`, or a class, registered or not.
         image_shape: `(height, width, channels)`.
         num_classes: Number of classes of a conditional model, or `None`.
         seed: Integer seed.
@@ -125,53 +125,22 @@ def new_generator(
     >>> new_generator("cvae", (8, 8, 1), 2, 0, {"latent_dim": 4}).latent_dim
     4
     """
-    known = generators()
-    if method not in known:
-        raise fail("method", repr(method), f"one of {', '.join(known)}")
-    return build_generator(
-        known[method], image_shape, num_classes, seed, settings, argument, class_names
-    )
-
-
-def build_generator(
-    kind: type[GenerativeModel],
-    image_shape: Sequence[int],
-    num_classes: int | None,
-    seed: int,
-    settings: Mapping[str, Any],
-    argument: str = "settings",
-    class_names: Sequence[str] | None = None,
-) -> GenerativeModel:
-    """Return a compiled model of a class, registered or not, that has yet to be trained.
-
-    Args:
-        kind: The class.
-        image_shape: `(height, width, channels)`.
-        num_classes: Number of classes of a conditional model, or `None`.
-        seed: Integer seed.
-        settings: Further arguments of the model.
-        argument: Name under which these are reported.
-        class_names: Names of the classes of a conditional model, or `None`.
-
-    Returns:
-        The model.
-
-    Raises:
-        ValueError: If the model refuses a setting.
-
-    Example:
-
-    >>> import keras_medaug as kma
-    >>> from keras_medaug.models.registry import build_generator
-    >>> build_generator(kma.models.CVAE, (8, 8, 1), 2, 0, {"latent_dim": 4}).latent_dim
-    4
-    """
+    kind = _class_of(method)
     check_settings(kind, settings, argument)
     model = kind(
         image_shape, num_classes=num_classes, seed=seed, class_names=class_names, **settings
     )
     model.compile()
     return model
+
+
+def _class_of(method: str | type[GenerativeModel]) -> type[GenerativeModel]:
+    if isinstance(method, type):
+        return method
+    known = generators()
+    if method not in known:
+        raise fail("method", repr(method), f"one of {', '.join(known)}")
+    return known[method]
 
 
 def check_settings(kind: type[keras.Model], settings: Mapping[str, Any], argument: str) -> None:

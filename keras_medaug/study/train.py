@@ -24,7 +24,7 @@ from keras_medaug.models import Classifier, generators
 from keras_medaug.models.fit_steps import fit_steps
 from keras_medaug.models.generative_model import GenerativeModel
 from keras_medaug.models.image_model import ImageModel
-from keras_medaug.models.registry import build_generator, check_settings
+from keras_medaug.models.registry import check_settings, new_generator
 from keras_medaug.models.step_times import classifier_seconds, expected_seconds
 from keras_medaug.models.training import train_generator
 from keras_medaug.progress import Report, ignore, portions
@@ -279,7 +279,7 @@ def run_generator(
         "classes": data.num_classes, "model": config["model"],
     }  # fmt: skip
     make = partial(
-        build_generator, kind, data.image_shape, data.num_classes, seed, dict(config["model"])
+        new_generator, kind, data.image_shape, data.num_classes, seed, dict(config["model"])
     )
     with compiled_model(key, seed, make) as model:
         return _generated(model, task, data, report)
