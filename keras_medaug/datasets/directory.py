@@ -52,11 +52,12 @@ def from_directory(
 
     The classes are the sub-folders, sorted by name: the order is the same on every operating
     system. Each class is split separately: each split gets its fraction of the class. A class with
-    enough files has at least one file in each split; the training split always has one. Which
-    file goes where is a function of `seed`, of the file names and of which files are copies of one another: files with
-    equal pixels always go to the same split, as they would otherwise carry training images into
-    the test. The order of the images within a split is a fixed, mixed one. Nothing here knows of
-    patients: where there are several images of one, split by patient first and use `from_arrays`.
+    enough files has at least one file in each split; the training split always has one. Which file
+    goes where is a function of `seed`, of the file names and of which files are copies of one
+    another: files with equal pixels always go to the same split, as they would otherwise carry
+    training images into the test. The order of the images within a split is a fixed, mixed one.
+    Nothing here knows of patients: where there are several images of one, split by patient first
+    and use `from_arrays`.
 
     Images become 8-bit gray or RGB and are resized, with antialiasing, without keeping the aspect
     ratio. Transparency is dropped, and the orientation that a camera noted is applied. 16-bit

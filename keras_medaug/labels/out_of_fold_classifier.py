@@ -23,9 +23,9 @@ class OutOfFoldClassifier:
 
     A classifier agrees with nearly every label that it was trained on. Its predictions of its own
     training images therefore cannot check their labels. Here the prediction of each real image
-    comes from the classifier that has not seen it. `real_agreement` is how often these predictions agree with the
-    real labels, and thus how often they can be expected to agree with right ones. The prediction of
-    a synthetic image is the mean over the classifiers.
+    comes from the classifier that has not seen it. `real_agreement` is how often these predictions
+    agree with the real labels, and thus how often they can be expected to agree with right ones.
+    The prediction of a synthetic image is the mean over the classifiers.
 
     Args:
         folds: Number of folds, 2 or more.
