@@ -10,7 +10,6 @@ killed, at any moment, goes on where it was when it is started again with the sa
 
 import argparse
 import os
-import sys
 import urllib.request
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -179,4 +178,4 @@ def choose_dataset(root: Path | None) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.end_script(main())

@@ -21,7 +21,7 @@ except KeyboardInterrupt:  # an import takes seconds
 from script_arguments import parse_arguments
 
 from keras_medaug.study.arm import ARMS, DIAGNOSTICS
-from keras_medaug.study.command import before_work, chosen_executor, exit_code
+from keras_medaug.study.command import before_work, chosen_executor, end_script, exit_code
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -67,4 +67,4 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end_script(main())

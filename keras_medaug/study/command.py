@@ -1,11 +1,13 @@
 """What scripts that run tasks have in common: exit codes, folders and failures."""
 
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 from keras_medaug.files import locked, remove_partial_files, write_bytes_atomic
 from keras_medaug.interrupts import between_steps
@@ -132,6 +134,32 @@ def exit_code(work: Callable[[], int], out: Path) -> int:
         done = len(list(out.rglob("tasks/*/result.json")))
         say(f"Interrupted: {done} finished tasks are kept in {out}. {GO_ON}")
         return INTERRUPTED
+
+
+def end_script(code: int) -> NoReturn:
+    """End a script whose work is over, with an exit code that a late Ctrl-C does not change.
+
+    Python takes its time to end where a backend is loaded. All is written by then, but a Ctrl-C
+    would still make the exit code that of an interrupted run.
+
+    Args:
+        code: The exit code.
+
+    Example:
+
+    >>> import signal
+    >>> from keras_medaug.study.command import end_script
+    >>> handler = signal.getsignal(signal.SIGINT)
+    >>> try:
+    ...     end_script(3)
+    ... except SystemExit as end:
+    ...     end.code
+    ... finally:  # only since this process goes on
+    ...     _ = signal.signal(signal.SIGINT, handler)
+    3
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.exit(code)
 
 
 def writable(folder: Path) -> Path:

@@ -27,6 +27,15 @@ def is_left(group):
     return True
 
 
+def test_a_ctrl_c_after_the_work_leaves_the_exit_code_alone():
+    late = "import atexit, signal; atexit.register(signal.raise_signal, signal.SIGINT)"
+    end = "from keras_medaug.study.command import end_script; end_script(3)"
+    command = [sys.executable, "-c", f"{late}; {end}"]
+    with pythons_handler():
+        done = subprocess.run(command, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (3, b"")
+
+
 def test_a_study_in_processes_ends_with_one_line_and_leaves_none(tmp_path):
     command = [sys.executable, EXAMPLES / "study.py", "--workers", "1", "--threads", "1"]
     command += ["--arms", "none", "oversample", "--seeds", "1", "--steps", "100000"]
