@@ -209,8 +209,14 @@ class SampleMonitor(keras.callbacks.Callback):
         if last is not None and last != self.best_epoch:
             self._weights(last).unlink(missing_ok=True)
 
-    def _images(self) -> NDArray[np.float32]:
-        return self.model.generate(self._count, labels=self._wanted(), seed=self.seed)
+    def _images(self) -> NDArray:
+        made = self.model.generate(self._count, labels=self._wanted(), seed=self.seed)
+        images, what = np.asarray(made), "model.generate"
+        if len(images) != self._count:
+            raise fail(what, f"{len(images)} images", f"the {self._count} that were wanted")
+        if not np.isfinite(images).all():  # a training that diverged: the table says so
+            return images
+        return check_images(images, what, self._shape and self._shape[1:])
 
     def _wanted(self) -> NDArray | None:
         classes = getattr(self.model, "num_classes", None)

@@ -236,4 +236,4 @@ def _message(
     )
     if wrong:
         what += f"; of {wrong} it recognises less than half as many"
-    return f"{what}: labels may be wrong, or images unlike real ones. Look at them."
+    return f"{what}: labels may be wrong, or images unlike real ones. Look at the images."

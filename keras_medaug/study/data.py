@@ -11,11 +11,10 @@ from keras_medaug.datasets.dataset import SPLITS
 from keras_medaug.metrics import near_duplicates
 from keras_medaug.metrics.equality import equal_in_any_form, uniform_images, uniformity_limit
 from keras_medaug.metrics.image_statistics import image_statistics
+from keras_medaug.metrics.two_sample import ridge_scores
 from keras_medaug.progress import Report, ignore, portions
 from keras_medaug.seeds import derive_seed
 from keras_medaug.study.task import Task, packed
-
-RIDGE = 1.0  # penalty on the squared weights of standardised columns
 
 Images = tuple[NDArray, NDArray]  # and their labels
 
@@ -220,13 +219,9 @@ def linear_scores(
     >>> linear_scores(known, np.array([0, 0, 1, 1]), known, 2).argmax(axis=1).tolist()
     [0, 0, 1, 1]
     """
-    mean, spread = known.mean(axis=0), known.std(axis=0)
-    varied = spread > 1e-9 * (np.abs(known).max(axis=0) + 1e-9)  # the rest is rounding
-    known, tested = ((rows - mean)[:, varied] / spread[varied] for rows in (known, tested))
     targets = np.eye(num_classes)[labels]
     targets -= targets.mean(axis=0)
-    gram = known.T @ known + RIDGE * np.eye(known.shape[1])
-    scores = tested @ np.linalg.solve(gram, known.T @ targets)
+    scores = ridge_scores(known, targets, tested)
     return scores - scores.mean(axis=1, keepdims=True)
 
 

@@ -258,6 +258,22 @@ def test_images_that_are_not_finite_do_not_end_the_training(tmp_path, monkeypatc
     assert monitor.best_epoch is None
 
 
+@pytest.mark.parametrize(
+    ("made", "message"),
+    [
+        (np.full((40, 8, 8, 1), 1.5), "`model.generate`: got values from 1.5"),
+        (np.zeros((40, 8, 8)), "`model.generate`: got"),
+        (np.zeros((40, 9, 8, 1)), "`model.generate`: got"),
+        (np.zeros((39, 8, 8, 1)), "`model.generate`: got 39 images"),
+    ],
+)
+def test_images_that_are_none_are_refused(tmp_path, monkeypatch, made, message):
+    model = new_model()
+    monkeypatch.setattr(model, "generate", lambda *_, **__: made)
+    with pytest.raises(ValueError, match=message):
+        fit(model, SampleMonitor(tmp_path, VAL, SPACES, every=1), epochs=1)
+
+
 @pytest.mark.one_backend
 def test_classes_may_have_the_names_that_the_model_knows(tmp_path):
     model = kma.models.CVAE((8, 8, 1), class_names=["a", "b", "c", "d"], **SMALL)
