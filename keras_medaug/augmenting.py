@@ -42,7 +42,7 @@ from keras_medaug.metrics.quality import quality_seconds
 from keras_medaug.models import Classifier
 from keras_medaug.models.fit_steps import fit_steps
 from keras_medaug.models.generative_model import GenerativeModel
-from keras_medaug.models.registry import new_generator
+from keras_medaug.models.registry import generator_class, new_generator
 from keras_medaug.models.saving import check_model_path, save_model
 from keras_medaug.models.step_times import classifier_seconds, expected_seconds
 from keras_medaug.models.training import train_generator
@@ -116,8 +116,9 @@ def augment(
         `(x_new, y_new, record)`: images, `float32` in [0, 1]; their labels, in the order of the
         classes, names where `y` has names; and the record, a dictionary that JSON can hold and a
         notebook shows short (`dict(record)` shows all of it). Fewer images than were asked for come
-        where too few pass the filter. The record has the keys of every provenance record. The
-        reference page "Provenance records" lists them. In addition, the record holds:
+        where too few pass the filter. The record has the keys of every provenance record, such as
+        `notes`, sentences to read. The reference page "Provenance records" lists them. In addition,
+        the record holds:
 
         - `summary`: the first sentence to read;
         - `two_sample`: a classifier that tells the images from training images, and its reference
@@ -131,8 +132,7 @@ def augment(
           (`metrics.diversity`);
         - `label_fidelity`: what classifiers that were fitted out of fold see in the images, beside
           what they see in training images (`metrics.label_fidelity`), or null;
-        - `model_file` (name, MD5 and bytes of what `save` wrote, or null), and `notes`, more
-          sentences.
+        - `model_file`: name, MD5 and bytes of what `save` wrote, or null.
 
     Raises:
         ValueError: If an argument is not as described; before any training. With `save` also after
@@ -172,7 +172,7 @@ def augment(
     count = int(classes.max()) + 1
     conditional = labels == "conditional"
     model = new_generator(
-        method,
+        generator_class(method),
         images.shape[1:],
         count if conditional else None,
         derive_seed(seed, method),

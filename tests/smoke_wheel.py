@@ -284,7 +284,9 @@ def run_script(path):
 def reproduce(_):
     """Run copies of the examples, which find the package where it is installed."""
     written = (CHECKOUT / "examples").glob("*.py")
-    scripts = {path.name for path in written if 'if __name__ == "__main__"' in path.read_text()}
+    scripts = {
+        path.name for path in written if 'if __name__ == "__main__"' in path.read_text("utf-8")
+    }
     assert scripts == set(EXAMPLES), f"EXAMPLES names {set(EXAMPLES)}, there are {scripts}"
     shutil.copytree(CHECKOUT / "examples", "examples", ignore=shutil.ignore_patterns("*.pyc"))
     sys.path.insert(0, str(Path("examples").resolve()))  # as Python does for a script

@@ -204,6 +204,8 @@ def test_labels_by_a_classifier_and_the_filter(data, monkeypatch):
     ("change", "message"),
     [
         ({"method": "gan"}, "`method`: got 'gan'"),
+        ({"method": kma.models.CVAE}, "`method`: got <class"),
+        ({"method": ["cvae"]}, r"`method`: got \['cvae'\]"),
         ({"per_class": "all"}, "`per_class`: got 'all'"),
         ({"per_class": {}}, "`per_class`: got {}"),
         ({"steps": 0}, "`steps`: got 0"),

@@ -55,13 +55,13 @@ def save_npz(
 
     The provenance record is a JSON file of the same name, ending in `.json`. It has the keys that
     all records of the package have (see the reference page "Provenance records"): `seed` and
-    `images.seed` are the argument `seed`, `source` describes the real set. And it holds:
+    `images.seed` are the argument `seed`, `source` describes the real set, `notes` are sentences to
+    read before the images are used. In addition, the record holds:
 
     - `name`: that of the data set;
     - `origin`: `"synthetic"` or `"real"`;
     - `file`: `name`, `md5` and `bytes` of the `.npz`, and `counts`: per split, the number of images
-      of each class;
-    - `notes`: sentences to read before the images are used.
+      of each class.
 
     The memorization check compares all images, as saved, with the training split of `source`. Its
     validation and test images, where it has any, are the held-out ones. Floats have six decimals.

@@ -119,7 +119,7 @@ def run_in_batches(
         if given < size:  # one more batch of its own size would be compiled anew
             batch = np.concatenate([batch, np.repeat(batch[-1:], size - given, axis=0)])
         batch = to_float(batch)
-        inputs = batch if preprocess is None else preprocess(batch)
+        inputs = batch if preprocess is None else preprocess(batch.copy())
         outputs = quietly(model.predict_on_batch)(inputs)
         if isinstance(outputs, dict):
             outputs = list(outputs.values())

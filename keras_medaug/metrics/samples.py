@@ -84,7 +84,8 @@ def as_argument_of(function: Any, images: NDArray, method: str = "__call__") -> 
         method: Name of the method that is to get them.
 
     Returns:
-        `CheckedImages`, if `checked_images.takes_checked_images` says so; else the array.
+        `CheckedImages`, if `checked_images.takes_checked_images` says so; else a copy of the array,
+        since a function that writes into its argument must not change what others look at.
 
     Example:
 
@@ -93,7 +94,7 @@ def as_argument_of(function: Any, images: NDArray, method: str = "__call__") -> 
     >>> as_argument_of(len, np.zeros((3, 8, 8, 1))).shape
     (3, 8, 8, 1)
     """
-    return CheckedImages(images) if takes_checked_images(function, method) else images
+    return CheckedImages(images) if takes_checked_images(function, method) else images.copy()
 
 
 def check_features(features: ArrayLike, argument: str) -> NDArray[np.float64]:

@@ -109,4 +109,5 @@ def lack_of(model: Any, ability: str, argument: str) -> ValueError:
     """
     able = [name for name, kind in GENERATORS.items() if has_ability(kind, ability)]
     expected = f"one of {', '.join(able)}" if able else "a model of your own: none here has it"
-    return fail(argument, f"a {type(model).__name__}, which has no `{ability}`", expected)
+    lacks = "whose base has no" if has_ability(model, ability) else "which has no"
+    return fail(argument, f"a {type(model).__name__}, {lacks} `{ability}`", expected)

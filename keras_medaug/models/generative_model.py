@@ -258,7 +258,7 @@ class GenerativeModel(ImageModel):
     def _infer(self, images, labels):
         """Return what `predict` returns, where a model does something with given images."""
         got = f"a {type(self).__name__}, which makes images and does nothing with given ones"
-        raise fail("predict", got, "a model with a method `_infer`")
+        raise fail("model", got, "one with a method `_infer`, which `predict` and calls need")
 
     # ---- images -----------------------------------------------------------------------------
 

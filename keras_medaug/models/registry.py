@@ -23,7 +23,7 @@ FIXED = {"image_shape", "num_classes", "seed", "augmentation", "class_names"}
 RESERVED = ("none", "oversample", "geometric", "trivial", "mixup", "cutmix", "real")
 
 __all__ = [
-    "check_ability", "check_settings", "generators", "has_ability",
+    "check_ability", "check_settings", "generator_class", "generators", "has_ability",
     "new_generator", "register_generator",
 ]  # fmt: skip
 
@@ -93,8 +93,32 @@ def generators() -> dict[str, type[GenerativeModel]]:
     return dict(_GENERATORS)
 
 
+def generator_class(method: str) -> type[GenerativeModel]:
+    """Return a registered generative model.
+
+    Args:
+        method: A name in `generators()`.
+
+    Returns:
+        The class.
+
+    Raises:
+        ValueError: If there is none of that name.
+
+    Example:
+
+    >>> from keras_medaug.models.registry import generator_class
+    >>> generator_class("cvae").__name__
+    'CVAE'
+    """
+    known = generators()
+    if not isinstance(method, str) or method not in known:
+        raise fail("method", repr(method), f"one of {', '.join(known)}")
+    return known[method]
+
+
 def new_generator(
-    method: str | type[GenerativeModel],
+    kind: type[GenerativeModel],
     image_shape: Sequence[int],
     num_classes: int | None,
     seed: int,
@@ -105,7 +129,7 @@ def new_generator(
     """Return a compiled model that has yet to be trained.
 
     Args:
-        method: A name in `generators()`, or a class, registered or not.
+        kind: The model's class, registered or not.
         image_shape: `(height, width, channels)`.
         num_classes: Number of classes of a conditional model, or `None`.
         seed: Integer seed.
@@ -117,30 +141,21 @@ def new_generator(
         The model.
 
     Raises:
-        ValueError: If there is no such method, or the model refuses a setting.
+        ValueError: If the model refuses a setting.
 
     Example:
 
+    >>> import keras_medaug as kma
     >>> from keras_medaug.models.registry import new_generator
-    >>> new_generator("cvae", (8, 8, 1), 2, 0, {"latent_dim": 4}).latent_dim
+    >>> new_generator(kma.models.CVAE, (8, 8, 1), 2, 0, {"latent_dim": 4}).latent_dim
     4
     """
-    kind = _class_of(method)
     check_settings(kind, settings, argument)
     model = kind(
         image_shape, num_classes=num_classes, seed=seed, class_names=class_names, **settings
     )
     model.compile()
     return model
-
-
-def _class_of(method: str | type[GenerativeModel]) -> type[GenerativeModel]:
-    if isinstance(method, type):
-        return method
-    known = generators()
-    if method not in known:
-        raise fail("method", repr(method), f"one of {', '.join(known)}")
-    return known[method]
 
 
 def check_settings(kind: type[keras.Model], settings: Mapping[str, Any], argument: str) -> None:

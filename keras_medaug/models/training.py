@@ -42,7 +42,7 @@ def train_generator(
     >>> from keras_medaug.models.registry import new_generator
     >>> from keras_medaug.models.training import train_generator
     >>> x, y = kma.datasets.load("phantom", size=8).train
-    >>> model = new_generator("cvae", (8, 8, 1), 4, 0, {"latent_dim": 4})
+    >>> model = new_generator(kma.models.CVAE, (8, 8, 1), 4, 0, {"latent_dim": 4})
     >>> train_generator(model, x, y, steps=9, batch_size=64).epoch
     [0, 1]
     """

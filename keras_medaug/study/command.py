@@ -1,5 +1,6 @@
 """What scripts that run tasks have in common: exit codes, folders and failures."""
 
+import atexit
 import signal
 import sys
 import traceback
@@ -139,26 +140,20 @@ def exit_code(work: Callable[[], int], out: Path) -> int:
 def end_script(code: int) -> NoReturn:
     """End a script whose work is over, with an exit code that a late Ctrl-C does not change.
 
-    Python takes its time to end where a backend is loaded. All is written by then, but a Ctrl-C
-    would still make the exit code that of an interrupted run.
+    Where a backend is loaded, Python takes its time to end. All is written by then, and threads
+    have ended; a Ctrl-C is ignored from there on.
 
     Args:
         code: The exit code.
 
     Example:
 
-    >>> import signal
     >>> from keras_medaug.study.command import end_script
-    >>> handler = signal.getsignal(signal.SIGINT)
-    >>> try:
-    ...     end_script(3)
-    ... except SystemExit as end:
-    ...     end.code
-    ... finally:  # only since this process goes on
-    ...     _ = signal.signal(signal.SIGINT, handler)
-    3
+    >>> end_script(3)
+    Traceback (most recent call last):
+    SystemExit: 3
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
     sys.exit(code)
 
 

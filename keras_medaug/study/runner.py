@@ -23,7 +23,7 @@ from keras_medaug.labels import OutOfFoldClassifier
 from keras_medaug.layers import GeometricAugmentation
 from keras_medaug.metrics.checking import class_word
 from keras_medaug.models import generators as registered
-from keras_medaug.models.registry import new_generator
+from keras_medaug.models.registry import generator_class, new_generator
 from keras_medaug.progress import Progress
 from keras_medaug.result import returns_result
 from keras_medaug.study.arm import (
@@ -314,7 +314,7 @@ def _check_models(
             check_importable(method)
         given = settings.generators.get(method, {})
         argument = f"generators[{method!r}]"
-        new_generator(method, ds.image_shape, ds.num_classes, 0, given, argument)
+        new_generator(generator_class(method), ds.image_shape, ds.num_classes, 0, given, argument)
 
 
 def _check_folds(ds: Dataset, settings: Settings) -> None:

@@ -133,6 +133,17 @@ def test_images_go_through_the_function_given():
     np.testing.assert_allclose(vectors, DATA.test[0].mean((1, 2)).repeat(3, 1) * 2 - 1, atol=1e-5)
 
 
+def test_a_function_that_writes_into_its_images_changes_none_of_ours():
+    def preprocess(images):
+        images -= 0.5
+        return images
+
+    features = kma.features.ModelFeatures(small_model("flat"), preprocess=preprocess)
+    x = DATA.test[0]
+    features(x)
+    np.testing.assert_array_equal(x, DATA.test[0])
+
+
 def test_bytes_are_scaled():
     features = kma.features.ModelFeatures(small_model("flat"))
     x = np.rint(DATA.test[0] * 255).astype(np.uint8)

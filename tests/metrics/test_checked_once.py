@@ -82,6 +82,34 @@ def test_a_function_of_the_user_gets_an_array():
     assert set(got) == {np.ndarray}
 
 
+def in_place(images):
+    """Return features of images that are written into, as Keras's `preprocess_input` does."""
+    images *= 0.5
+    return images.mean(axis=(2, 3))
+
+
+def probabilities_in_place(images):
+    images -= images.min()
+    return np.full((len(images), DATA.num_classes), 1 / DATA.num_classes)
+
+
+def agreement(_):
+    kma.metrics.label_agreement(probabilities_in_place, SETS[0], DATA.test[1], lambda x: x[:, ::-1])
+
+
+def fidelity(_):
+    kma.metrics.label_fidelity(probabilities_in_place, SETS[0], DATA.test[1], SETS[2], DATA.val[1])
+
+
+@pytest.mark.backend_free
+@pytest.mark.parametrize("function", [quality, audit, two_sample, agreement, fidelity])
+def test_a_function_that_writes_into_its_images_changes_none_of_ours(function):
+    before = [x.copy() for x in SETS]
+    function(in_place)
+    for images, as_they_were in zip(SETS, before, strict=True):
+        np.testing.assert_array_equal(images, as_they_were)
+
+
 class OwnPixels(kma.features.PixelFeatures):
     """An extractor of a user, who calculates with the images."""
 

@@ -118,9 +118,12 @@ def test_a_monitor_watches_it(trained, data, tmp_path):
 
 
 def test_predict_says_that_it_does_nothing_with_images(trained, data):
+    message = r"`model`: got a ToyGenerator, .*`_infer`"
     for call in (trained.predict, trained.predict_on_batch):
-        with pytest.raises(ValueError, match=r"`predict`: got a ToyGenerator, .*`_infer`"):
+        with pytest.raises(ValueError, match=message):
             call(data.train[0])
+    with pytest.raises(ValueError, match=message):
+        trained([np.float32(data.train[0][:2]), data.train[1][:2]])
 
 
 def test_what_a_model_may_lack_is_an_error_that_names_those_that_have_it(trained):
@@ -139,6 +142,17 @@ def test_asking_a_model_for_an_ability_that_it_lacks(ability, data):
     assert not registry.has_ability(dcgan, ability)
     assert not registry.has_ability(kma.models.Classifier((8, 8, 1), 2), ability)
     assert registry.has_ability(kma.models.CVAE((8, 8, 1), latent_dim=2), ability)
+
+
+def test_a_model_that_asks_its_base_for_an_ability_is_told_so(data):
+    class Encoding(kma.models.DCGAN):
+        def encode(self, *args, **kwargs):
+            return super().encode(*args, **kwargs)
+
+    model = Encoding((8, 8, 1), latent_dim=2, seed=0)
+    with pytest.raises(ValueError, match="`encode`: got a Encoding, whose base has no `encode`"):
+        model.encode(data.train[0])
+    assert registry.has_ability(model, "encode")
 
 
 class OwnSteps(ToyGenerator):
