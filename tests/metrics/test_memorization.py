@@ -8,6 +8,7 @@ import pytest
 from scipy import ndimage
 
 import keras_medaug as kma
+from helpers import rounding
 from keras_medaug.metrics import copy_audit, nearest_images
 from keras_medaug.metrics.registration import NAMES, Registration
 
@@ -37,20 +38,7 @@ def row_means(images):
 
 
 def assert_close(actual, expected, rel=1e-9):
-    """The same structure, and numbers that differ by rounding at most, of float32 in two spaces."""
-    assert type(actual) is type(expected)
-    if isinstance(actual, dict):
-        assert actual.keys() == expected.keys()
-        for key, value in actual.items():
-            assert_close(value, expected[key], 1e-3 if key in NAMES else rel)
-    elif isinstance(actual, list):
-        assert len(actual) == len(expected)
-        for value, other in zip(actual, expected, strict=True):
-            assert_close(value, other, rel)
-    elif isinstance(actual, float):
-        assert actual == pytest.approx(expected, rel=rel, abs=1e-12)
-    else:
-        assert actual == expected
+    rounding.assert_close(actual, expected, rel, looser=NAMES)
 
 
 IMAGES, TRAINING, HELD_OUT = make(23, seed=1), make(41, seed=2), make(20, seed=3)
