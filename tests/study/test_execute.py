@@ -8,6 +8,7 @@ import pytest
 from keras_medaug.progress import Progress, portions
 from keras_medaug.study import execute as engine
 from keras_medaug.study.task import Task
+from keras_medaug.study.workers import Workers
 
 pytestmark = pytest.mark.backend_free
 
@@ -51,6 +52,26 @@ def test_what_is_needed_comes_first_and_nothing_twice(tmp_path):
     assert left(first, second) == ["classifier", "classifier"]
     finish(first)
     assert left(first, second) == ["classifier"]
+
+
+class Interrupted(Workers):
+    """Workers, kept by the caller, while whose task Ctrl-C is pressed."""
+
+    def __init__(self):
+        self.stopped = 0
+
+    def submit(self, *_, **__):
+        raise KeyboardInterrupt
+
+    def stop_tasks(self):
+        self.stopped += 1
+
+
+def test_ctrl_c_ends_the_tasks_of_workers_that_stay_open(tmp_path):
+    workers, tasks = Interrupted(), [task(tmp_path, "classifier")]
+    with pytest.raises(KeyboardInterrupt):
+        engine.execute(tasks, None, workers, silent(tasks))
+    assert workers.stopped == 1
 
 
 def test_images_are_made_again_for_what_needs_them_alone(tmp_path):
