@@ -46,9 +46,10 @@ class GenerativeModel(ImageModel):
     - `default_optimizer()`: what `compile()` uses; Adam with a learning rate of 1e-3 otherwise.
     - `_infer(images, labels)`: what `predict` returns.
 
-    The configuration holds every argument of the constructor; keep each as an attribute of the same
-    name. Pass `**kwargs` on to this constructor. `register_generator` lets `augment` and studies
-    find the model, and Keras load it.
+    Random initial weights need a seed, such as `self.part_seed("means")`: two models of one seed
+    then begin alike. The configuration holds every argument of the constructor; keep each as an
+    attribute of the same name. Pass `**kwargs` on to this constructor. `register_generator` lets
+    `augment` and studies find the model, and Keras load it.
 
     Args:
         image_shape: `(height, width, channels)`; sizes from 8 to 256, 1 or 3 channels.
@@ -76,7 +77,8 @@ class GenerativeModel(ImageModel):
     ...     def __init__(self, image_shape, noise=0.1, **kwargs):
     ...         super().__init__(image_shape, **kwargs)
     ...         self.noise = noise
-    ...         self.means = self.add_weight(shape=(self.num_classes, *self.image_shape))
+    ...         shape = (self.num_classes, *self.image_shape)
+    ...         self.means = self.add_weight(shape=shape, initializer="zeros")
     ...
     ...     def compute_loss(self, x, y=None, y_pred=None, sample_weight=None, training=True):
     ...         means = keras.ops.take(self.means, y, axis=0)
