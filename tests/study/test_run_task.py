@@ -1,7 +1,9 @@
 """One task, in the process that does it."""
 
+import random
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from keras_medaug.provenance import environment
@@ -20,3 +22,23 @@ def test_a_task_that_is_done_is_not_done_again(tmp_path):
     assert run_task(again, None) == 0.0
     assert again.result()["sum"] == 3
     assert (first.folder / "result.json").stat().st_mtime_ns == written
+
+
+def drawn(store, seed):
+    """Return what a task of this seed draws from the generators of the process."""
+
+    def draw(*_):
+        return {"numpy": np.random.random(), "python": random.random()}  # noqa: NPY002
+
+    task = Task("draw", {"environment": environment(), "seed": seed}, store, draw)
+    run_task(task, None)
+    result = task.result()
+    return result["numpy"], result["python"]
+
+
+def test_the_generators_of_the_process_are_seeded_by_the_seed_of_the_task(tmp_path):
+    """A function of a user may draw from them: each seed has draws of its own, in any order."""
+    first, second = drawn(tmp_path / "a", 0), drawn(tmp_path / "a", 1)
+    assert drawn(tmp_path / "b", 1) == second
+    assert drawn(tmp_path / "b", 0) == first
+    assert not {*first} & {*second}
