@@ -27,7 +27,7 @@ def as_array(values: ArrayLike, argument: str) -> NDArray:
         A NumPy array; `bfloat16`, which NumPy does not know, becomes `float32`.
 
     Raises:
-        ValueError: If it is no array.
+        ValueError: If `values` is not an array.
 
     Example:
 

@@ -117,8 +117,8 @@ def augment(
         classes, names where `y` has names; and the record, a dictionary that JSON can hold and a
         notebook shows short (`dict(record)` shows all of it). Fewer images than were asked for come
         where too few pass the filter. The record has the keys of every provenance record, such as
-        `notes`, sentences to read. The reference page "Provenance records" lists them. In addition,
-        the record holds:
+        `notes` (sentences to read). The reference page "Provenance records" lists the keys. In
+        addition, the record holds:
 
         - `summary`: the first sentence to read;
         - `two_sample`: a classifier that tells the images from training images, and its reference

@@ -37,7 +37,7 @@ def check_several_classes(labels: NDArray, argument: str) -> NDArray:
         `labels`.
 
     Raises:
-        ValueError: If there is one class only: there is nothing to tell it from.
+        ValueError: If all labels are of one class: a classifier needs two.
 
     Example:
 
@@ -62,7 +62,7 @@ def check_flag(value: bool, argument: str) -> bool:
         `value`.
 
     Raises:
-        ValueError: If it is anything else.
+        ValueError: If `value` is neither `True` nor `False`.
 
     Example:
 
@@ -86,7 +86,7 @@ def check_fraction(value: float, argument: str) -> float:
         `value`, as `float`.
 
     Raises:
-        ValueError: If it is anything else.
+        ValueError: If `value` is not a number in (0, 1).
 
     Example:
 
@@ -113,7 +113,7 @@ def check_positive(value: float, argument: str, integer: bool = False, zero: boo
         `value`, as `int` or `float`.
 
     Raises:
-        ValueError: If it is anything else.
+        ValueError: If `value` is not such a number.
 
     Example:
 

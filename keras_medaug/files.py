@@ -87,8 +87,8 @@ def write_json_atomic(path: str | os.PathLike, content: Any) -> None:
         content: What `json` can write; NumPy's numbers and arrays as well.
 
     Raises:
-        ValueError: If there is NaN or infinity in it, which JSON does not know.
-        TypeError: If something in it has no form in JSON.
+        ValueError: If `content` holds NaN or infinity, which JSON cannot represent.
+        TypeError: If `content` holds an object that JSON cannot represent.
         OSError: If the folder cannot be written to, or the disk is full.
 
     Example:
@@ -139,7 +139,7 @@ def check_text(text: str, argument: str) -> None:
         argument: Name under which it is reported.
 
     Raises:
-        ValueError: If it is such a text.
+        ValueError: If UTF-8 cannot represent the text.
 
     Example:
 

@@ -33,8 +33,8 @@ def check_image_shape(
         `(height, width, channels)`.
 
     Raises:
-        ValueError: If it is not three integers, a size is outside 8 to 256, or channels are not
-            1 or 3.
+        ValueError: If `image_shape` is not three integers, a size is outside 8 to 256, or the
+            number of channels is not 1 or 3.
 
     Example:
 
@@ -158,7 +158,7 @@ def check_same_shape(images: NDArray, argument: str, image_shape: Sequence[int] 
         image_shape: The `(h, w, c)` that is required, or `None`.
 
     Raises:
-        ValueError: If they have another shape.
+        ValueError: If the images have another shape.
 
     Example:
 

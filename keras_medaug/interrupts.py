@@ -64,7 +64,7 @@ def stop_if_interrupted() -> None:
     Outside of `between_steps`, and outside of the main thread, it does nothing.
 
     Raises:
-        KeyboardInterrupt: Once for each SIGINT.
+        KeyboardInterrupt: Once after each SIGINT.
 
     Example:
 

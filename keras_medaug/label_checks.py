@@ -113,7 +113,7 @@ def check_class_names(class_names: Sequence[str], num_classes: int | None = None
         The names.
 
     Raises:
-        ValueError: If they are anything else.
+        ValueError: If `class_names` is not a list of distinct names, or not of `num_classes` names.
 
     Example:
 

@@ -140,7 +140,7 @@ def loss_curves(
         A Matplotlib figure; see `save`.
 
     Raises:
-        ValueError: If no value is there to be drawn, or `ylabel` does not fit `panels`.
+        ValueError: If no curve has a value to draw, or `ylabel` does not fit `panels`.
         ImportError: If Matplotlib is not installed.
 
     Example:
@@ -208,7 +208,7 @@ def bars_with_intervals(
         A Matplotlib figure; see `save`.
 
     Raises:
-        ValueError: If a series has not one value per group.
+        ValueError: If the number of values of a series is not the number of groups.
         ImportError: If Matplotlib is not installed.
 
     Example:

@@ -373,7 +373,7 @@ def reporting(verbose: bool | Report, title: str, after: float = 0.0) -> Iterato
         A function `report(done, total)`.
 
     Raises:
-        ValueError: If `verbose` is neither.
+        ValueError: If `verbose` is neither a bool nor a function.
 
     Example:
 
@@ -418,7 +418,7 @@ def check_verbose(verbose: bool | Report) -> None:
         verbose: The argument of that name.
 
     Raises:
-        ValueError: If it is anything else.
+        ValueError: If `verbose` is neither a bool nor a function.
 
     Example:
 
@@ -436,7 +436,7 @@ def check_verbosity(verbose: int | str) -> None:
         verbose: The argument of that name.
 
     Raises:
-        ValueError: If it is not 0, 1, 2, `"auto"`, `True` or `False`.
+        ValueError: If `verbose` is not 0, 1, 2, `"auto"`, `True` or `False`.
 
     Example:
 

@@ -102,7 +102,8 @@ def check_place(expected: Mapping[str, Any]) -> None:
         expected: Its environment.
 
     Raises:
-        RuntimeError: If a version, the device or the number of threads is another one here.
+        RuntimeError: If a version, the device or the number of threads differs from the expected
+            one.
 
     Example:
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import keras_medaug as kma
+from helpers.needs import needs
 from keras_medaug import augmenting
 from keras_medaug.study.data import run_audit
 from keras_medaug.study.task import Task
@@ -45,7 +46,7 @@ def quality(data, verbose):
 
 
 def folder(data, verbose, tmp_path):
-    image = pytest.importorskip("PIL.Image")
+    image = needs("PIL.Image")
     for number, pixels in enumerate(data.stored("train")[0][:60]):
         file = tmp_path / "set" / "ab"[number % 2] / f"{number}.png"
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 import keras_medaug as kma
+from helpers.needs import needs
 from keras_medaug import plotting
 
 pytestmark = pytest.mark.backend_free
 
-FigureCanvasAgg = pytest.importorskip("matplotlib.backends.backend_agg").FigureCanvasAgg
+FigureCanvasAgg = needs("matplotlib.backends.backend_agg").FigureCanvasAgg
 
 
 def picture(figure):

@@ -7,7 +7,8 @@ import re
 from pathlib import Path
 
 import numpy as np
-import pytest
+
+from helpers.needs import needs
 
 README = Path(__file__).parents[1] / "README.md"
 
@@ -19,7 +20,7 @@ def blocks(language):
 
 
 def test_the_lines_of_use_run(tmp_path, monkeypatch):
-    image = pytest.importorskip("PIL.Image")
+    image = needs("PIL.Image")
     monkeypatch.chdir(tmp_path)
     for number in range(60):
         path = tmp_path / "scans" / ("benign", "malignant")[number % 2] / f"{number}.png"

@@ -111,7 +111,7 @@ class SampleMonitor(keras.callbacks.Callback):
         self.labels = None if labels is None else _known_later(labels)
         self._features = dict(features or {})
         real = _check_held_out(held_out, self._features)
-        self._shape = None if real is None else real.shape
+        self._image_shape = None if real is None else real.shape[1:]
         self._count = DRAWN if real is None else len(real)
         if self.labels is not None:
             self._count = len(self.labels)
@@ -174,8 +174,12 @@ class SampleMonitor(keras.callbacks.Callback):
             got = f"a {type(self.model).__name__}"
             raise fail("model", got, "one of keras_medaug.models that generates")
         shape = getattr(self.model, "image_shape", None)
-        if self._shape is not None and shape is not None and self._shape[1:] != tuple(shape):
-            got = f"images of shape {self._shape[1:]}"
+        if (
+            self._image_shape is not None
+            and shape is not None
+            and self._image_shape != tuple(shape)
+        ):
+            got = f"images of shape {self._image_shape}"
             raise fail("held_out", got, f"the model's {tuple(shape)}")
         classes = getattr(self.model, "num_classes", None)
         if self.labels is not None and classes is None:
@@ -214,9 +218,9 @@ class SampleMonitor(keras.callbacks.Callback):
         images, what = np.asarray(made), "model.generate"
         if len(images) != self._count:
             raise fail(what, f"{len(images)} images", f"the {self._count} that were wanted")
-        if not np.isfinite(images).all():  # a training that diverged: the table says so
+        if not np.isfinite(images).all():  # training diverged; the table will hold NaN
             return images
-        return check_images(images, what, self._shape and self._shape[1:])
+        return check_images(images, what, self._image_shape)
 
     def _wanted(self) -> NDArray | None:
         classes = getattr(self.model, "num_classes", None)

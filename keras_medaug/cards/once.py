@@ -51,7 +51,7 @@ class Once:
                 new.setdefault(key, place)
         if new:
             fresh = floats if len(new) == len(keys) else floats[list(new.values())]
-            asked = CheckedImages(fresh) if self._takes_checked else fresh
+            asked = CheckedImages(fresh) if self._takes_checked else fresh.copy()
             rows = as_array(self._function(asked), "features")
             if rows.ndim == 0 or len(rows) != len(fresh):
                 return rows  # which is refused where it is used, by a message of its own

@@ -32,8 +32,8 @@ def list_classes(path: Path) -> tuple[dict[str, list[Path]], dict[Path, str]]:
         The files by class name; and why each other entry cannot be used.
 
     Raises:
-        FileNotFoundError: If there is no such folder.
-        ValueError: If it has no class folders, or such as cannot be used.
+        FileNotFoundError: If the folder does not exist.
+        ValueError: If the folder has no class folders, or a class folder cannot be used.
     """
     if not path.exists():
         raise FileNotFoundError(f"`path`: there is no folder {path}.")

@@ -161,7 +161,7 @@ class Dataset:
             Images, ``uint8`` or ``float32``, and ``int32`` labels; neither can be written to.
 
         Raises:
-            ValueError: If there is no such split.
+            ValueError: If the data set lacks this split.
         """
         images, labels = self._split(split)
         return _read_only(images), _read_only(labels)
@@ -176,7 +176,7 @@ class Dataset:
             Images, which every function of the package takes without looking at them, and labels.
 
         Raises:
-            ValueError: If there is no such split.
+            ValueError: If the data set lacks this split.
         """
         images, labels = self.stored(split)
         return CheckedImages(images), labels

@@ -94,7 +94,7 @@ def from_directory(
         The data set, named after the folder.
 
     Raises:
-        FileNotFoundError: If there is no such folder.
+        FileNotFoundError: If `path` does not exist.
         ImportError: If Pillow is not installed.
         ValueError: If an argument is not as above; if there is no class, a class without an
             image, or too few images for the splits; if the sub-folders are splits such as

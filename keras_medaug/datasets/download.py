@@ -43,8 +43,8 @@ def fetch(url: str, path: Path, md5: str) -> None:
         md5: Published MD5, as hexadecimal digits.
 
     Raises:
-        ConnectionError: If the file cannot be had, or is not the one published; the message gives
-            address, MD5 and place, for a download by hand.
+        ConnectionError: If the file cannot be downloaded, or its MD5 is not the published one. The
+            message gives address, MD5 and place, for a download by hand.
         OSError: If the folder cannot be written to, or the disk is full.
     """
     with _writing(path):
@@ -66,8 +66,9 @@ def open_verified(path: Path, md5: str, url: str) -> Iterator[BinaryIO]:
     """Open the file at `path` for reading if its MD5 is `md5`.
 
     Raises:
-        FileNotFoundError: If there is none; the message says how to get it.
-        ValueError: If it is another one, or a truncated one; it is left as it is.
+        FileNotFoundError: If the file does not exist. The message says how to get it.
+        ValueError: If the MD5 of the file is not the published one, as of a truncated file. The
+            file is left as it is.
     """
     if not path.exists():
         raise FileNotFoundError(f"There is no file {path}. {instructions(url, path, md5)}")

@@ -54,8 +54,8 @@ def save_npz(
     image; `from_npz` takes it as absent. What reads MedMNIST's files can read this one.
 
     The provenance record is a JSON file of the same name, ending in `.json`. It has the keys that
-    all records of the package have (see the reference page "Provenance records"): `seed` and
-    `images.seed` are the argument `seed`, `source` describes the real set, `notes` are sentences to
+    all records of the package have; the reference page "Provenance records" lists them. `seed` and
+    `images.seed` are the argument `seed`. `source` describes the real set. `notes` are sentences to
     read before the images are used. In addition, the record holds:
 
     - `name`: that of the data set;

@@ -48,7 +48,7 @@ def load(
     Raises:
         ValueError: On an unknown name or size, a multi-label set (ChestMNIST), an option that is
             not for this set, or a file that is not the published one.
-        FileNotFoundError: If there is no file and `download` is false.
+        FileNotFoundError: If the file does not exist and `download` is false.
         ConnectionError: If the file cannot be downloaded. This one and the one above give
             address, MD5 and place, for a download by hand.
         OSError: If the folder cannot be written to.

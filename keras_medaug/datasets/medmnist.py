@@ -287,8 +287,8 @@ def from_medmnist(train, val=None, test=None) -> Dataset:
         The data set, named after the flag of `train`.
 
     Raises:
-        ValueError: If an object is not such a split, or of another set or split than it is given
-            for, or of a multi-label or 3D set.
+        ValueError: If an object is not a split of a single-label 2D set, or belongs to another
+            split or another set than its argument says.
 
     Example:
 

@@ -29,7 +29,6 @@ _BROKEN = (
     KeyError,
     EOFError,
     RuntimeError,
-    NotImplementedError,
     zipfile.BadZipFile,
     zlib.error,
 )
@@ -56,8 +55,8 @@ def from_npz(path: str | os.PathLike, class_names: Sequence[str] | None = None) 
         The data set, named after the file; `md5` is that of the file.
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it is not as above; the message names the file.
+        FileNotFoundError: If `path` does not exist.
+        ValueError: If the file is not as described above. The message names the file.
 
     Example:
 

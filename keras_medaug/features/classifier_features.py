@@ -110,7 +110,7 @@ class ClassifierFeatures:
             Shape `(n, components)`: the mean of each channel over positions.
 
         Raises:
-            ValueError: If they are not as described.
+            ValueError: If the images are not as described.
         """
         return self.outputs(images)["features"]
 

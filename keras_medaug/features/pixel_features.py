@@ -78,7 +78,7 @@ class PixelFeatures:
             Shape `(n, components)`.
 
         Raises:
-            ValueError: If they are not as described.
+            ValueError: If the images are not as described.
         """
         checked = check_images(images, "images", self.image_shape)
         step = max(CHUNK // math.prod(self.image_shape), 1)

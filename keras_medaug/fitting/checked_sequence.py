@@ -23,7 +23,7 @@ def checked_stream(iterable, check: Callable, repeat: bool) -> Iterator[tuple]:
         The checked batches.
 
     Raises:
-        ValueError: If there is nothing left to begin again with.
+        ValueError: If the iterable is used up and cannot be iterated again.
 
     Example:
 

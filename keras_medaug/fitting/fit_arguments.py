@@ -26,7 +26,7 @@ def check_epochs(epochs: int, initial_epoch: int) -> tuple[int, int]:
         Both, as integers.
 
     Raises:
-        ValueError: If one is not as described.
+        ValueError: If an argument is not as described.
 
     Example:
 
@@ -50,7 +50,7 @@ def check_callbacks(callbacks: Any) -> Any:
         The same.
 
     Raises:
-        ValueError: If something else is among them.
+        ValueError: If a callback is not a `keras.callbacks.Callback`.
 
     Example:
 
@@ -75,7 +75,7 @@ def check_validation(split: float, frequency: Any) -> None:
         frequency: Epochs from one evaluation to the next, or the epochs after which to evaluate.
 
     Raises:
-        ValueError: If one is not as described.
+        ValueError: If an argument is not as described.
 
     Example:
 
@@ -107,8 +107,8 @@ def check_class_weight(
         `float32`, shape `(num_classes,)`.
 
     Raises:
-        ValueError: If it is no dictionary, if a key is no class, if a weight is not a finite
-            number of 0 or more, or if all weights are 0.
+        ValueError: If `class_weight` is not a dictionary, if a key is not a class, if a weight is
+            not a finite number of 0 or more, or if all weights are 0.
 
     Example:
 
@@ -152,7 +152,7 @@ def check_weights(weights: Any, argument: str, count: int) -> np.ndarray:
         `float32`, shape `(count,)`.
 
     Raises:
-        ValueError: If they are not as described.
+        ValueError: If the weights are not as described.
 
     Example:
 
@@ -190,7 +190,7 @@ def check_compile(
         All four, by name.
 
     Raises:
-        ValueError: If one is not as described.
+        ValueError: If an argument is not as described.
 
     Example:
 

@@ -87,7 +87,7 @@ def three_parts(batch: Any, argument: str) -> tuple[Any, Any, Any]:
     """Return images, labels and weights of a batch, `None` for what it lacks.
 
     Raises:
-        ValueError: If it has none of them, or further parts.
+        ValueError: If the batch has no part, or more than three.
 
     Example:
 
@@ -111,7 +111,7 @@ def weighted(arrays: tuple, weights: NDArray | None) -> tuple:
         weights: The weight of each class, or `None`.
 
     Raises:
-        ValueError: If there are weights of both kinds.
+        ValueError: If both the classes and `x` bring weights.
 
     Example:
 
@@ -131,7 +131,7 @@ def split_arrays(arrays: tuple, fraction: float) -> tuple[tuple, tuple]:
     """Cut arrays in two, the held-out part at the end, as Keras does.
 
     Raises:
-        ValueError: If one part is empty.
+        ValueError: If one of the two parts would be empty.
 
     Example:
 
@@ -149,7 +149,7 @@ def refuse_beside_iterable(y: Any, sample_weight: Any, validation_split: float) 
     """Refuse what only goes with arrays.
 
     Raises:
-        ValueError: If there is any of it.
+        ValueError: If one of the three is given.
 
     Example:
 
@@ -188,7 +188,7 @@ def as_batches(
         The batches, and the number of steps, or `None` where Keras can tell.
 
     Raises:
-        ValueError: If there is no batch, or the first one is not as `check` wants it.
+        ValueError: If there is no batch, or `check` refuses the first batch.
 
     Example:
 

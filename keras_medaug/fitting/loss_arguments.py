@@ -22,8 +22,8 @@ def check_loss(loss: Any, num_classes: int) -> None:
         num_classes: Number of classes.
 
     Raises:
-        ValueError: If it is no loss, or fails on labels `(n,)` and probabilities
-            `(n, num_classes)`.
+        ValueError: If `loss` is not a loss, or fails on labels `(n,)` and probabilities `(n,
+            num_classes)`.
 
     Example:
 
@@ -49,8 +49,8 @@ def check_metrics(metrics: Any, num_classes: int, argument: str) -> None:
         argument: Name under which they are reported.
 
     Raises:
-        ValueError: If they are no list of metrics, or one fails on labels `(n,)` and probabilities
-            `(n, num_classes)`.
+        ValueError: If `metrics` is not a list of metrics, or a metric fails on labels `(n,)` and
+            probabilities `(n, num_classes)`.
 
     Example:
 

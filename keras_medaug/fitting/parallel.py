@@ -67,7 +67,8 @@ def check_batches(count: int, batch_size: int | None = None) -> None:
         batch_size: Images in a batch, the last one of which may be shorter; `None` for all.
 
     Raises:
-        ValueError: If the devices do not divide the batches, the last one too.
+        ValueError: If the number of devices does not divide the size of every batch, the last one
+            included.
 
     Example:
 

@@ -133,7 +133,7 @@ class OutOfFoldClassifier:
 
         Raises:
             ValueError: If `x` is not as described.
-            RuntimeError: If there was no `fit`.
+            RuntimeError: If `fit` was not called before.
         """
         if self._classifier is None:
             raise RuntimeError("predict: got no fitted classifier; expected `fit` before")
@@ -159,7 +159,7 @@ class OutOfFoldClassifier:
 
         Raises:
             ValueError: If an argument is not as described.
-            RuntimeError: If there was no `fit`.
+            RuntimeError: If `fit` was not called before.
         """
         probabilities = self.predict(x)
         labels = check_labels(y, "y", len(probabilities), probabilities.shape[1])

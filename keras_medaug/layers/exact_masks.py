@@ -45,7 +45,7 @@ def same_values(masks: Any, argument: str) -> Any:
         `masks`; arrays of `int64` and `float64` in the type that the backend has for them.
 
     Raises:
-        ValueError: If the backend has no such type, or none that holds all values.
+        ValueError: If the backend has no such type, or no type that holds all values.
 
     Example:
 

@@ -28,7 +28,7 @@ def check_label_pair(
         Both as integers, shapes `(count,)` and `(other_count,)`, or `None`.
 
     Raises:
-        ValueError: If there is one without the other, or labels are not as described.
+        ValueError: If only one of the two sets has labels, or labels are not as described.
 
     Example:
 
@@ -122,7 +122,7 @@ def check_names(class_names: Sequence[str] | None, classes: int) -> None:
         classes: Number of classes, at least.
 
     Raises:
-        ValueError: If they are anything else.
+        ValueError: If `class_names` is not a list of distinct names, one for each class or more.
 
     Example:
 

@@ -36,7 +36,7 @@ def check_predictions(
         The array.
 
     Raises:
-        ValueError: If it is not as described.
+        ValueError: If `values` are not as described.
 
     Example:
 
@@ -65,7 +65,7 @@ def check_predictor(predict: Any) -> None:
         predict: A function of images, or a model with a method `predict`.
 
     Raises:
-        ValueError: If it is neither.
+        ValueError: If `predict` is neither a function nor a model.
 
     Example:
 
@@ -91,7 +91,8 @@ def predicted(
         Probabilities, shape `(n, num_classes)`.
 
     Raises:
-        ValueError: If something else comes back.
+        ValueError: If the classifier returns anything but class probabilities, a row for each
+            image.
 
     Example:
 
@@ -120,7 +121,7 @@ def recalls(labels: NDArray, probabilities: NDArray) -> list[float | None]:
         Fractions; `None` of a class without images.
 
     Raises:
-        ValueError: If there are labels that have no probability.
+        ValueError: If a label has no column in the probabilities.
 
     Example:
 

@@ -201,7 +201,7 @@ def extract(extractor: Extractor, images: NDArray, name: str) -> NDArray[np.floa
         Shape `(n, d)`.
 
     Raises:
-        ValueError: If something else comes back.
+        ValueError: If the extractor returns anything but one row of finite numbers for each image.
 
     Example:
 

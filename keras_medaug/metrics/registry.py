@@ -25,9 +25,9 @@ def register_metric(metric: Metric) -> Metric:
         The same metric.
 
     Raises:
-        ValueError: If the name is taken or is no lower-case identifier, the direction is neither
-            `"less"` nor `"more"`, the space neither `"features"` nor `"images"`, title or caption
-            is empty, or `measure` is no function.
+        ValueError: If another metric has the name, or the name is not a lower-case identifier; if
+            the direction is neither `"less"` nor `"more"`, or the space neither `"features"` nor
+            `"images"`; if title or caption is empty; or if `measure` is not a function.
 
     Example:
 

@@ -84,8 +84,8 @@ def as_argument_of(function: Any, images: NDArray, method: str = "__call__") -> 
         method: Name of the method that is to get them.
 
     Returns:
-        `CheckedImages`, if `checked_images.takes_checked_images` says so; else a copy of the array,
-        since a function that writes into its argument must not change what others look at.
+        `CheckedImages`, if `checked_images.takes_checked_images` says so; else a copy of the array.
+        A function that writes into the copy changes no image that other functions get.
 
     Example:
 
@@ -108,7 +108,7 @@ def check_features(features: ArrayLike, argument: str) -> NDArray[np.float64]:
         The array.
 
     Raises:
-        ValueError: If they are not as described.
+        ValueError: If `features` is not as described.
 
     Example:
 
@@ -140,7 +140,7 @@ def check_pair(
         Both, as `check_features` returns them.
 
     Raises:
-        ValueError: If either is no set of features, or they are of different length.
+        ValueError: If one of the two is not a set of features, or their rows differ in length.
 
     Example:
 
@@ -170,7 +170,8 @@ def compute_features(
         Numbers, shape `(n, d)`, for each set.
 
     Raises:
-        ValueError: If what comes back is no such array, not finite, or not always as long.
+        ValueError: If the extractor returns anything but an array of finite numbers, or rows of
+            different lengths.
 
     Example:
 

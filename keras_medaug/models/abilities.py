@@ -75,7 +75,8 @@ def check_ability(model: Any, ability: str, argument: str) -> None:
         argument: Name under which a model without it is reported.
 
     Raises:
-        ValueError: If the model lacks it. The message names the registered models that have it.
+        ValueError: If the model lacks the ability. The message names the registered models that
+            have it.
 
     Example:
 

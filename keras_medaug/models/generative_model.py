@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -25,7 +26,7 @@ from keras_medaug.seeds import derive_seed, resolve_seed
 DEFAULT_BATCH_SIZE = 256
 
 
-class GenerativeModel(ImageModel):
+class GenerativeModel(ImageModel, ABC):
     """Base of all generative models, for models of your own.
 
     A subclass makes its weights and networks in the constructor and writes two methods:
@@ -46,10 +47,10 @@ class GenerativeModel(ImageModel):
     - `default_optimizer()`: what `compile()` uses; Adam with a learning rate of 1e-3 otherwise.
     - `_infer(images, labels)`: what `predict` returns.
 
-    Random initial weights need a seed, such as `self.part_seed("means")`: two models of one seed
-    then begin alike. The configuration holds every argument of the constructor; keep each as an
-    attribute of the same name. Pass `**kwargs` on to this constructor. `register_generator` lets
-    `augment` and studies find the model, and Keras load it.
+    Give random initializers a seed, such as `self.part_seed("means")`: two models of the same seed
+    then start from the same weights. The configuration holds every argument of the constructor:
+    keep each argument as an attribute of the same name. Pass `**kwargs` on to this constructor.
+    `register_generator` lets `augment` and studies find the model, and Keras load it.
 
     Args:
         image_shape: `(height, width, channels)`; sizes from 8 to 256, 1 or 3 channels.
@@ -65,6 +66,7 @@ class GenerativeModel(ImageModel):
 
     Raises:
         ValueError: If an argument is not as described.
+        TypeError: If the subclass lacks one of the two methods.
 
     Example:
 
@@ -110,9 +112,9 @@ class GenerativeModel(ImageModel):
 
     # ---- training ---------------------------------------------------------------------------
 
+    @abstractmethod
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """Return the loss of a batch; each model writes its own."""
-        raise NotImplementedError(f"{type(self).__name__} has no method `compute_loss`.")
 
     @property
     def networks(self) -> dict[str, keras.Model]:
@@ -145,8 +147,8 @@ class GenerativeModel(ImageModel):
             auto_scale_loss: As in Keras: loss scaling under `mixed_float16`.
 
         Raises:
-            ValueError: If a dictionary's names are not those of the networks, if an optimizer
-                serves two of them, or if something is no optimizer.
+            ValueError: If the names in a dictionary are not those of the networks, if two networks
+                share an optimizer, or if a value is not an optimizer.
         """
         given = self.default_optimizer() if optimizer is None else optimizer
         self._optimizers = self._optimizer_per_network(given)
@@ -296,9 +298,9 @@ class GenerativeModel(ImageModel):
             raise fail("labels", "None", f"labels in [0, {self.num_classes}), one per image")
         return labels_of_all(labels, "labels", count, self.num_classes, self.class_names)
 
+    @abstractmethod
     def _sample(self, count: int, labels, seed: int) -> NDArray[np.float32]:
         """Return images, floats in [0, 1]; each model writes its own."""
-        raise NotImplementedError(f"{type(self).__name__} has no method `_sample`.")
 
     def generate(
         self,
@@ -338,7 +340,7 @@ class GenerativeModel(ImageModel):
             **kwargs: The same by name.
 
         Raises:
-            ValueError: If the model does not. The message names the models that do.
+            ValueError: If the model cannot encode images. The message names the models that can.
         """
         raise lack_of(self, "encode", "encode")
 
@@ -351,7 +353,8 @@ class GenerativeModel(ImageModel):
             **kwargs: The same by name.
 
         Raises:
-            ValueError: If the model does not. The message names the models that do.
+            ValueError: If the model cannot reconstruct images. The message names the models that
+                can.
         """
         raise lack_of(self, "reconstruct", "reconstruct")
 

@@ -43,8 +43,9 @@ def register_generator(name: str) -> Callable[[Kind], Kind]:
         A decorator of the class.
 
     Raises:
-        ValueError: If the name is taken by another class, is that of an arm without a generator, as
-            `"none"`, or is no such name; or if the class is not a subclass of `GenerativeModel`.
+        ValueError: If another class has the name; if the name is that of an arm without a
+            generator, such as `"none"`; if the name has other characters than lower-case letters,
+            digits and underscores; or if the class is not a subclass of `GenerativeModel`.
 
     Example:
 
@@ -103,7 +104,7 @@ def generator_class(method: str) -> type[GenerativeModel]:
         The class.
 
     Raises:
-        ValueError: If there is none of that name.
+        ValueError: If no generative model is registered under this name.
 
     Example:
 
@@ -167,7 +168,7 @@ def check_settings(kind: type[keras.Model], settings: Mapping[str, Any], argumen
         argument: Name under which they are reported.
 
     Raises:
-        ValueError: If one is not an argument of the model, or not for the caller to set.
+        ValueError: If a setting is not an argument of the model, or is set by the package.
 
     Example:
 

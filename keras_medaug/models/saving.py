@@ -24,7 +24,7 @@ def check_model_path(path: str | os.PathLike, argument: str) -> Path:
         The path.
 
     Raises:
-        ValueError: If it is not as described.
+        ValueError: If `path` is not as described.
 
     Example:
 
@@ -61,7 +61,7 @@ def save_model(model: keras.Model, path: Path, argument: str) -> dict[str, Any]:
         file it is, not whether two trainings gave the same weights.
 
     Raises:
-        ValueError: If there is a file by now.
+        ValueError: If a file of this name exists by now.
         OSError: If the file cannot be written.
 
     Example:

@@ -278,7 +278,8 @@ def build_discriminator(
         `"logit"`, `(n, 1)`, above 0 for real; `"features"`, the raw output of that convolution.
 
     Raises:
-        ValueError: If `image_shape` is not as described, or there is no such block.
+        ValueError: If `image_shape` is not as described, or the discriminator has no block of that
+            number.
 
     Example:
 

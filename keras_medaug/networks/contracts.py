@@ -63,7 +63,7 @@ def check_encoder(
     """Check an encoder: images to `[z_mean, z_log_var]`, both `(n, latent_dim)`.
 
     Raises:
-        ValueError: If the network is anything else.
+        ValueError: If the network is not an encoder of this shape.
 
     Example:
 
@@ -90,7 +90,7 @@ def check_decoder(
     """Check a decoder: latent vectors to `float32` images in [0, 1].
 
     Raises:
-        ValueError: If the network is anything else.
+        ValueError: If the network is not a decoder of this shape.
 
     Example:
 
@@ -121,7 +121,7 @@ def check_discriminator(
     """Check a discriminator: images to `{"logit", "features"}`.
 
     Raises:
-        ValueError: If the network is anything else.
+        ValueError: If the network is not a discriminator of this shape.
 
     Example:
 
@@ -151,7 +151,7 @@ def check_apart(networks: Mapping[str, keras.Model]) -> None:
     """Check that no weight belongs to two networks.
 
     Raises:
-        ValueError: If one does.
+        ValueError: If two networks share a weight.
 
     Example:
 
@@ -176,7 +176,8 @@ def logits_of(decoder: keras.Model) -> keras.Model:
         The layer itself where it is a model of the decoder's inputs, else a model that ends there.
 
     Raises:
-        ValueError: If there is no such layer, or the images are not its sigmoid.
+        ValueError: If the decoder has no layer named `"logits"`, or its images are not the sigmoid
+            of that layer.
 
     Example:
 

@@ -26,7 +26,7 @@ def read_once(network: keras.layers.Layer) -> Iterator[None]:
         The block's context manager.
 
     Raises:
-        RuntimeError: If a variable was assigned that is none of `network`'s.
+        RuntimeError: If a variable was assigned that does not belong to `network`.
 
     Example:
 

@@ -72,7 +72,7 @@ def known_arms() -> dict[str, Arm]:
         `"geometric-safe+G"`; and the diagnostics `"only-G"`.
 
     Raises:
-        ValueError: If a generator has the name of an arm without one.
+        ValueError: If a generator has the name of an arm that needs no generator.
 
     Example:
 
@@ -105,8 +105,9 @@ def resolve_arms(arms: Iterable[str | Function]) -> list[Arm]:
         The arms, in the order given.
 
     Raises:
-        ValueError: If a name is not known or comes twice, a function has no name of its own or
-            cannot be found by it, or `"none"`, which all are compared with, is not there.
+        ValueError: If a name is unknown or is given twice; if a function has no name of its own, or
+            cannot be found by its name; or if `"none"` is missing, with which all other arms are
+            compared.
 
     Example:
 
@@ -205,7 +206,7 @@ def check_importable(method: str) -> None:
         method: Name of the generator.
 
     Raises:
-        ValueError: If its class is defined in a function, a notebook or a session.
+        ValueError: If the class of the generator is defined in a function, a notebook or a session.
 
     Example:
 

@@ -36,7 +36,7 @@ def check_installed(extra: str = "study") -> None:
         extra: Which extra of the package installs it: `"study"` or `"reproduce"`.
 
     Raises:
-        ImportError: If SciPy, scikit-learn or Matplotlib is not.
+        ImportError: If SciPy, scikit-learn or Matplotlib is not installed.
 
     Example:
 
@@ -138,13 +138,15 @@ def exit_code(work: Callable[[], int], out: Path) -> int:
 
 
 def end_script(code: int) -> NoReturn:
-    """End a script whose work is over, with an exit code that a late Ctrl-C does not change.
+    """End a script. A Ctrl-C that comes while Python ends does not change the exit code.
 
-    Where a backend is loaded, Python takes its time to end. All is written by then, and threads
-    have ended; a Ctrl-C is ignored from there on.
+    With a backend loaded, Python takes seconds to end. All results are written by then.
 
     Args:
         code: The exit code.
+
+    Raises:
+        SystemExit: Always.
 
     Example:
 
@@ -167,7 +169,7 @@ def writable(folder: Path) -> Path:
         The same.
 
     Raises:
-        ValueError: If it cannot be written to.
+        ValueError: If the folder cannot be written to.
 
     Example:
 
@@ -200,8 +202,8 @@ def alone_in(folder: Path) -> Iterator[Path]:
         Its absolute path, since a worker may have another current folder.
 
     Raises:
-        BlockingIOError: If another run is at work in it.
-        ValueError: If it cannot be written to.
+        BlockingIOError: If another run is at work in the folder.
+        ValueError: If the folder cannot be written to.
 
     Example:
 

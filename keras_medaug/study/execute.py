@@ -45,7 +45,7 @@ def alone_in_process() -> Iterator[None]:
         Nothing.
 
     Raises:
-        RuntimeError: If another thread holds it.
+        RuntimeError: If another thread of this process runs a task.
 
     Example:
 
@@ -139,7 +139,8 @@ def check_executor(executor: Executor | None) -> Executor | None:
         The same.
 
     Raises:
-        ValueError: If it is a pool of threads or of forked processes, or no executor.
+        ValueError: If `executor` is a pool of threads or of forked processes, or is not an
+            executor.
 
     Example:
 
@@ -174,7 +175,7 @@ def place_of(executor: Executor | None) -> dict[str, Any]:
         What `keras_medaug.provenance.environment` gives there.
 
     Raises:
-        ValueError: If its processes have another dtype policy than this one.
+        ValueError: If the executor's processes have another dtype policy than this process.
 
     Example:
 
@@ -270,7 +271,7 @@ def execute(
 
     Raises:
         KeyboardInterrupt: If Ctrl-C was pressed. The tasks of `Workers` have then ended.
-        RuntimeError: If the executor lost a process and with it the tasks that were left.
+        RuntimeError: If the executor lost a process, and the remaining tasks with the process.
 
     Example:
 

@@ -138,7 +138,8 @@ def new_classifier(
         The classifier.
 
     Raises:
-        ValueError: If a setting is not an argument of it, or refused by it.
+        ValueError: If a setting is not an argument of `Classifier`, or `Classifier` refuses its
+            value.
 
     Example:
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import keras_medaug as kma
+from helpers.needs import needs
 from keras_medaug.callbacks import ResumeTraining, SampleMonitor
 from keras_medaug.callbacks.sample_monitor import _curves
 from keras_medaug.metrics.metric import Metric
@@ -267,7 +268,7 @@ def test_images_that_are_not_finite_do_not_end_the_training(tmp_path, monkeypatc
         (np.zeros((39, 8, 8, 1)), "`model.generate`: got 39 images"),
     ],
 )
-def test_images_that_are_none_are_refused(tmp_path, monkeypatch, made, message):
+def test_a_result_of_generate_that_is_not_images_is_refused(tmp_path, monkeypatch, made, message):
     model = new_model()
     monkeypatch.setattr(model, "generate", lambda *_, **__: made)
     with pytest.raises(ValueError, match=message):
@@ -322,9 +323,7 @@ def test_models_of_several_networks(tmp_path, kind):
 
 
 def test_tensorboard_gets_the_values(tmp_path):
-    event_accumulator = pytest.importorskip(
-        "tensorboard.backend.event_processing.event_accumulator", reason="no TensorBoard"
-    )
+    event_accumulator = needs("tensorboard.backend.event_processing.event_accumulator")
     monitor = SampleMonitor(tmp_path, VAL, SPACES, ["kernel"], every=1)
     fit(new_model(), monitor, epochs=2)
     events = event_accumulator.EventAccumulator(str(tmp_path / "tensorboard")).Reload()

@@ -8,12 +8,13 @@ import pytest
 
 import keras_medaug as kma
 from helpers.image_files import make_class, random_image, save
+from helpers.needs import needs
 from keras_medaug import datasets
 from keras_medaug.datasets.class_folders import list_classes
 
 pytestmark = pytest.mark.backend_free
 
-Image = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
+Image = needs("PIL.Image")
 
 
 @pytest.fixture

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from helpers.image_files import random_image, save
+from helpers.needs import needs
 from keras_medaug import datasets
 
 # What is worth a warning has tests of its own, in test_directory_warnings.py.
 pytestmark = [pytest.mark.backend_free, pytest.mark.filterwarnings("ignore::UserWarning")]
 
-Image = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
+Image = needs("PIL.Image")
 
 
 @pytest.fixture

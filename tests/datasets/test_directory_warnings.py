@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 
 from helpers.image_files import make_class, random_image, save
+from helpers.needs import needs
 from keras_medaug import datasets
 from keras_medaug.datasets.splitting import split_groups
 
 pytestmark = pytest.mark.backend_free
 
 READ = "keras_medaug.datasets.directory.read_picture"
-Image = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
+Image = needs("PIL.Image")
 
 
 def load(path, **options):

@@ -1,14 +1,13 @@
 """The MedMNIST sets: the table of facts, loading, and the authors' own package."""
 
 import hashlib
-import importlib
-import importlib.util
 from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from helpers.needs import needs
 from keras_medaug import datasets
 from keras_medaug.datasets import MEDMNIST
 from keras_medaug.datasets import medmnist as ours
@@ -21,11 +20,9 @@ SINGLE_LABEL = [name for name in MEDMNIST if name != "chestmnist"]
 @pytest.fixture(scope="module")
 def official(tmp_path_factory):
     """Return the authors' package; it makes a folder in the home directory when imported."""
-    if importlib.util.find_spec("medmnist") is None:
-        pytest.skip("the medmnist package is not installed here (it is where torch is)")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
-        return importlib.import_module("medmnist")
+        return needs("medmnist")
 
 
 def make_file(path, info, size=28):

@@ -149,6 +149,18 @@ def as_damaged(path):
     path.write_bytes(data)
 
 
+def as_unknown_compression(path):
+    """Name a method in each member's headers that `zipfile` does not know."""
+    save(path, layout())
+    data = bytearray(path.read_bytes())
+    for signature, place in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
+        start = data.find(signature)
+        while start >= 0:
+            data[start + place : start + place + 2] = (99).to_bytes(2, "little")
+            start = data.find(signature, start + 4)
+    path.write_bytes(data)
+
+
 def as_objects(path):
     save(path, layout() | {"train_labels": np.array([None, 1, {}, "x"], object)})
 
@@ -162,6 +174,7 @@ BROKEN = {
     "truncated": as_truncated,
     "damaged": as_damaged,
     "pickled objects": as_objects,
+    "unknown compression": as_unknown_compression,
 }
 
 

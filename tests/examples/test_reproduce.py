@@ -28,6 +28,7 @@ from reproduction.presets import PRESETS
 
 import keras_medaug as kma
 from helpers.ctrl_c import pythons_handler
+from helpers.needs import needs
 from keras_medaug import provenance
 from keras_medaug.models.step_times import expected_seconds
 from keras_medaug.progress import Progress, ignore
@@ -36,7 +37,7 @@ from keras_medaug.study.data import limited, stratified
 from keras_medaug.study.figures import half_width, interval_of_fraction
 from keras_medaug.study.results import over_seeds
 
-pytest.importorskip("matplotlib")
+needs("matplotlib")
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 TINY = PRESETS["tiny"]

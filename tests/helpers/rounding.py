@@ -1,4 +1,4 @@
-"""Records that agree but for rounding."""
+"""Comparison of records up to rounding."""
 
 from collections.abc import Mapping
 
@@ -6,9 +6,9 @@ import pytest
 
 
 def assert_close(actual, expected, rel=1e-9, looser=()):
-    """The same structure, and numbers that differ by rounding at most.
+    """Check that two records have the same structure, and numbers that agree up to rounding.
 
-    What a matrix product rounds to depends on the processor, and on how many rows it has. Values
+    The rounding of a matrix product depends on the processor and on the number of rows. Values
     under the keys `looser` may differ by a thousandth.
     """
     if isinstance(expected, Mapping):

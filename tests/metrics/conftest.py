@@ -6,18 +6,20 @@ from unittest import mock
 import numpy as np
 import pytest
 
+from helpers.needs import needs
+
 
 @pytest.fixture(scope="session")
 def reference():
     """The distances of clean-fid and torch-fidelity, on features."""
-    torch = pytest.importorskip("torch")
+    torch = needs("torch")
     # torchvision, which both import and the distances do not need, registers operators that its
     # build lacks where it was made for another build of torch.
     with mock.patch.object(torch.library, "register_fake", return_value=lambda function: function):
-        pytest.importorskip("torchvision")
-    kernel_distance = pytest.importorskip("cleanfid.fid").kernel_distance
-    metric_fid = pytest.importorskip("torch_fidelity.metric_fid")
-    kernel_mmd = pytest.importorskip("torch_fidelity.metric_kid").kernel_mmd
+        needs("torchvision")
+    kernel_distance = needs("cleanfid.fid").kernel_distance
+    metric_fid = needs("torch_fidelity.metric_fid")
+    kernel_mmd = needs("torch_fidelity.metric_kid").kernel_mmd
 
     def frechet(real, synthetic):
         statistics = [

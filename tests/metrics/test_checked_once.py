@@ -110,6 +110,17 @@ def test_a_function_that_writes_into_its_images_changes_none_of_ours(function):
         np.testing.assert_array_equal(images, as_they_were)
 
 
+@pytest.mark.backend_free
+def test_the_next_extractor_gets_the_images_as_they_are():
+    def means(images):
+        return images.mean(axis=(2, 3))
+
+    alone = kma.metrics.sample_quality(*SETS, {"means": means}, seed=0)["spaces"]
+    both = {"in place": in_place, "means": means}
+    beside = kma.metrics.sample_quality(*SETS, both, seed=0)["spaces"]
+    assert beside["means"] == alone["means"]
+
+
 class OwnPixels(kma.features.PixelFeatures):
     """An extractor of a user, who calculates with the images."""
 

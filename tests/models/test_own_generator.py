@@ -10,6 +10,7 @@ import pytest
 
 import harness
 import keras_medaug as kma
+from helpers.needs import needs
 from helpers.toy_generator import ToyGenerator
 from keras_medaug.models import registry
 
@@ -105,13 +106,13 @@ def test_a_study_runs_it_and_shows_progress(data, tmp_path):
 
 
 def test_a_model_card_is_written_of_it(trained, data, tmp_path):
-    pytest.importorskip("matplotlib")
+    needs("matplotlib")
     kma.model_card(trained, data, tmp_path, count=24, classifier_steps=2, verbose=False)
     assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_a_monitor_watches_it(trained, data, tmp_path):
-    pytest.importorskip("matplotlib")
+    needs("matplotlib")
     monitor = kma.callbacks.SampleMonitor(tmp_path)
     trained.fit(*data.train, epochs=1, verbose=0, callbacks=[monitor])
     assert list(tmp_path.iterdir())
@@ -153,6 +154,22 @@ def test_a_model_that_asks_its_base_for_an_ability_is_told_so(data):
     with pytest.raises(ValueError, match="`encode`: got a Encoding, whose base has no `encode`"):
         model.encode(data.train[0])
     assert registry.has_ability(model, "encode")
+
+
+@pytest.mark.parametrize(
+    ("base", "method"),
+    [
+        (kma.models.GenerativeModel, "_sample"),
+        (kma.models.GenerativeModel, "compute_loss"),
+        (kma.models.LatentModel, "compute_loss"),
+    ],
+)
+def test_a_model_without_a_method_that_it_needs_is_refused_before_training(base, method):
+    needed = {"compute_loss": lambda *_, **__: 0.0, "_sample": lambda *_, **__: np.zeros(1)}
+    del needed[method]
+    unfinished = type("Unfinished", (base,), needed)
+    with pytest.raises(TypeError, match=f"abstract class Unfinished .*{method}"):
+        unfinished((8, 8, 1), **({"latent_dim": 2} if base is kma.models.LatentModel else {}))
 
 
 class OwnSteps(ToyGenerator):

@@ -169,10 +169,14 @@ assert np.isfinite(model.fit(x, batch_size=4, verbose=0).history["loss"]).all()
 """
 
 
-def test_two_devices_do_what_one_does(backend, tmp_path):
+def only_on(backend, what):
+    """Skip a test elsewhere, since what it is about exists on one backend alone."""
+    return pytest.mark.skipif(keras.config.backend() != backend, reason=f"{what} is of {backend}")
+
+
+@only_on("jax", "keras.distribution.DataParallel over devices")
+def test_two_devices_do_what_one_does(tmp_path):
     """The last batch of the CVAE, of two images, is shorter than the others."""
-    if backend != "jax":
-        pytest.skip("keras.distribution.DataParallel with JAX")
     paths = tmp_path / "one.npz", tmp_path / "two.npz"
     flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=2"
     subprocess.run(
@@ -189,10 +193,10 @@ def test_two_devices_do_what_one_does(backend, tmp_path):
             assert error < 1e-5, f"{key}: {error:.1e}"
 
 
-def test_tensorflows_strategies_are_refused(build, backend, x):
-    if backend != "tensorflow":
-        pytest.skip("tf.distribute with TensorFlow")
-    tf = pytest.importorskip("tensorflow")
+@only_on("tensorflow", "tf.distribute")
+def test_tensorflows_strategies_are_refused(build, x):
+    import tensorflow as tf
+
     with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
         model = build("CVAE")
         with pytest.raises(RuntimeError, match=r"MirroredStrategy with 2 replicas; expected one"):
@@ -201,10 +205,10 @@ def test_tensorflows_strategies_are_refused(build, backend, x):
         check_parallelism(build("CVAE"))
 
 
-def test_a_torch_process_group_is_refused(build, backend, x, tmp_path, monkeypatch):
-    if backend != "torch":
-        pytest.skip("torch.distributed with PyTorch")
-    distributed = pytest.importorskip("torch").distributed
+@only_on("torch", "torch.distributed")
+def test_a_torch_process_group_is_refused(build, x, tmp_path, monkeypatch):
+    from torch import distributed
+
     model = build("DCGAN")
     distributed.init_process_group(
         "gloo", init_method=f"file://{tmp_path}/rendezvous", rank=0, world_size=1

@@ -6,8 +6,9 @@ import pytest
 
 import keras_medaug as kma
 import own_arms
+from helpers.needs import needs
 
-pytest.importorskip("distributed")
+needs("distributed")
 
 # What is tested is what Dask does; that processes give equal results, each backend tests elsewhere.
 pytestmark = pytest.mark.one_backend

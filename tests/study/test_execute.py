@@ -55,7 +55,7 @@ def test_what_is_needed_comes_first_and_nothing_twice(tmp_path):
 
 
 class Interrupted(Workers):
-    """Workers, kept by the caller, while whose task Ctrl-C is pressed."""
+    """Workers that get Ctrl-C, and that the caller does not close."""
 
     def __init__(self):
         self.stopped = 0

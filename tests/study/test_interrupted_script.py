@@ -27,7 +27,7 @@ def is_left(group):
     return True
 
 
-# Pressed while Python takes its modules down, where a backend needs most of the time.
+# Ctrl-C comes while Python removes its modules, which takes long with a backend.
 LATE = """
 import signal
 class Late:

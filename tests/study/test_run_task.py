@@ -14,7 +14,7 @@ pytestmark = pytest.mark.one_backend
 
 
 def test_a_task_that_is_done_is_not_done_again(tmp_path):
-    """As when another process has done it since this one looked."""
+    """Another process may have done it after this process looked."""
     first = Task("count", {"environment": environment()}, tmp_path, lambda *_: {"sum": 3})
     run_task(first, None)
     written = (first.folder / "result.json").stat().st_mtime_ns
@@ -37,7 +37,7 @@ def drawn(store, seed):
 
 
 def test_the_generators_of_the_process_are_seeded_by_the_seed_of_the_task(tmp_path):
-    """A function of a user may draw from them: each seed has draws of its own, in any order."""
+    """A user's function may draw from them. The draws depend on the seed, not on the order."""
     first, second = drawn(tmp_path / "a", 0), drawn(tmp_path / "a", 1)
     assert drawn(tmp_path / "b", 1) == second
     assert drawn(tmp_path / "b", 0) == first
