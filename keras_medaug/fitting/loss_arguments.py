@@ -22,8 +22,8 @@ def check_loss(loss: Any, num_classes: int) -> None:
         num_classes: Number of classes.
 
     Raises:
-        ValueError: If `loss` is not a loss, or fails on labels `(n,)` and probabilities `(n,
-            num_classes)`.
+        ValueError: If `loss` is not a loss, or fails on labels `(n,)` and probabilities
+            `(n, num_classes)`.
 
     Example:
 
