@@ -1,5 +1,6 @@
 """Layers: the reparameterisation, geometric augmentation, and what the networks are made of."""
 
+from keras_medaug.layers.adaptive_group_normalization import AdaptiveGroupNormalization
 from keras_medaug.layers.batch_normalization import BatchNormalization
 from keras_medaug.layers.conv2d import Conv2D
 from keras_medaug.layers.conv2d_transpose import Conv2DTranspose
@@ -9,9 +10,12 @@ from keras_medaug.layers.dropout import Dropout
 from keras_medaug.layers.encoder_block import EncoderBlock
 from keras_medaug.layers.geometric_augmentation import GeometricAugmentation
 from keras_medaug.layers.label_embedding import LabelEmbedding
+from keras_medaug.layers.residual_block import ResidualBlock
 from keras_medaug.layers.sampling import Sampling
+from keras_medaug.layers.time_embedding import TimeEmbedding
 
 __all__ = [
+    "AdaptiveGroupNormalization",
     "BatchNormalization",
     "Conv2D",
     "Conv2DTranspose",
@@ -21,5 +25,7 @@ __all__ = [
     "EncoderBlock",
     "GeometricAugmentation",
     "LabelEmbedding",
+    "ResidualBlock",
     "Sampling",
+    "TimeEmbedding",
 ]

@@ -3,6 +3,7 @@
 from keras_medaug.models.classifier import Classifier
 from keras_medaug.models.cvae import CVAE
 from keras_medaug.models.dcgan import DCGAN
+from keras_medaug.models.flow import Flow
 from keras_medaug.models.generative_model import GenerativeModel
 from keras_medaug.models.latent_model import LatentModel
 from keras_medaug.models.registry import generators, register_generator
@@ -13,6 +14,7 @@ __all__ = [
     "DCGAN",
     "VAEGAN",
     "Classifier",
+    "Flow",
     "GenerativeModel",
     "LatentModel",
     "generators",

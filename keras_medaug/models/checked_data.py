@@ -23,6 +23,8 @@ class CheckedData(QuietModel):
     image_shape: tuple[int, int, int]
     num_classes: int | None
     class_names: tuple[str, ...] | None
+    # Whether a label of -1 means "unknown"; then no class need have a training image.
+    takes_unlabelled = False
     _takes_sample_weight = False
     takes_checked_images = True  # see `metrics.samples.as_argument_of`
 
@@ -58,10 +60,14 @@ class CheckedData(QuietModel):
             return (x,)
         if y is None:
             raise fail(of_labels, "None", f"labels in [0, {self.num_classes}), one per image")
-        y = check_labels(y, of_labels, len(x), self.num_classes, every_class, self.class_names)
+        y = self._check_labels(y, of_labels, len(x), every_class)
         if sample_weight is None:
             return x, y
         return x, y, check_weights(sample_weight, of_weights, len(x))
+
+    def _check_labels(self, y, argument: str, count: int, every_class: bool) -> NDArray[np.int32]:
+        """Return labels, checked."""
+        return check_labels(y, argument, count, self.num_classes, every_class, self.class_names)
 
     def _class_weights(self, class_weight, sample_weight) -> NDArray | None:
         """Return the weight of each class, or `None`."""
@@ -75,7 +81,7 @@ class CheckedData(QuietModel):
 
     def _check_every_class(self, arrays: tuple) -> None:
         """Refuse arrays, what `validation_split` leaves to train on, that lack a class."""
-        if self.num_classes is not None:
+        if self.num_classes is not None and not self.takes_unlabelled:
             seen = set(np.unique(arrays[1]).tolist())
             names = self._names()
             check_seen(seen, names, "what it leaves to train on", "validation_split")
@@ -83,6 +89,10 @@ class CheckedData(QuietModel):
     def _names(self) -> Sequence:
         """Return the names of the classes, or their numbers."""
         return self.class_names or range(self.num_classes or 0)
+
+    def _required(self) -> Sequence:
+        """Return the names of the classes that must have a training image, or their numbers."""
+        return () if self.takes_unlabelled else self._names()
 
     def _as_validation(self, data, batch_size, check, steps):
         """Return validation data as batches, and the steps of a pass where they need saying."""

@@ -12,11 +12,11 @@ def check_adversarial(form: str) -> str:
     return form
 
 
-def check_rate(dropout: float) -> float:
+def check_rate(dropout: float, argument: str = "dropout") -> float:
     """Return `dropout` if it is a dropout rate in [0, 1), else raise `ValueError`."""
-    rate = check_positive(dropout, "dropout", zero=True)
+    rate = check_positive(dropout, argument, zero=True)
     if rate >= 1:
-        raise fail("dropout", dropout, "a rate in [0, 1)")
+        raise fail(argument, dropout, "a rate in [0, 1)")
     return rate
 
 

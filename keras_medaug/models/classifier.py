@@ -16,6 +16,7 @@ from keras_medaug.images import to_float
 from keras_medaug.interrupts import between_steps
 from keras_medaug.models.checked_settings import check_rate, check_size
 from keras_medaug.models.configuration import as_record
+from keras_medaug.models.given_augmentation import config_of, seeded_copy
 from keras_medaug.models.image_model import ImageModel
 from keras_medaug.models.quiet_model import quietly
 from keras_medaug.networks import builders
@@ -92,7 +93,7 @@ class Classifier(ImageModel):
         self.dropout = check_rate(dropout)
         self.filters = check_size(filters, "filters")
         self.kernel_size = check_size(kernel_size, "kernel_size")
-        self._given_augmentation = _config_of(augmentation)
+        self._given_augmentation = config_of(augmentation)
         self.augmentation = seeded_copy(augmentation, self.part_seed("augmentation"))
         with self._own_policy():
             self.network = builders.build_classifier(
@@ -234,17 +235,3 @@ def _as_optimizer(given) -> keras.optimizers.Optimizer:
         return keras.optimizers.get(given)
     except (TypeError, ValueError) as error:
         raise fail("optimizer", repr(given), "a Keras optimizer, or the name of one") from error
-
-
-def _config_of(layer: keras.layers.Layer | None) -> dict | None:
-    return None if layer is None else keras.saving.serialize_keras_object(layer)
-
-
-def seeded_copy(layer: keras.layers.Layer | None, seed: int) -> keras.layers.Layer | None:
-    """Return a copy of a layer, with this seed where it has a `seed` that is `None`."""
-    if layer is None:
-        return None
-    config = layer.get_config()
-    if "seed" in config and config["seed"] is None:
-        config = {**config, "seed": seed}
-    return type(layer).from_config(config)

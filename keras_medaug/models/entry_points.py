@@ -168,7 +168,7 @@ class EntryPoints(CheckedData):
             ours = isinstance(x, ArrayBatches)  # checked images, of a set that holds every class
             if ours and weights is not None:
                 raise fail("class_weight", class_weight, "None with batches that are made already")
-            seen = SeenClasses([] if ours else self._names(), whole=steps_per_epoch is None)
+            seen = SeenClasses([] if ours else self._required(), whole=steps_per_epoch is None)
             own_callbacks = [seen]
             checked = functools.partial(self._check_training_batch, weights, seen)
             x, steps_per_epoch = as_batches(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -345,6 +345,19 @@ class GenerativeModel(ImageModel, ABC):
         raise lack_of(self, "encode", "encode")
 
     @lacked
+    def vary(self, *args: Any, **kwargs: Any) -> NDArray[np.float32]:
+        """Return variations of images; `Flow` does.
+
+        Args:
+            *args: What a model that does takes.
+            **kwargs: The same by name.
+
+        Raises:
+            ValueError: If the model cannot vary images. The message names the models that can.
+        """
+        raise lack_of(self, "vary", "vary")
+
+    @lacked
     def reconstruct(self, *args: Any, **kwargs: Any) -> NDArray[np.float32]:
         """Return images encoded and decoded again; `CVAE` and `VAEGAN` do.
 
@@ -375,14 +388,25 @@ class GenerativeModel(ImageModel, ABC):
         self, n: int, labels, seed: int, batch_size: int, report: Report, **options
     ) -> NDArray[np.float32]:
         """Return images, made by `_sample` in batches of one size with a seed each."""
+
+        def sampled(_rows: slice, some_labels: NDArray | None, of_batch: int) -> NDArray:
+            return self._sample(min(batch_size, n), some_labels, of_batch, **options)
+
+        return self._in_batches(n, labels, seed, batch_size, report, sampled)
+
+    def _in_batches(
+        self, n: int, labels, seed: int, batch_size: int, report: Report, make: Callable
+    ) -> NDArray[np.float32]:
+        """Return images, made by `make(rows, labels, seed)` in batches of one size."""
         batch_size = min(batch_size, n)
         labels = filled(labels, batch_size)
         images = np.empty((n, *self.image_shape), "float32")
         for start in range(0, n, batch_size):
             stop = min(start + batch_size, n)
-            chosen = None if labels is None else labels[start : start + batch_size]
+            chosen = slice(start, start + batch_size)
+            some_labels = None if labels is None else labels[chosen]
             of_batch = derive_seed(seed, "batch", start // batch_size)
-            made = ops.convert_to_numpy(self._sample(batch_size, chosen, of_batch, **options))
+            made = ops.convert_to_numpy(make(chosen, some_labels, of_batch))
             made = check_images(made, f"{type(self).__name__}._sample", self.image_shape)
             images[start:stop] = to_float(made[: stop - start])
             report(stop, n)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import ClassVar
+from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
@@ -12,18 +11,18 @@ from numpy.typing import NDArray
 from keras_medaug.checks import as_array, check_positive, fail
 from keras_medaug.fitting.parallel import batch_devices
 from keras_medaug.interrupts import between_steps, stop_if_interrupted
-from keras_medaug.models.configuration import constructor_arguments
 from keras_medaug.models.generative_model import DEFAULT_BATCH_SIZE, GenerativeModel, filled
+from keras_medaug.models.given_networks import GivenNetworks
 from keras_medaug.models.quiet_model import quietly
 from keras_medaug.networks.averaged_network import AveragedNetwork
-from keras_medaug.networks.contracts import CONTRACTS, check_apart
+from keras_medaug.networks.contracts import CONTRACTS
 from keras_medaug.progress import Report, ignore
 
 # How many batches of results wait in memory of their own.
 BATCHES_AT_A_TIME = 4
 
 
-class LatentModel(GenerativeModel):
+class LatentModel(GivenNetworks, GenerativeModel):
     """Base of `CVAE`, `DCGAN` and `VAEGAN`: images are made of latent vectors.
 
     A subclass builds `generator`, the network from latent vectors to images, and writes
@@ -71,9 +70,6 @@ class LatentModel(GenerativeModel):
     """
 
     generator: keras.Model
-    # The networks that each argument of size shapes; those may be handed in instead.
-    _shaped_networks: ClassVar[Mapping[str, tuple[str, ...]]] = {}
-    _given: frozenset[str] = frozenset()
 
     def __init__(
         self,
@@ -88,25 +84,8 @@ class LatentModel(GenerativeModel):
         self.latent_dim = check_positive(latent_dim, "latent_dim", integer=True)
         self.averaged: AveragedNetwork | None = None
 
-    # ---- networks handed in -----------------------------------------------------------------
-
-    def _take(self, **networks: keras.Model | None) -> None:
-        """Check the networks handed in, and that no size was given for those."""
-        given = {name: network for name, network in networks.items() if network is not None}
-        arguments = constructor_arguments(type(self))
-        for argument, shaped in self._shaped_networks.items():
-            value = getattr(self, argument)
-            if given.keys() >= set(shaped) and value != arguments[argument].default:
-                beside = " and ".join(f"`{name}`" for name in shaped)
-                raise fail(argument, repr(value), f"no such argument beside {beside}")
-        for name, network in given.items():
-            CONTRACTS[name](network, name, self.image_shape, self.latent_dim, self.num_classes)
-        check_apart(given)
-        self._given = frozenset(given)
-
-    def _argument(self, name: str):
-        is_network = name in CONTRACTS and name not in self._given
-        return None if is_network else super()._argument(name)
+    def _check_network(self, network: keras.Model, name: str) -> None:
+        CONTRACTS[name](network, name, self.image_shape, self.latent_dim, self.num_classes)
 
     # ---- latent vectors ---------------------------------------------------------------------
 

@@ -72,7 +72,7 @@ def check_encoder(
     >>> encoder = builders.build_encoder((8, 8, 1), 5)
     >>> check_encoder(encoder, "encoder", (8, 8, 1), 5, None)
     """
-    outputs = _outputs(network, argument, image_shape, num_classes)
+    outputs = _outputs(network, argument, _with_labels({"images": image_shape}, num_classes))
     expected = f"outputs [z_mean, z_log_var], both of shape (n, {latent_dim})"
     if not isinstance(outputs, list | tuple):
         raise fail(argument, _told(outputs), expected)
@@ -99,7 +99,7 @@ def check_decoder(
     >>> decoder = builders.build_decoder((8, 8, 1), 5)
     >>> check_decoder(decoder, "decoder", (8, 8, 1), 5, None)
     """
-    images = _outputs(network, argument, (latent_dim,), num_classes)
+    images = _outputs(network, argument, _with_labels({"latent": (latent_dim,)}, num_classes))
     expected = f"images of shape (n, {', '.join(map(str, image_shape))})"
     if not isinstance(images, np.ndarray) or images.shape != (ROWS, *image_shape):
         raise fail(argument, _told(images), expected)
@@ -130,7 +130,7 @@ def check_discriminator(
     >>> discriminator = builders.build_discriminator((8, 8, 1))
     >>> check_discriminator(discriminator, "discriminator", (8, 8, 1), 5, None)
     """
-    outputs = _outputs(network, argument, image_shape, num_classes)
+    outputs = _outputs(network, argument, _with_labels({"images": image_shape}, num_classes))
     expected = 'outputs {"logit": (n, 1), "features": (n, ...)}, a dictionary'
     if not isinstance(outputs, Mapping) or set(outputs) != {"logit", "features"}:
         raise fail(argument, _told(outputs), expected)
@@ -139,11 +139,39 @@ def check_discriminator(
         raise fail(argument, _told(outputs), expected)
 
 
+def check_velocity_network(
+    network: keras.Model,
+    argument: str,
+    image_shape: Shape,
+    num_classes: int | None,
+    augmented: bool,
+) -> None:
+    """Check a network of velocities: `[images, times, ...]` to what goes with the images.
+
+    Raises:
+        ValueError: If the network is not a network of velocities of this shape.
+
+    Example:
+
+    >>> from keras_medaug.networks.contracts import check_velocity_network
+    >>> from keras_medaug.networks.unet import build_unet
+    >>> check_velocity_network(build_unet((8, 8, 1), 2), "network", (8, 8, 1), 2, augmented=False)
+    """
+    inputs = _with_labels({"images": image_shape, "times": ()}, num_classes)
+    if augmented:
+        inputs["augmented"] = ()
+    velocities = _outputs(network, argument, inputs)
+    expected = f"velocities of shape (n, {', '.join(map(str, image_shape))})"
+    if not isinstance(velocities, np.ndarray) or velocities.shape != (ROWS, *image_shape):
+        raise fail(argument, _told(velocities), expected)
+
+
 CONTRACTS: Mapping[str, Callable[..., None]] = {
     "encoder": check_encoder,
     "decoder": check_decoder,
     "generator": check_decoder,
     "discriminator": check_discriminator,
+    "network": check_velocity_network,
 }
 
 
@@ -200,7 +228,8 @@ def logits_of(decoder: keras.Model) -> keras.Model:
         logits = keras.Model(inputs, layer.output)
     if list(map(id, logits.variables)) != list(map(id, decoder.variables)):
         raise fail("decoder", "layers with weights that are not before 'logits'", expected)
-    rows = _rows(tuple(decoder.inputs[0].shape)[1:], len(decoder.inputs) > 1)
+    latent = {"latent": tuple(decoder.inputs[0].shape)[1:]}
+    rows = _rows(_with_labels(latent, None if len(decoder.inputs) == 1 else 1))
     images, values = (_arrays(network(rows, training=False)) for network in (decoder, logits))
     if images.shape != values.shape or not np.allclose(images, _sigmoid(values), atol=1e-2):
         raise fail("decoder", "images that are not the sigmoid of its layer 'logits'", expected)
@@ -217,17 +246,23 @@ def _check_model(network: object, argument: str) -> None:
         raise fail(argument, type(network).__name__, expected)
 
 
-def _outputs(network: keras.Model, argument: str, shape: Shape, num_classes: int | None) -> Any:
-    """Return what a network makes of two rows, as arrays, after checking its inputs."""
+def _with_labels(inputs: dict[str, Shape], num_classes: int | None) -> dict[str, Shape]:
+    """Return the shapes of inputs by name, with the labels of a conditional network."""
+    return inputs if num_classes is None else {**inputs, "labels": ()}
+
+
+def _outputs(network: keras.Model, argument: str, wanted: Mapping[str, Shape]) -> Any:
+    """Return what a network makes of a few rows, as arrays, after checking its inputs."""
     _check_model(network, argument)
-    wanted = [shape] if num_classes is None else [shape, ()]
     shapes = [tuple(tensor.shape)[1:] for tensor in network.inputs]
-    if len(shapes) != len(wanted) or not all(map(_fits, shapes, wanted)):
-        labels = "" if num_classes is None else ", and labels of shape (), in a list"
-        raise fail(argument, f"inputs of shapes {shapes}", f"an input of shape {shape}{labels}")
+    if len(shapes) != len(wanted) or not all(map(_fits, shapes, wanted.values())):
+        (_, first), *others = wanted.items()
+        further = "".join(f", and {name} of shape ()" for name, _ in others)
+        expected = f"an input of shape {first}{further}{', in a list' * bool(others)}"
+        raise fail(argument, f"inputs of shapes {shapes}", expected)
     _check_configuration(network, argument)
     try:
-        return _arrays(network(_rows(shape, num_classes is not None), training=False))
+        return _arrays(network(_rows(wanted), training=False))
     except Exception as error:  # a layer of the user's may raise anything
         got = f"a network that fails on {ROWS} rows ({type(error).__name__}: {error})"
         raise fail(argument, got, "one that takes what its inputs describe") from error
@@ -238,14 +273,23 @@ def _fits(shape: tuple[int | None, ...], wanted: Shape) -> bool:
     return len(shape) == len(wanted) and all(size in (None, other) for size, other in pairs)
 
 
-def _rows(shape: Shape, with_labels: bool) -> Any:
+def _rows(inputs: Mapping[str, Shape]) -> Any:
     """Return inputs to try a network with."""
     generator = np.random.default_rng(0)
-    # Latent vectors far out: what is not bounded shows there.
-    rare = 10 * generator.standard_normal((ROWS, *shape), dtype="float32")
-    images = generator.random((ROWS, *shape), dtype="float32")
-    rows = ops.convert_to_tensor(rare if len(shape) == 1 else images)
-    return [rows, ops.zeros((ROWS,), "int32")] if with_labels else rows
+    draws: Mapping[str, Callable[[Shape], NDArray]] = {
+        # Latent vectors far out: what is not bounded shows there.
+        "latent": lambda shape: 10 * generator.standard_normal(shape, dtype="float32"),
+        "labels": lambda shape: np.zeros(shape, "int32"),
+    }
+
+    def uniform(shape: Shape) -> NDArray:
+        return generator.random(shape, dtype="float32")
+
+    rows = [
+        ops.convert_to_tensor(draws.get(name, uniform)((ROWS, *shape)))
+        for name, shape in inputs.items()
+    ]
+    return rows if len(rows) > 1 else rows[0]
 
 
 def _arrays(outputs: Any) -> Any:
