@@ -1,4 +1,4 @@
-"""Draw the picture of the README: real images above images from the three models.
+"""Draw the picture of the README: real images above images from three models.
 
 From the folder that a run of `examples/reproduce.py --preset paper` left, its `tasks` included:
 

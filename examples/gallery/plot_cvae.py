@@ -2,7 +2,7 @@
 The variational autoencoder
 ===========================
 
-``kma.models.CVAE`` is the quickest of the three generators and the hardest to break: one loss goes
+``kma.models.CVAE`` is the quickest of the generative models and the hardest to break: one loss goes
 down, and when it stops the model is done. What it pays for that is sharpness.
 """
 

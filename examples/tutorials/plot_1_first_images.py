@@ -85,8 +85,8 @@ print(images.shape, images.dtype, float(images.min()) >= 0, float(images.max()) 
 # this one was trained for seconds.
 #
 # For more detail train a wider model for longer: leave out the two ``filters`` and use 200 epochs.
-# For texture replace ``CVAE`` by ``DCGAN`` or ``VAEGAN``; these need more steps, and more of your
-# attention.
+# For texture replace ``CVAE`` by ``Flow``, ``DCGAN`` or ``VAEGAN``, and leave out what they do not
+# have, such as ``latent_dim``. These need more steps. :doc:`/how_to/which_model` compares them.
 samples_figure = kma.plotting.image_grid(images, title="Generated images, a class a row")
 
 # %%
