@@ -10,10 +10,10 @@ them with a provenance record: what was done, and what to know before the images
 # One call
 # --------
 # The images are 16 pixels wide here, and the networks narrow, so that the page takes seconds. The
-# model is a ``CVAE``; ``"dcgan"``, ``"vaegan"`` and ``"flow"`` are the other names. ``per_class`` is
-# a number of images for each class here; ``"balance"`` gives each class what it lacks to the largest
-# one, and ``"proportional"``, the default, doubles the set. ``held_out`` is not trained on: it gives
-# the reference values. ``save`` keeps the trained model, in a temporary folder here.
+# model is a ``CVAE``. The other names are ``"dcgan"``, ``"vaegan"`` and ``"flow"``. ``per_class``
+# is a number of images for each class here; ``"balance"`` gives each class what it lacks to the
+# largest one, and ``"proportional"``, the default, doubles the set. ``held_out`` is not trained on:
+# it gives the reference values. ``save`` keeps the trained model, in a temporary folder here.
 import tempfile
 from pathlib import Path
 
