@@ -53,7 +53,8 @@ class TimeEmbedding(keras.layers.Layer):
     def call(self, times):
         """Return the sines and cosines of each time."""
         frequencies = np.geomspace(LOWEST, HIGHEST, self.features // 2).astype("float32")
-        angles = ops.expand_dims(ops.cast(times, "float32"), -1) * frequencies
+        column = ops.expand_dims(ops.cast(times, "float32"), -1)
+        angles = column * ops.convert_to_tensor(frequencies)
         waves = ops.concatenate([ops.sin(angles), ops.cos(angles)], axis=-1)
         return ops.cast(waves, self.compute_dtype)
 

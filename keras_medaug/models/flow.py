@@ -10,7 +10,7 @@ import numpy as np
 from keras import ops
 from numpy.typing import ArrayLike, NDArray
 
-from keras_medaug.checks import check_fraction, check_labels, check_positive, fail
+from keras_medaug.checks import as_array, check_fraction, check_labels, check_positive, fail
 from keras_medaug.fitting.parallel import batch_devices
 from keras_medaug.images import check_images, to_float
 from keras_medaug.interrupts import between_steps
@@ -328,8 +328,13 @@ class Flow(GivenNetworks, GenerativeModel):
 
     def _check_labels(self, y, argument: str, count: int, every_class: bool) -> NDArray[np.int32]:
         """Return labels, checked; -1 stays, and classes may be missing."""
-        given = np.asarray(y)
-        unknown = given == UNKNOWN if given.dtype.kind == "i" else np.zeros(given.shape, bool)
+        given = as_array(y, argument)
+        signed = given.dtype.kind == "i" and given.size > 0
+        if signed and given.min() < UNKNOWN:
+            got = f"labels from {given.min()} to {given.max()}"
+            expected = f"labels in [0, {self.num_classes}), or {UNKNOWN} for an unknown class"
+            raise fail(argument, got, expected)
+        unknown = given == UNKNOWN if signed else np.zeros(given.shape, bool)
         known = check_labels(
             np.where(unknown, 0, given) if unknown.any() else y,
             argument, count, self.num_classes, class_names=self.class_names,
@@ -339,7 +344,7 @@ class Flow(GivenNetworks, GenerativeModel):
     def _labels_for(self, labels, count: int):
         if self.num_classes is None:
             return super()._labels_for(labels, count)
-        labels = np.asarray(UNKNOWN if labels is None else labels)
+        labels = as_array(UNKNOWN if labels is None else labels, "labels")
         if labels.ndim == 0:
             labels = np.repeat(labels, count)
         return self._check_labels(labels, "labels", count, every_class=False)

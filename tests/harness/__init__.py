@@ -9,6 +9,7 @@ from harness.layers import LAYERS, run_layer_test
 from harness.models import (
     CONVOLUTIONAL,
     GENERATIVE,
+    INFERRING,
     LATENT,
     MODELS,
     build,
@@ -22,6 +23,7 @@ from harness.models import (
 __all__ = [
     "CONVOLUTIONAL",
     "GENERATIVE",
+    "INFERRING",
     "LATENT",
     "LAYERS",
     "MODELS",

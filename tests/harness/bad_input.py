@@ -42,6 +42,7 @@ LABELS = {
     "too large": (Y + 2, "labels from 2 to 3", r"\[0, 2\)"),
     "from 1": (Y + 1, "labels from 1 to 2", r"\[0, 2\) .subtract 1"),
     "negative": (Y - 1, "labels from -1 to 0", r"\[0, 2\)"),
+    "far below": (Y - 2, "labels from -2 to -1", r"\[0, 2\)"),
     "float": (Y.astype("float32"), "dtype float32", r"integers .*astype\(int\)"),
     "names": (np.array(["a", "b"])[Y], "names", "integers.*class_names="),
     "a row": (Y[None], r"shape \(1, 8\)", r"one axis.*`.ravel\(\)`"),
@@ -79,8 +80,9 @@ def training_calls(model):
 
 
 def infers(model):
-    """Say whether a model makes something of images that it is given."""
-    return getattr(type(model), "_infer", None) is not GenerativeModel._infer
+    """Say whether a model, or a class of models, makes something of images that it is given."""
+    kind = model if isinstance(model, type) else type(model)
+    return getattr(kind, "_infer", None) is not GenerativeModel._infer
 
 
 def check_bad_images(model, bad, got, expected):
@@ -96,7 +98,7 @@ def check_bad_images(model, bad, got, expected):
     for call in (model.predict, model.predict_on_batch) if infers(model) else ():
         with refused(rf"{images}(\.shape\[1:\])?", got, expected):
             call([bad, labels] if paired else bad)
-    for ability in ("encode", "reconstruct"):
+    for ability in ("encode", "reconstruct", "vary"):
         if has_ability(model, ability):
             with refused(r"x(\..*)?", got, expected):
                 getattr(model, ability)(bad, *([labels] if paired else []))
@@ -109,7 +111,11 @@ def check_bad_labels(model, bad, got, expected):
             call(X, bad)
     if not hasattr(model, "generate"):
         return
-    calls = [lambda labels: model.generate(8, labels)]
+    # Where labels may be unknown, they may be left out.
+    may_lack = bad is None and has_ability(model, "takes_unlabelled")
+    calls = [] if may_lack else [lambda labels: model.generate(8, labels)]
+    if has_ability(model, "vary") and not may_lack:
+        calls.append(lambda labels: model.vary(X, labels))
     if has_ability(model, "encode"):
         calls += [lambda labels: model.encode(X, labels), lambda y: model.reconstruct(X, y)]
     if hasattr(model, "decode"):

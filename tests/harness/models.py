@@ -1,6 +1,7 @@
 """The models, and `run_model_test`: what each of them has to do, whatever it learns."""
 
 import dataclasses
+import inspect
 import json
 import zipfile
 
@@ -16,10 +17,12 @@ from harness.bad_input import (
     Y,
     check_bad_images,
     check_bad_labels,
+    infers,
     refused,
 )
 from harness.state import equal, numpy, same, state
 from keras_medaug.models.configuration import constructor_arguments
+from keras_medaug.models.registry import has_ability
 from keras_medaug.networks import Gate
 from keras_medaug.networks.contracts import CONTRACTS
 
@@ -40,6 +43,9 @@ class ModelCase:
         every: Arguments at another value than the default: all but networks, where `whole`.
         refused: For each argument, values that are not valid.
         refused_optimizers: What `compile` has to refuse, and what it says that it expected.
+        optimizer: Name of the class of the optimizers that `compile` chooses.
+        epochs: Epochs of two steps after which every weight has moved. What lies behind weights
+            that begin at zero moves later than they do.
         whole: Whether `every` and `refused` hold every argument.
     """
 
@@ -49,6 +55,8 @@ class ModelCase:
     every: dict
     refused: dict
     refused_optimizers: tuple = ()
+    optimizer: str = "Adam"
+    epochs: int = 1
     whole: bool = True
 
     @property
@@ -218,6 +226,29 @@ CASES = {
             ),
         ),
         ModelCase(
+            kma.models.Flow,
+            small={"filters": 4, "blocks": 1},
+            rich={"dropout": 0.3, "num_classes": 2},
+            every={
+                "num_classes": 3, "filters": 3, "blocks": 1, "dropout": 0.2,
+                "augmentation": keras.layers.GaussianNoise(0.1, seed=3),
+                "augmented_fraction": 0.3, "label_dropout": 0.2, "ema_momentum": None,
+                "class_names": NAMES,
+            },
+            refused=all_refused(
+                ("filters", "blocks"),
+                num_classes=GENERATIVE_ARGUMENTS["num_classes"],
+                dropout=[1, -0.1, None],
+                augmentation=[True, "trivial", keras.layers.GaussianNoise],
+                augmented_fraction=[0, 1, -0.5, "0.5", None],
+                label_dropout=[1, -0.1, None],
+                ema_momentum=[0, 1, "0.9", True],
+            ),
+            refused_optimizers=((optimizers("network"), "a single optimizer"),),
+            optimizer="AdamW",
+            epochs=3,
+        ),
+        ModelCase(
             kma.models.Classifier,
             small={"num_classes": 2, "filters": 2},
             rich={"dropout": 0.3},
@@ -238,6 +269,8 @@ CASES = {
 KINDS = (*kma.models.generators().values(), kma.models.Classifier)
 MODELS = {kind.__name__: case_of(kind) for kind in KINDS}
 GENERATIVE = [name for name, case in MODELS.items() if case.generates]
+# Those whose `predict` makes something of the images that it is given.
+INFERRING = [name for name in GENERATIVE if infers(MODELS[name].model)]
 LATENT = [name for name in GENERATIVE if issubclass(MODELS[name].model, kma.models.LatentModel)]
 CONVOLUTIONAL = [
     name for name in GENERATIVE if "batch_normalization" in defaults_of(MODELS[name].model)
@@ -296,7 +329,16 @@ def outputs(model):
     """Return what a model makes: images, or of a classifier probabilities."""
     if not hasattr(model, "generate"):
         return model.predict(X, verbose=0)
-    return model.generate(len(Y), None if model.num_classes is None else Y, seed=0)
+    few = {"steps": 2} if "steps" in inspect.signature(model.generate).parameters else {}
+    return model.generate(len(Y), None if model.num_classes is None else Y, seed=0, **few)
+
+
+def woken(model):
+    """Return `model`, whose kernels that begin at zero, and hide all before them, are random."""
+    for variable in model.weights:
+        if len(variable.shape) > 1 and not numpy(variable).any():
+            variable.assign(np.random.default_rng(0).normal(0, 0.1, variable.shape))
+    return model
 
 
 # ---- what is asked ------------------------------------------------------------------------------
@@ -366,14 +408,14 @@ def check_dtype_policies(case, folder):
         if scaled:
             model.optimizer.dynamic_scale.assign(256.0)  # from which no step of so few overflows
         before = [numpy(variable) for variable in model.trainable_variables]
-        history = fit(model)
+        history = fit(model, epochs=case.epochs)
         assert all(np.isfinite(values).all() for values in history.values())
         moved = [
             not np.array_equal(old, numpy(variable))
             for old, variable in zip(before, model.trainable_variables, strict=True)
         ]
         assert all(moved)
-        assert steps_taken(model) == {2}
+        assert steps_taken(model) == {2 * case.epochs}
         assert keras.config.dtype_policy().name == "float32"
         assert policy in {layer.dtype_policy.name for layer in model._flatten_layers()}
         assert outputs(model).dtype == np.float32
@@ -425,10 +467,10 @@ def check_saving(case, folder):
     assert not equal(state(fresh), trained)
     fresh.load_weights(folder / "trained.weights.h5")
     assert equal(state(fresh), trained)
-    check_that_no_backend_is_named(path)
+    check_that_no_backend_is_named(path, case.optimizer)
 
 
-def check_that_no_backend_is_named(path):
+def check_that_no_backend_is_named(path, optimizer_class):
     """What "auto" comes to on one backend is not forced upon another."""
     with zipfile.ZipFile(path) as file:
         config = json.loads(file.read("config.json"))
@@ -440,7 +482,7 @@ def check_that_no_backend_is_named(path):
     optimizer = given["optimizer"]
     chosen = list(optimizer.values()) if "class_name" not in optimizer else [optimizer]
     assert {config["module"] for config in chosen} == {"keras.optimizers"}
-    assert {config["class_name"] for config in chosen} == {"Adam"}
+    assert {config["class_name"] for config in chosen} == {optimizer_class}
 
 
 def check_refused_arguments(case):
@@ -470,5 +512,13 @@ def check_refused_data(case):
     conditional = model if case.labelled else build(case, num_classes=2)
     check_bad_labels(conditional, *LABELS["too large"])
     check_bad_labels(conditional, *LABELS["missing"])
-    with refused("y", "no image of class 1", "2 classes"):
-        conditional.fit(X, 0 * Y, verbose=0)
+    if not has_ability(conditional, "takes_unlabelled"):
+        check_bad_labels(conditional, *LABELS["negative"])
+        with refused("y", "no image of class 1", "2 classes"):
+            conditional.fit(X, 0 * Y, verbose=0)
+        return
+    check_bad_labels(conditional, *LABELS["far below"])
+    for labels in (0 * Y, Y - 1, Y[:, None] - 1, (Y - 1).tolist(), np.full(8, -1)):
+        fit(conditional, y=labels, validation_data=(X, labels))
+        assert np.isfinite(conditional.evaluate(X, labels, verbose=0)).all()
+        assert np.isfinite(conditional.test_on_batch(X, labels)).all()

@@ -7,7 +7,7 @@ two bad label arrays to every model.
 import numpy as np
 import pytest
 
-from harness import GENERATIVE, LATENT, MODELS
+from harness import GENERATIVE, INFERRING, LATENT, MODELS
 from harness.bad_input import (
     IMAGES,
     LABELS,
@@ -29,14 +29,16 @@ def models(build):
     return made
 
 
-@pytest.mark.parametrize("model", [("CVAE", True), ("CVAE", False), ("Classifier", True)])
+@pytest.mark.parametrize(
+    "model", [("CVAE", True), ("CVAE", False), ("Flow", True), ("Classifier", True)]
+)
 @pytest.mark.parametrize("case", IMAGES)
 def test_images(models, case, model):
     check_bad_images(models[model], *IMAGES[case])
 
 
-@pytest.mark.parametrize("name", ["CVAE", "Classifier"])
-@pytest.mark.parametrize("case", LABELS)
+@pytest.mark.parametrize("name", ["CVAE", "Flow", "Classifier"])
+@pytest.mark.parametrize("case", [case for case in LABELS if case != "negative"])
 def test_labels(models, case, name):
     check_bad_labels(models[name, True], *LABELS[case])
 
@@ -49,13 +51,15 @@ def test_labels_for_a_model_without(models, name):
             run(X, Y)
     with refused("labels", "labels", "None, since"):
         model.generate(8, labels=Y)
+    if name not in INFERRING:
+        return
     for pair in ([X, Y], (X, Y), (X, Y[:, None]), (X, Y.tolist())):
         for predict in (model.predict, model.predict_on_batch):
             with refused("x", "images and labels", "images"):
                 predict(pair)
 
 
-@pytest.mark.parametrize("name", GENERATIVE)
+@pytest.mark.parametrize("name", INFERRING)
 def test_images_alone_for_a_conditional_model(models, name):
     with refused("x", "images alone", "images, labels"):
         models[name, True].predict(X, verbose=0)

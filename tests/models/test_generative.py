@@ -6,7 +6,8 @@ import keras
 import numpy as np
 import pytest
 
-from harness import CONVOLUTIONAL, GENERATIVE, LATENT
+from harness import CONVOLUTIONAL, GENERATIVE, INFERRING, LATENT
+from harness.models import woken
 from keras_medaug.models import LatentModel
 
 AUTOENCODERS = ["CVAE", "VAEGAN"]
@@ -17,7 +18,7 @@ def models(build):
     """Return an unconditional and a conditional model of each kind, uncompiled."""
     made = {(name, False): build(name, compiled=False) for name in GENERATIVE}
     made.update({(name, True): build(name, compiled=False, num_classes=2) for name in GENERATIVE})
-    return made
+    return {key: woken(model) for key, model in made.items()}
 
 
 @pytest.fixture(
@@ -154,7 +155,7 @@ def test_reconstruction(models, x, y, name, conditional):
 
 # Keras warns of every generator that ends.
 @pytest.mark.filterwarnings("ignore:Your input ran out of data:UserWarning")
-@pytest.mark.parametrize("name", GENERATIVE)
+@pytest.mark.parametrize("name", INFERRING)
 def test_images_and_labels_in_a_list_or_a_tuple(models, x, y, name):
     """One batch, several, by arrays or by an iterable of batches: the same."""
     model = models[name, True]
@@ -239,11 +240,12 @@ def test_uint8_images(build, models, name):
     pixels = np.random.default_rng(0).integers(0, 256, (8, 8, 8, 1), dtype="uint8")
     floats = pixels.astype("float32") / 255
     model = models[name, False]
-    np.testing.assert_allclose(
-        model.predict(pixels, verbose=0, batch_size=4),
-        model.predict(floats, verbose=0, batch_size=4),
-        atol=1e-6,
-    )
+    if name in INFERRING:
+        np.testing.assert_allclose(
+            model.predict(pixels, verbose=0, batch_size=4),
+            model.predict(floats, verbose=0, batch_size=4),
+            atol=1e-6,
+        )
     if name in AUTOENCODERS:
         np.testing.assert_allclose(model.encode(pixels), model.encode(floats), atol=1e-6)
     logs = []

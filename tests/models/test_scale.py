@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from harness import MODELS
+from harness.models import woken
 from harness.state import numpy
 from keras_medaug.fitting import parallel
 from keras_medaug.fitting.parallel import check_parallelism
@@ -53,7 +54,7 @@ def test_a_step_whose_gradients_overflow_is_left_out(build, x):
 @pytest.mark.parametrize("name", MODELS)
 def test_gradient_accumulation_waits_for_its_steps(build, x, y, name):
     """Nothing moves but at every second batch, and then each network does."""
-    model = build(name, compiled=False)
+    model = woken(build(name, compiled=False))
     model.compile(keras.optimizers.Adam(1e-2, gradient_accumulation_steps=2), run_eagerly=True)
     held = [[numpy(v) for v in model.trainable_variables]]
     for _ in range(4):

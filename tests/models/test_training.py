@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import keras_medaug as kma
-from harness import LATENT, MODELS
+from harness import INFERRING, LATENT, MODELS
 from harness.state import numpy
 from keras_medaug.models.image_model import ImageModel
 
@@ -244,12 +244,14 @@ def test_a_batch_of_one(build, x, y, name):
     assert np.isfinite(history["loss"]).all()
     labels = y[:1] if name == "Classifier" else None
     assert np.isfinite(model.evaluate(x[:1], labels, verbose=0)).all()
-    assert len(model.predict(x[:1], verbose=0)) == 1
+    if name in {*INFERRING, "Classifier"}:
+        assert len(model.predict(x[:1], verbose=0)) == 1
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_callbacks_that_set_the_learning_rate_reach_every_network(build, x, y, name):
-    model = build(name)
+    model = build(name, compiled=False)
+    model.compile(keras.optimizers.Adam(1e-2), run_eagerly=True)  # a schedule cannot be set
     optimizers = getattr(model.optimizer, "by_network", {"model": model.optimizer}).values()
     halves = keras.callbacks.LearningRateScheduler(lambda epoch, rate: 1e-3 if epoch else rate)
     plateau = keras.callbacks.ReduceLROnPlateau("loss", 0.5, patience=1, min_delta=1e6)
