@@ -89,10 +89,32 @@ def pytest_terminal_summary(terminalreporter):
                 if key == "oracle":
                     name, error = value
                     largest[name] = max(error, largest.get(name, 0.0))
+    _print_errors(terminalreporter)
     if largest:
         terminalreporter.section(f"gradient oracle on {keras.config.backend()}")
         for name, error in largest.items():
             terminalreporter.line(f"{name:8} largest relative error of a gradient {error:.1e}")
+
+
+def _print_errors(terminalreporter):
+    """Print what tests measured with `report_error`."""
+    errors = {
+        value: None
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        for key, value in getattr(report, "user_properties", [])
+        if key == "error"
+    }
+    if errors:
+        terminalreporter.section(f"errors measured on {keras.config.backend()}")
+        for what, error in errors:
+            terminalreporter.line(f"{error:10.3g}  {what}")
+
+
+@pytest.fixture
+def report_error(record_property):
+    """Return `report(what, error)`, which has an error printed at the end of the tests."""
+    return lambda what, error: record_property("error", (what, float(error)))
 
 
 @pytest.fixture(autouse=True)

@@ -119,7 +119,7 @@ class Flow(GivenNetworks, GenerativeModel):
         image_shape: Sequence[int],
         num_classes: int | None = None,
         filters: int = 32,
-        blocks: int = 2,
+        blocks: int = 1,
         dropout: float = 0.1,
         augmentation: str | keras.layers.Layer | None = "geometric",
         augmented_fraction: float = 0.5,
@@ -162,7 +162,13 @@ class Flow(GivenNetworks, GenerativeModel):
             return GeometricAugmentation(
                 rotation=10.0, shift=0.1, zoom=0.1, vertical_flip=False, seed=seed, dtype="float32"
             )
-        return seeded_copy(augmentation, seed)
+        layer = seeded_copy(augmentation, seed)
+        if layer is not None:
+            made = layer(keras.Input(self.image_shape), training=True)  # which builds it
+            if tuple(made.shape)[1:] != self.image_shape:
+                got = f"a layer whose images have the shape {tuple(made.shape)[1:]}"
+                raise fail("augmentation", got, f"one that keeps the shape {self.image_shape}")
+        return layer
 
     def _check_network(self, network: keras.Model, name: str) -> None:
         check_velocity_network(
@@ -176,13 +182,13 @@ class Flow(GivenNetworks, GenerativeModel):
         return {"network": self.network}
 
     def default_optimizer(self) -> keras.optimizers.Optimizer:
-        """Return what `compile()` uses: AdamW, rate 1e-3 after 100 steps, norm clipped to 1.
+        """Return what `compile()` uses: AdamW, rate 2e-3 after 100 steps, norm clipped to 1.
 
         The rate stays: how long training will last is not known here, and a training of two and
         then two epochs is one of four.
         """
         rate = keras.optimizers.schedules.CosineDecay(
-            0.0, decay_steps=1, alpha=1.0, warmup_target=1e-3, warmup_steps=WARM_UP_STEPS
+            0.0, decay_steps=1, alpha=1.0, warmup_target=2e-3, warmup_steps=WARM_UP_STEPS
         )
         return keras.optimizers.AdamW(rate, weight_decay=1e-2, global_clipnorm=1.0)
 

@@ -68,7 +68,7 @@ def build_unet(
     num_classes: int | None = None,
     augmented: bool = False,
     filters: int = 32,
-    blocks: int = 2,
+    blocks: int = 1,
     dropout: float = 0.1,
     seed: int | None = None,
 ) -> keras.Model:
