@@ -18,6 +18,7 @@ import pytest
 
 import harness
 import keras_medaug as kma
+from harness.models import woken
 from helpers.array_forms import accepted, refused, same
 from keras_medaug import augmenting
 from keras_medaug.features import classifier_features
@@ -28,6 +29,7 @@ RNG = np.random.default_rng(0)
 X, X2, X3 = (RNG.random((20, 8, 8, 1), dtype="float32") for _ in range(3))
 Y = np.arange(20, dtype="int32") % 2
 FEW, FEW_Y = X[:8], Y[:8]
+SOME_Y = np.where(np.arange(8) < 3, np.int32(-1), FEW_Y)  # -1 for an unknown class
 SCORES = np.stack([1 - X[:, 0, 0, 0], X[:, 0, 0, 0]], axis=-1)
 ARMS = np.stack([SCORES, SCORES[::-1], SCORES**2]), np.stack([SCORES, SCORES, SCORES[::-1]])
 ROWS, ROWS2 = X[:, 0, :4, 0], X2[:, 0, :4, 0]
@@ -75,7 +77,7 @@ def model(name="CVAE", **arguments):
 
 
 def method(name, kind="CVAE", **fixed):
-    return lambda **arrays: getattr(model(kind), name)(**fixed, **arrays)
+    return lambda **arrays: getattr(woken(model(kind)), name)(**fixed, **arrays)
 
 
 @contextlib.contextmanager
@@ -99,6 +101,11 @@ def trained(name, **fixed):
             return getattr(model("Classifier"), name)(**fixed, **arrays)
 
     return call
+
+
+def fit_unlabelled(**arrays):
+    with nothing_trained():
+        return model("Flow").fit(**arrays, verbose=0)
 
 
 def predict_labelled(x, labels):
@@ -129,6 +136,13 @@ def classifier_features_of(images):
     features.image_shape = FEW.shape[1:]
     features._outputs = lambda given: {"features": sized(given)}
     return features(images)
+
+
+def classifier_outputs_of(images):
+    features = object.__new__(kma.features.ClassifierFeatures)
+    features.image_shape = FEW.shape[1:]
+    features._outputs = lambda given: {"features": sized(given)}
+    return features.outputs(images)["features"]
 
 
 def model_features(images):
@@ -204,6 +218,7 @@ TABLE = {
         kma.features.ClassifierFeatures, OF_SETS, stop=(classifier_features, "fit_steps")
     ),
     "ClassifierFeatures.__call__": Case(classifier_features_of, {"images": FEW}),
+    "ClassifierFeatures.outputs": Case(classifier_outputs_of, {"images": FEW}),
     "ModelFeatures.__call__": Case(
         model_features,
         {"images": FEW},
@@ -282,6 +297,13 @@ TABLE = {
     "AutoencodingModel.decode": Case(method("decode"), {"z": Z, "labels": FEW_Y}),
     "LatentModel.decode": Case(method("decode", "DCGAN"), {"z": Z, "labels": FEW_Y}),
     "GenerativeModel.generate": Case(method("generate", n=8, seed=0), {"labels": FEW_Y}),
+    "Flow.generate": Case(
+        method("generate", "Flow", n=8, seed=0, steps=1), {"labels": SOME_Y}
+    ),
+    "Flow.vary": Case(
+        method("vary", "Flow", seed=0, steps=1), {"x": FEW, "labels": SOME_Y}
+    ),
+    "fit, some images without a label": Case(fit_unlabelled, {"x": FEW, "y": SOME_Y}),
     "Classifier.logits": Case(method("logits", "Classifier"), {"x": FEW}),
     "before_after": Case(
         lambda **arrays: drawn(kma.plotting.before_after(**arrays)),
@@ -340,9 +362,10 @@ def array_arguments(function):
     """Return the names of the arguments that are arrays, by their types or, without, by name."""
     names = []
     for name, parameter in inspect.signature(function).parameters.items():
-        typed = str(parameter.annotation)
+        typed = str(parameter.annotation)  # a name alone where annotations are postponed
         untyped = parameter.annotation is inspect.Parameter.empty and name in UNTYPED
-        if untyped or ("numpy" in typed and "Callable" not in typed and "Mapping" not in typed):
+        is_array = any(word in typed for word in ("numpy", "ArrayLike", "NDArray"))
+        if untyped or (is_array and "Callable" not in typed and "Mapping" not in typed):
             names.append(name)
     return names
 
