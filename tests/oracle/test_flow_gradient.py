@@ -1,6 +1,7 @@
 """The gradient that `Flow`'s optimizer is handed, against the objective written by each backend."""
 
 import importlib
+from itertools import pairwise
 from unittest import mock
 
 import keras
@@ -90,7 +91,7 @@ def native_gradients(weights):
         )
         rows = (64, 1, 3, 1)
         ends = np.cumsum((0, *rows))
-        parts = [kernel_1[a:b] for a, b in zip(ends[:-1], ends[1:], strict=True)]
+        parts = [kernel_1[a:b] for a, b in pairwise(ends)]
         told = state_ @ parts[0] + times_ @ parts[1] + (labels_ @ embedding) @ parts[2]
         hidden = native.tanh(told + flags_ @ parts[3] + bias_1)
         error = hidden @ kernel_2 + bias_2 - target_
