@@ -35,7 +35,7 @@ class FlowSampler(keras.Model):
     def __init__(
         self, network: keras.Model, unknown: int | None, augmented: bool, guided: bool
     ) -> None:
-        super().__init__()
+        super().__init__(dtype="float32")  # half precision has too few digits for a sum of steps
         self.network = network
         self.unknown = unknown
         self.augmented = augmented

@@ -259,6 +259,18 @@ def test_a_seed_gives_the_same_images_whatever_came_before(of_two_gaussians):
     assert not np.array_equal(model.vary(x, 0, seed=6, batch_size=2), varied)
 
 
+def test_steps_are_added_up_in_single_precision(of_two_gaussians):
+    """Whatever the policy of the day is, when the sampler is made."""
+    expected = of_two_gaussians.generate(4, 0, seed=0)
+    model = known()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        made = model.generate(4, 0, seed=0)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    np.testing.assert_array_equal(made, expected)
+
+
 def test_the_average_makes_the_images():
     model = kma.models.Flow(SHAPE, filters=8, blocks=1, seed=0)
     before = model.generate(2, seed=0)
