@@ -1,0 +1,149 @@
+"""How long a step of `Flow` takes, and its sampler, beside loops written by hand.
+
+    KERAS_BACKEND=torch python benchmarks/flow_speed.py --out DIR
+
+All take turns in one process, on the same batches of 28 x 28 gray images of two classes, without
+augmentation; figures are medians over the rounds of the ratio of two turns of one round. Before the
+race the loops have to make the same images as the model, of the same weights and noise. On PyTorch
+MONAI's diffusion U-Net runs in the same loop, where it is installed; it has about as many weights,
+works on all pixels, and makes other images.
+"""
+
+import argparse
+import importlib
+import json
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+import keras_medaug as kma
+from keras_medaug.provenance import environment
+from keras_medaug.seeds import derive_seed
+
+SHAPE, CLASSES, BATCH = (28, 28, 1), 2, 64
+ROUNDS, STEPS, MADE, SAMPLER_STEPS = 9, 8, 128, 20
+LARGEST_DIFFERENCE = 1e-4
+
+
+def new_model() -> kma.models.Flow:
+    """Return the model, compiled, whose last convolutions are not at zero."""
+    model = kma.models.Flow(SHAPE, CLASSES, augmentation=None, seed=0)
+    generator = np.random.default_rng(0)
+    for variable in model.network.trainable_variables:
+        if variable.path.endswith("kernel"):
+            shape = tuple(variable.shape)
+            scale = 1 / np.sqrt(np.prod(shape[:-1]))
+            variable.assign((scale * generator.standard_normal(shape)).astype("float32"))
+    model._image_network.set_weights(model.network.get_weights())
+    model.compile()
+    return model
+
+
+def weights_of(model: kma.models.Flow) -> dict[str, np.ndarray]:
+    """Return the weights of the network by path."""
+    return {
+        variable.path: keras.ops.convert_to_numpy(variable.value)
+        for variable in model.network.trainable_variables
+    }
+
+
+def batches(count: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return so many batches of images and labels."""
+    generator = np.random.default_rng(0)
+    return [
+        (generator.random((BATCH, *SHAPE), "float32"), generator.integers(0, CLASSES, BATCH))
+        for _ in range(count)
+    ]
+
+
+def noise_of(seed: int) -> np.ndarray:
+    """Return the noise of which `generate` makes its first batch."""
+    generator = np.random.default_rng(derive_seed(seed, "batch", 0))
+    return generator.standard_normal((MADE, *SHAPE), dtype="float32")
+
+
+def racers(model: kma.models.Flow) -> dict[str, tuple[Callable, Callable]]:
+    """Return what takes steps and what makes images, by name."""
+    given = batches(STEPS)
+    x, y = (np.concatenate(parts) for parts in zip(*given, strict=True))
+    labels = np.zeros(MADE, "int32")
+
+    def fit() -> None:
+        model.fit(x, y, batch_size=BATCH, shuffle=False, verbose=0)
+
+    def generate() -> np.ndarray:
+        return model.generate(MADE, labels, seed=0, batch_size=MADE, steps=SAMPLER_STEPS)
+
+    chosen: dict[str, tuple[Callable, Callable]] = {"ours": (fit, generate)}
+    sys.path.insert(0, str(Path(__file__).parent / "rivals"))
+    module = importlib.import_module(f"flow_{keras.config.backend()}")
+    loops: dict[str, Any] = {"native": module.Loop(weights_of(model), CLASSES)}
+    if hasattr(module, "monai_loop") and importlib.util.find_spec("monai"):
+        loops["monai"] = module.monai_loop(CLASSES)
+    for name, loop in loops.items():
+        chosen[name] = (
+            lambda loop=loop: loop.run(given),
+            lambda loop=loop: loop.sample(noise_of(0), labels, SAMPLER_STEPS),
+        )
+    difference = float(np.abs(generate() - chosen["native"][1]()).max())
+    print(f"largest difference of images: {difference:.1e}", flush=True)
+    if difference > LARGEST_DIFFERENCE:
+        raise SystemExit("the loop does other work than the model")
+    return chosen
+
+
+def race(chosen: dict[str, tuple[Callable, Callable]]) -> dict[str, dict[str, list[float]]]:
+    """Return the seconds of each turn of training and of sampling, by name."""
+    timings: dict[str, dict[str, list[float]]] = {
+        what: {name: [] for name in chosen} for what in ("step", "sampling")
+    }
+    for number in range(ROUNDS + 1):
+        names = list(chosen) if number % 2 else list(chosen)[::-1]
+        for what, part in (("step", 0), ("sampling", 1)):
+            for name in names:
+                begun = time.perf_counter()
+                chosen[name][part]()
+                if number:  # the first round compiles
+                    timings[what][name].append(time.perf_counter() - begun)
+        print(f"round {number} of {ROUNDS}", flush=True)
+    return timings
+
+
+def main() -> None:
+    """Race, print, and write a JSON file."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--out", type=Path, required=True)
+    out = parser.parse_args().out
+    timings = race(racers(new_model()))
+    record: dict[str, Any] = {
+        "command": "python benchmarks/flow_speed.py --out DIR",
+        "backend": keras.config.backend(),
+        "cores": os.cpu_count(),
+        "machine": environment(),
+        "ratios": {},
+    }
+    for what, by_name in timings.items():
+        for name in by_name.keys() - {"ours"}:
+            pairs = zip(by_name["ours"], by_name[name], strict=True)
+            ratios = sorted(ours / theirs for ours, theirs in pairs)
+            record["ratios"][f"{what}, to {name}"] = {
+                "ratio": statistics.median(ratios), "interval": [ratios[1], ratios[-2]],
+            }  # fmt: skip
+    seconds = statistics.median(timings["sampling"]["ours"])
+    record["milliseconds_a_step"] = 1e3 * statistics.median(timings["step"]["ours"]) / STEPS
+    record["seconds_for_1000_images"] = seconds / MADE * 1000
+    print(json.dumps({k: v for k, v in record.items() if k != "machine"}, indent=1))
+    out.mkdir(parents=True, exist_ok=True)
+    path = out / f"flow_speed_{keras.config.backend()}.json"
+    path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
