@@ -44,7 +44,8 @@ class FlowSampler(keras.Model):
 
     def call(self, inputs):
         """Return the images at time 1, in [0, 1]."""
-        images, start, steps, *rest = inputs
+        # Run eagerly, JAX's trainer hands arrays over as they came, as NumPy's.
+        images, start, steps, *rest = map(ops.convert_to_tensor, inputs)
         labels = None if self.unknown is None else rest[0]
         guidance = rest[-1] if self.guided else None
         length = _as_column((1.0 - start) / ops.cast(steps, "float32"))

@@ -72,7 +72,9 @@ def test_it_can_be_done_again_and_with_a_schedule(build, name, same):
     def scheduled(seed):
         model = build(name, compiled=False, seed=seed, **MODELS[name].rich)
         schedule = keras.optimizers.schedules.ExponentialDecay(0.1, 5, 0.9)
-        model.compile(keras.optimizers.SGD(schedule, momentum=0.5), run_eagerly=True)
+        model.compile(
+            keras.optimizers.SGD(schedule, momentum=0.5), run_eagerly=MODELS[name].eagerly
+        )
         return model
 
     model = scheduled(1)

@@ -55,7 +55,9 @@ def test_a_step_whose_gradients_overflow_is_left_out(build, x):
 def test_gradient_accumulation_waits_for_its_steps(build, x, y, name):
     """Nothing moves but at every second batch, and then each network does."""
     model = woken(build(name, compiled=False))
-    model.compile(keras.optimizers.Adam(1e-2, gradient_accumulation_steps=2), run_eagerly=True)
+    model.compile(
+        keras.optimizers.Adam(1e-2, gradient_accumulation_steps=2), run_eagerly=MODELS[name].eagerly
+    )
     held = [[numpy(v) for v in model.trainable_variables]]
     for _ in range(4):
         model.train_on_batch(x[:4], y[:4] if model.num_classes else None)
@@ -96,7 +98,8 @@ def test_learning_rate_schedules_reach_every_network(build, x, y, name):
         rates = dict.fromkeys(names, 1e-2) | {chosen: stops}
         given = {network: keras.optimizers.SGD(rate) for network, rate in rates.items()}
         model = build(name, compiled=False)
-        model.compile(given if len(names) > 1 else given["model"], run_eagerly=True)
+        chosen_ones = given if len(names) > 1 else given["model"]
+        model.compile(chosen_ones, run_eagerly=MODELS[name].eagerly)
         networks = model.networks if len(names) > 1 else {"model": model}
         held = []
         for _ in range(3):
