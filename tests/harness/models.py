@@ -233,7 +233,7 @@ CASES = {
             small={"filters": 4, "blocks": 1},
             rich={"dropout": 0.3, "num_classes": 2},
             every={
-                "num_classes": 3, "filters": 3, "blocks": 1, "dropout": 0.2,
+                "num_classes": 3, "filters": 3, "blocks": 2, "dropout": 0.2,
                 "augmentation": keras.layers.GaussianNoise(0.1, seed=3),
                 "augmented_fraction": 0.3, "label_dropout": 0.2, "ema_momentum": None,
                 "class_names": NAMES,
