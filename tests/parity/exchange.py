@@ -62,12 +62,21 @@ def state(model):
     return held
 
 
+def wake(model):
+    """Give kernels that begin at zero, and would hide all before them, other values."""
+    for variable in model.weights:
+        value = keras.ops.convert_to_numpy(variable.value)
+        if value.ndim > 1 and not value.any():
+            variable.assign(np.random.default_rng(0).normal(0, 0.1, value.shape))
+
+
 def save(folder):
     """Write each model, and beside it what a reader should find."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, arguments in MODELS.items():
         latent = {} if name in {"Flow", "Classifier"} else {"latent_dim": 3}
         model = getattr(kma.models, name)((8, 8, 1), seed=0, **latent, **arguments)
+        wake(model)
         model.compile()
         fit(model, epochs=EPOCHS)
         path = folder / f"{name}-{keras.config.backend()}.keras"
