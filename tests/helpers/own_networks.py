@@ -55,10 +55,29 @@ def discriminator(num_classes=None, dropout=0.25):
     return keras.Model(inputs, {"logit": layers.Dense(1)(x), "features": features})
 
 
+def velocity(num_classes=None, augmented=True, channels=1):
+    """Return a network of velocities of images 8 x 8, with dropout, and normalised."""
+    images, times = keras.Input((8, 8, 1)), keras.Input(())
+    labels, flags = keras.Input((), dtype="int32"), keras.Input(())
+    inputs, told = [images, times], [layers.Reshape((1,))(times)]
+    if num_classes is not None:  # one label more means "unknown"
+        inputs.append(labels)
+        told.append(layers.Embedding(num_classes + 1, 2)(labels))
+    if augmented:
+        inputs.append(flags)
+        told.append(layers.Reshape((1,))(flags))
+    x = layers.Conv2D(4, 3, padding="same", activation="relu")(Scaled()(images))
+    condition = layers.Concatenate()(told) if len(told) > 1 else told[0]
+    x = layers.Add()([x, layers.Reshape((1, 1, 4))(layers.Dense(4)(condition))])
+    x = layers.Dropout(0.25, seed=1)(layers.BatchNormalization()(x))
+    return keras.Model(inputs, layers.Conv2D(channels, 3, padding="same", dtype="float32")(x))
+
+
 NETWORKS = {
     "CVAE": {"encoder": encoder, "decoder": decoder},
     "DCGAN": {"generator": decoder, "discriminator": discriminator},
     "VAEGAN": {"encoder": encoder, "decoder": decoder, "discriminator": discriminator},
+    "Flow": {"network": velocity},
 }
 
 

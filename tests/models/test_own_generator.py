@@ -135,14 +135,20 @@ def test_what_a_model_may_lack_is_an_error_that_names_those_that_have_it(trained
     registry.check_ability(trained, "generate", "arm")
 
 
-@pytest.mark.parametrize("ability", ["encode", "reconstruct"])
-def test_asking_a_model_for_an_ability_that_it_lacks(ability, data):
+@pytest.mark.parametrize(
+    ("ability", "able"),
+    [("encode", ["cvae", "vaegan"]), ("reconstruct", ["cvae", "vaegan"]), ("vary", ["flow"])],
+)
+def test_asking_a_model_for_an_ability_that_it_lacks(ability, able, data):
     dcgan = kma.models.DCGAN((8, 8, 1), latent_dim=2, seed=0)
-    with pytest.raises(ValueError, match=rf"`{ability}`: got a DCGAN, .*one of cvae, vaegan"):
+    with pytest.raises(
+        ValueError, match=rf"`{ability}`: got a DCGAN, .*one of {', '.join(able)}\."
+    ):
         getattr(dcgan, ability)(data.train[0], batch_size=4)
     assert not registry.has_ability(dcgan, ability)
     assert not registry.has_ability(kma.models.Classifier((8, 8, 1), 2), ability)
-    assert registry.has_ability(kma.models.CVAE((8, 8, 1), latent_dim=2), ability)
+    kinds = registry.generators()
+    assert [method for method in kinds if registry.has_ability(kinds[method], ability)] == able
 
 
 def test_a_model_that_asks_its_base_for_an_ability_is_told_so(data):

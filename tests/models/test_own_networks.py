@@ -12,7 +12,7 @@ import keras_medaug as kma
 from harness.bad_input import X, Y
 from harness.models import eager
 from harness.state import numpy, same, state
-from helpers.own_networks import NETWORKS, decoder, discriminator, encoder, own_networks
+from helpers.own_networks import NETWORKS, decoder, discriminator, encoder, own_networks, velocity
 
 
 def made(name, num_classes=2, compiled=True, **arguments):
@@ -32,7 +32,7 @@ def name(request):
 def test_the_model_trains_the_networks_themselves(name):
     networks = own_networks(name, 2)
     model = getattr(kma.models, name)((8, 8, 1), num_classes=2, seed=0, **networks)
-    assert model.latent_dim == 5
+    assert getattr(model, "latent_dim", 5) == 5
     before = {argument: network.get_weights() for argument, network in networks.items()}
     model.compile(run_eagerly=True)
     harness.fit(eager(model))
@@ -71,7 +71,8 @@ def test_reinitialize_makes_them_anew_from_the_seed_alone(name):
     assert not all(map(np.array_equal, five, state(model)))
     model.reinitialize(5)
     assert all(map(np.array_equal, five, state(model)))
-    kernels = [v for v in model.generator.trainable_variables if "kernel" in v.path]
+    network = getattr(model, "generator", None) or model.network
+    kernels = [v for v in network.trainable_variables if "kernel" in v.path]
     assert len({numpy(kernel).std() for kernel in kernels}) == len(kernels)
 
 
@@ -176,6 +177,29 @@ REFUSED = {
         {"generator": decoder(), "discriminator": discriminator(), "batch_normalization": False},
         "`batch_normalization`: got False; expected no such argument beside `generator` and",
     ),
+    "velocities of no flags": (
+        "Flow", {"network": velocity(augmented=False)}, "`network`: got inputs .*and augmented of"
+    ),
+    "velocities of flags": (
+        "Flow", {"network": velocity(), "augmentation": None}, r"`network`: got .*and times of"
+    ),
+    "velocities of no labels": (
+        "Flow", {"network": velocity(), "num_classes": 2}, "`network`: got .*and labels of shape"
+    ),
+    "velocities of another size": (
+        "Flow", {"network": velocity(), "image_shape": (8, 9, 1)}, r"`network`: .*\(8, 9, 1\)"
+    ),
+    "velocities of two channels": (
+        "Flow", {"network": velocity(channels=2)},
+        r"`network`: got outputs .*velocities of shape \(n, 8, 8, 1\)",
+    ),
+    "velocities of no time": ("Flow", {"network": of_logits()}, "`network`: got .*and times of"),
+    "velocities and filters": (
+        "Flow", {"network": velocity(), "filters": 8},
+        "`filters`: got 8; expected no such argument beside `network`",
+    ),
+    "velocities and blocks": ("Flow", {"network": velocity(), "blocks": 1}, "`blocks`: got 1"),
+    "velocities and dropout": ("Flow", {"network": velocity(), "dropout": 0}, "`dropout`: got 0"),
     "latent": ("CVAE", {"decoder": decoder(), "latent_dim": 7}, "`latent_dim`: got 7; expected 5"),
 }  # fmt: skip
 
@@ -192,6 +216,19 @@ def test_a_gaussian_likelihood_needs_no_logits():
     model.compile(run_eagerly=True)
     harness.fit(eager(model))
     assert model.latent_dim == 5
+
+
+@pytest.mark.parametrize("augmentation", ["geometric", None])
+@pytest.mark.parametrize("num_classes", [None, 2])
+def test_a_network_of_velocities_is_told_what_the_model_knows(num_classes, augmentation):
+    network = velocity(num_classes, augmented=augmentation is not None)
+    given = {"num_classes": num_classes, "augmentation": augmentation, "network": network}
+    model = kma.models.Flow((8, 8, 1), seed=0, **given)
+    model.compile(run_eagerly=True)
+    harness.fit(eager(model))
+    labels = None if num_classes is None else [0, 1, -1]
+    assert model.generate(3, labels, seed=0, steps=2).shape == (3, 8, 8, 1)
+    assert model.vary(X, num_classes and Y, seed=0, steps=2).shape == X.shape
 
 
 def test_the_labels_reach_them():

@@ -22,6 +22,7 @@ MODELS = {
     "CVAE": FEW,
     "DCGAN": {"generator_filters": 2, "discriminator_filters": 2, "num_classes": 2},
     "VAEGAN": FEW | {"discriminator_filters": 2, "gate": kma.networks.Gate(0.68, 100.0)},
+    "Flow": {"filters": 2, "blocks": 1, "num_classes": 2},
     "Classifier": {"filters": 2, "num_classes": 2},
 }
 EPOCHS = 2
@@ -35,10 +36,12 @@ def fit(model, **arguments):
 
 
 def images(model):
-    """Return what a model makes of latent vectors; a classifier, of images."""
+    """Return what a model makes of latent vectors, or from noise; a classifier, of images."""
     rng = np.random.default_rng(1)
-    if not hasattr(model, "decode"):
+    if not hasattr(model, "generate"):
         return model.predict(rng.random((4, 8, 8, 1), dtype="float32"), verbose=0)
+    if not hasattr(model, "decode"):  # its noise is NumPy's
+        return model.generate(4, [0, 1, 0, 1], seed=1, steps=4, guidance=1.5)
     z = rng.standard_normal((4, model.latent_dim), dtype="float32")
     return model.decode(z, np.int32([0, 1, 0, 1]) if model.num_classes else None)
 
@@ -59,12 +62,21 @@ def state(model):
     return held
 
 
+def wake(model):
+    """Give kernels that begin at zero, and would hide all before them, other values."""
+    for variable in model.weights:
+        value = keras.ops.convert_to_numpy(variable.value)
+        if value.ndim > 1 and not value.any():
+            variable.assign(np.random.default_rng(0).normal(0, 0.1, value.shape))
+
+
 def save(folder):
     """Write each model, and beside it what a reader should find."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, arguments in MODELS.items():
-        latent = {} if name == "Classifier" else {"latent_dim": 3}
+        latent = {} if name in {"Flow", "Classifier"} else {"latent_dim": 3}
         model = getattr(kma.models, name)((8, 8, 1), seed=0, **latent, **arguments)
+        wake(model)
         model.compile()
         fit(model, epochs=EPOCHS)
         path = folder / f"{name}-{keras.config.backend()}.keras"

@@ -1,6 +1,7 @@
 """Noise that the tests know: drawn with NumPy, the same on every backend."""
 
 import contextlib
+import math
 from unittest import mock
 
 import keras
@@ -12,7 +13,8 @@ class Noise:
     """Stands in for `keras.random.normal`, so that what a compiled step draws is known.
 
     A generator's draws come from a table that its seed decides. Its own counter says which row is
-    next, and moves as it does in Keras.
+    next, and moves as it does in Keras. A draw of another shape takes as many values of each row as
+    it needs.
     """
 
     def __init__(self, draws, count, size):
@@ -27,7 +29,9 @@ class Noise:
         """Return the generator's next draw, as `keras.random.normal` would."""
         draw = ops.cast(seed.next()[1], "int32")
         rows = ops.take(ops.convert_to_tensor(self.table(seed)), draw, axis=0)
-        return mean + stddev * ops.cast(rows[: shape[0]], dtype or "float32")
+        values = rows[: shape[0], : math.prod(shape[1:])]
+        values = ops.reshape(values, (-1, *shape[1:]))
+        return mean + stddev * ops.cast(values, dtype or "float32")
 
     @contextlib.contextmanager
     def injected(self):
