@@ -125,6 +125,7 @@ models = {
     "DCGAN": {"latent_dim": 3, "generator_filters": 2, "discriminator_filters": 2},
     "VAEGAN": few | {"discriminator_filters": 2, "num_classes": 2},
     "Classifier": {"filters": 2, "num_classes": 2},
+    "Flow": {"filters": 16, "num_classes": 2},
 }
 
 
@@ -143,8 +144,8 @@ def train(path):
         model.fit(x[:count], labels, batch_size=4, epochs=2, verbose=0)
         found |= {f"{name} {k}": v for k, v in enumerate(model.get_weights())}
         found[f"{name} devices"] = len(model.trainable_variables[0].value.sharding.device_set)
-        if name == "CVAE":
-            found["CVAE images"] = model.generate(3, seed=0)  # which two devices cannot share
+        if name in ("CVAE", "Flow"):  # which two devices cannot share
+            found[f"{name} images"] = model.generate(3, seed=0)
     np.savez(path, **found)
 
 
