@@ -91,12 +91,12 @@ class AdaptiveGroupNormalization(keras.layers.Layer):
 
     def _over_groups(self, values):
         """Return, for each channel, the mean over its group; shape `(n, 1, c)`."""
-        pixels, channels = values.shape[1:]
+        _, pixels, channels = ops.shape(values)
         groups = math.gcd(self.groups, channels)
         size = channels // groups
         # Sums, since the gradient of a mean is another array of the batch's size.
         sums = ops.reshape(ops.sum(values, axis=1), (-1, groups, size))
-        means = ops.sum(sums, axis=-1) * (1.0 / (pixels * size))
+        means = ops.sum(sums, axis=-1) / ops.cast(pixels * size, "float32")
         return ops.expand_dims(ops.repeat(means, size, axis=-1), 1)
 
     def compute_output_shape(self, input_shape):

@@ -250,7 +250,7 @@ CASES = {
             ),
             refused_optimizers=((optimizers("network"), "a single optimizer"),),
             optimizer="AdamW",
-            epochs=3,
+            epochs=2,
             eagerly=keras.config.backend() != "jax",
         ),
         ModelCase(
@@ -335,8 +335,13 @@ def outputs(model):
     """Return what a model makes: images, or of a classifier probabilities."""
     if not hasattr(model, "generate"):
         return model.predict(X, verbose=0)
-    few = {"steps": 2} if "steps" in inspect.signature(model.generate).parameters else {}
-    return model.generate(len(Y), None if model.num_classes is None else Y, seed=0, **few)
+    labels = None if model.num_classes is None else Y
+    return model.generate(len(Y), labels, seed=0, **few_steps(model))
+
+
+def few_steps(model):
+    """Return the argument of `generate` by which a model that goes in steps takes few."""
+    return {"steps": 2} if "steps" in inspect.signature(model.generate).parameters else {}
 
 
 def woken(model):
@@ -526,7 +531,7 @@ def check_refused_data(case):
             conditional.fit(X, 0 * Y, verbose=0)
         return
     check_bad_labels(conditional, *LABELS["far below"])
-    for labels in (0 * Y, Y - 1, Y[:, None] - 1, (Y - 1).tolist(), np.full(8, -1)):
-        fit(conditional, y=labels, validation_data=(X, labels))
-        assert np.isfinite(conditional.evaluate(X, labels, verbose=0)).all()
-        assert np.isfinite(conditional.test_on_batch(X, labels)).all()
+    for labels in (0 * Y, Y[:, None] - 1, [-1] * 8):
+        validation = (X[4:], labels[4:])
+        history = fit(conditional, X[:4], labels[:4], validation_data=validation)
+        assert np.isfinite([*history["loss"], *history["val_loss"]]).all()

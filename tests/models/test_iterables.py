@@ -458,6 +458,18 @@ def test_batches_that_lack_a_class(build, x, kind, name):
     assert bool(done) != (kind == "of unknown length")  # all of which was gone through before
 
 
+@pytest.mark.parametrize("kind", ["list of batches", "generator", "of unknown length"])
+def test_batches_may_lack_classes_where_labels_may_be_unknown(build, x, kind):
+    model, y = build("Flow", num_classes=3), np.int32([0, -1] * 4)
+    data, validation = (LACKING[kind](batches(x, y)) for _ in range(2))
+    history = model.fit(data, validation_data=validation, verbose=0).history
+    assert np.isfinite([*history["loss"], *history["val_loss"]]).all()
+    with pytest.raises(ValueError, match="`y`: got labels from -2 to -1; .*-1 for an unknown"):
+        model.fit(LACKING[kind](batches(x, y % 2 - 2)), verbose=0)
+    history = model.fit(x, np.arange(8) // 4, validation_split=0.5, verbose=0).history
+    assert np.isfinite(history["val_loss"]).all()
+
+
 def test_a_pass_that_is_cut_short_may_lack_a_class(build, x):
     class Stop(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
