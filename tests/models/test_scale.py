@@ -124,6 +124,7 @@ models = {
     "CVAE": few,
     "DCGAN": {"latent_dim": 3, "generator_filters": 2, "discriminator_filters": 2},
     "VAEGAN": few | {"discriminator_filters": 2, "num_classes": 2},
+    "Flow": {"filters": 16, "blocks": 1, "num_classes": 2},
     "Classifier": {"filters": 2, "num_classes": 2},
 }
 
@@ -145,6 +146,8 @@ def train(path):
         found[f"{name} devices"] = len(model.trainable_variables[0].value.sharding.device_set)
         if name == "CVAE":
             found["CVAE images"] = model.generate(3, seed=0)  # which two devices cannot share
+        if name == "Flow":
+            found["Flow images"] = model.generate(3, [0, 1, -1], seed=0, steps=2)
     np.savez(path, **found)
 
 
