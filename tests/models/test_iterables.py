@@ -464,7 +464,7 @@ def test_batches_may_lack_classes_where_labels_may_be_unknown(build, x, kind):
     data, validation = (LACKING[kind](batches(x, y)) for _ in range(2))
     history = model.fit(data, validation_data=validation, verbose=0).history
     assert np.isfinite([*history["loss"], *history["val_loss"]]).all()
-    with pytest.raises(ValueError, match="`y`: got labels from -2 to -1; .*-1 for an unknown"):
+    with pytest.raises(ValueError, match=r"`y`: got labels from -2 to -1; .*-1 for an unknown"):
         model.fit(LACKING[kind](batches(x, y % 2 - 2)), verbose=0)
     history = model.fit(x, np.arange(8) // 4, validation_split=0.5, verbose=0).history
     assert np.isfinite(history["val_loss"]).all()
