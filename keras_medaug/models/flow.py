@@ -185,7 +185,8 @@ class Flow(GivenNetworks, GenerativeModel):
         """Return what `compile()` uses: AdamW, rate 2e-3 after 100 steps, norm clipped to 1.
 
         The rate stays: how long training will last is not known here, and a training of two and
-        then two epochs is one of four.
+        then two epochs is one of four. Callbacks that set a rate, such as `ReduceLROnPlateau`, need
+        an optimizer whose rate is a number.
         """
         rate = keras.optimizers.schedules.CosineDecay(
             0.0, decay_steps=1, alpha=1.0, warmup_target=2e-3, warmup_steps=WARM_UP_STEPS
@@ -255,8 +256,8 @@ class Flow(GivenNetworks, GenerativeModel):
                 -1 or `None` stands for an unknown class.
             seed: Integer seed: the same seed, on the same backend, gives the same images. `None`
                 draws one that `keras.utils.set_random_seed` governs.
-            batch_size: Images made at a time. Images depend on it, since each batch has a seed of
-                its own.
+            batch_size: Images made at a time. Another size gives other images, because each batch
+                is drawn from its own seed.
             verbose: Whether to show progress on standard error; or a function `(done, total)` that
                 is called instead.
             steps: Steps from noise to image. 20 are as good as more; 5 give a draft.

@@ -318,8 +318,8 @@ class GenerativeModel(ImageModel, ABC):
                 For a conditional model only, which requires them.
             seed: Integer seed: the same seed, on the same backend, gives the same images. `None`
                 draws one that `keras.utils.set_random_seed` governs.
-            batch_size: Images made at a time. Images of a model without a latent vector depend on
-                it, since each batch has a seed of its own.
+            batch_size: Images made at a time. Where a model has no latent vector, another size
+                gives other images, because each batch is drawn from its own seed.
             verbose: Whether to show progress on standard error; or a function `(done, total)` that
                 is called instead.
 

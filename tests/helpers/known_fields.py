@@ -9,9 +9,10 @@ from keras import ops
 class MixtureField(keras.layers.Layer):
     """The velocity field of images that are a mixture of Gaussians about given means.
 
-    With `x_t = (1 - t) * noise + t * image`, and images of component `k` normal about `means[k]`
-    with the deviation `spread` (in [-1, 1], as `Flow` sees images), the field is the mean of
-    `image - noise` given `x_t`. Of a known label, it is that of its component alone.
+    The images lie in [-1, 1], as `Flow` sees them. Those of component `k` are normal about
+    `means[k]`, with the deviation `spread`. At the time `t` such an image has become
+    `x_t = (1 - t) * noise + t * image`. The field is the mean of `image - noise` over all that
+    could have become `x_t`; where the label is known, over the images of its component.
 
     Args:
         means: One image for each component, `(k, h, w, c)`, in [-1, 1].
