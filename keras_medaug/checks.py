@@ -9,20 +9,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_medaug.array_checks import as_array, fail, flat
-from keras_medaug.label_checks import are_names, check_class_names, check_labels, labels_of_all
+from keras_medaug.label_checks import (
+    UNKNOWN,
+    are_names,
+    check_class_names,
+    check_labels,
+    check_partly_known,
+    one_for_each,
+)
 
 __all__ = [
+    "UNKNOWN",
     "are_names",
     "as_array",
     "check_class_names",
     "check_flag",
     "check_fraction",
     "check_labels",
+    "check_partly_known",
     "check_positive",
     "check_several_classes",
     "fail",
     "flat",
-    "labels_of_all",
+    "one_for_each",
 ]
 
 

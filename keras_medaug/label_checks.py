@@ -10,6 +10,7 @@ from keras_medaug.array_checks import as_array, fail, flat
 from keras_medaug.files import check_text
 
 LARGEST_LABEL = 2**31 - 1
+UNKNOWN = -1  # the label of an image whose class is not known
 MISSING = {"None", "nan", "<NA>"}  # as Python and pandas write them
 AS_INTEGERS = "`np.asarray(y).astype(int)`"
 FEW = 5  # classes that a message names
@@ -68,17 +69,17 @@ def check_labels(
     return array.astype(np.int32, copy=False)
 
 
-def labels_of_all(
+def check_partly_known(
     labels: ArrayLike,
     argument: str,
     count: int,
     num_classes: int,
     class_names: Sequence[str] | None = None,
 ) -> NDArray[np.int32]:
-    """Return one label for each of `count` images, of which there may be one for all.
+    """Return labels of which some may be unknown, checked.
 
     Args:
-        labels: As in `check_labels`, or a single integer or name.
+        labels: As in `check_labels`; -1 stands for an unknown class.
         argument: Name under which the value is reported.
         count: Number of images.
         num_classes: Number of classes.
@@ -92,14 +93,41 @@ def labels_of_all(
 
     Example:
 
-    >>> from keras_medaug.label_checks import labels_of_all
-    >>> labels_of_all("b", "labels", 3, 2, ["a", "b"])
-    array([1, 1, 1], dtype=int32)
+    >>> from keras_medaug.label_checks import check_partly_known
+    >>> check_partly_known([0, -1, 1], "y", 3, num_classes=2)
+    array([ 0, -1,  1], dtype=int32)
+    """
+    given = as_array(labels, argument)
+    if given.dtype.kind != "i" or not given.size:
+        return check_labels(given, argument, count, num_classes, class_names=class_names)
+    if given.min() < UNKNOWN:
+        got = f"labels from {given.min()} to {given.max()}"
+        expected = f"labels in [0, {num_classes}), or {UNKNOWN} for an unknown class"
+        raise fail(argument, got, expected)
+    known = np.where(given == UNKNOWN, 0, given)
+    checked = check_labels(known, argument, count, num_classes, class_names=class_names)
+    return np.where(flat(given) == UNKNOWN, np.int32(UNKNOWN), checked)
+
+
+def one_for_each(labels: ArrayLike, argument: str, count: int) -> NDArray:
+    """Return a label for each image, of which there may be one for all.
+
+    Args:
+        labels: An array, or a single integer or name.
+        argument: Name under which the value is reported.
+        count: Number of images.
+
+    Returns:
+        The array; or the single label, `count` times.
+
+    Example:
+
+    >>> from keras_medaug.label_checks import one_for_each
+    >>> one_for_each(1, "labels", 3)
+    array([1, 1, 1])
     """
     array = as_array(labels, argument)
-    if array.ndim == 0:
-        array = np.repeat(array, count)
-    return check_labels(array, argument, count, num_classes, class_names=class_names)
+    return np.repeat(array, count) if array.ndim == 0 else array
 
 
 def check_class_names(class_names: Sequence[str], num_classes: int | None = None) -> list[str]:

@@ -92,7 +92,7 @@ def test_names_tell_the_number_of_classes():
 
 @pytest.mark.parametrize("label", [1, np.int64(1), np.array(1), "malignant"])
 def test_one_label_for_all(label):
-    assert checks.labels_of_all(label, "labels", 3, 2, NAMES).tolist() == [1, 1, 1]
+    assert checks.one_for_each(label, "labels", 3).tolist() == [label] * 3
 
 
 @pytest.mark.parametrize("bad", ["ab", 3, ["a", "a"], ["a", ""], ["a", 1], [], ["a", "b", "c"]])

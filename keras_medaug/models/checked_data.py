@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_medaug.checks import check_labels, fail
+from keras_medaug.checks import check_labels, check_partly_known, fail
 from keras_medaug.fitting.array_batches import ArrayBatches
 from keras_medaug.fitting.fit_arguments import check_class_weight, check_weights
 from keras_medaug.fitting.given_data import as_batches, is_array, is_pair, three_parts, weighted
@@ -67,6 +67,8 @@ class CheckedData(QuietModel):
 
     def _check_labels(self, y, argument: str, count: int, every_class: bool) -> NDArray[np.int32]:
         """Return labels, checked."""
+        if self.takes_unlabelled:
+            return check_partly_known(y, argument, count, self.num_classes, self.class_names)
         return check_labels(y, argument, count, self.num_classes, every_class, self.class_names)
 
     def _class_weights(self, class_weight, sample_weight) -> NDArray | None:

@@ -10,7 +10,7 @@ import numpy as np
 from keras import ops
 from numpy.typing import ArrayLike, NDArray
 
-from keras_medaug.checks import as_array, check_fraction, check_labels, check_positive, fail
+from keras_medaug.checks import check_fraction, check_positive, fail
 from keras_medaug.fitting.parallel import batch_devices
 from keras_medaug.images import check_images, to_float
 from keras_medaug.interrupts import between_steps
@@ -33,7 +33,6 @@ from keras_medaug.networks.unet import build_unet
 from keras_medaug.progress import Report, reporting
 from keras_medaug.seeds import resolve_seed
 
-UNKNOWN = -1
 WARM_UP_STEPS = 100
 
 
@@ -332,29 +331,6 @@ class Flow(GivenNetworks, GenerativeModel):
         if self.num_classes is None and guidance != 1:
             raise fail("guidance", guidance, "1, since the model was made without num_classes")
         return {"steps": steps, "guidance": guidance}
-
-    def _check_labels(self, y, argument: str, count: int, every_class: bool) -> NDArray[np.int32]:
-        """Return labels, checked; -1 stays, and classes may be missing."""
-        given = as_array(y, argument)
-        signed = given.dtype.kind == "i" and given.size > 0
-        if signed and given.min() < UNKNOWN:
-            got = f"labels from {given.min()} to {given.max()}"
-            expected = f"labels in [0, {self.num_classes}), or {UNKNOWN} for an unknown class"
-            raise fail(argument, got, expected)
-        unknown = given == UNKNOWN if signed else np.zeros(given.shape, bool)
-        known = check_labels(
-            np.where(unknown, 0, given) if unknown.any() else y,
-            argument, count, self.num_classes, class_names=self.class_names,
-        )  # fmt: skip
-        return np.asarray(np.where(unknown.reshape(known.shape), np.int32(UNKNOWN), known))
-
-    def _labels_for(self, labels, count: int):
-        if self.num_classes is None:
-            return super()._labels_for(labels, count)
-        labels = as_array(UNKNOWN if labels is None else labels, "labels")
-        if labels.ndim == 0:
-            labels = np.repeat(labels, count)
-        return self._check_labels(labels, "labels", count, every_class=False)
 
     def _sample(
         self, count: int, labels, seed: int, steps: int = 20, guidance: float = 1.0

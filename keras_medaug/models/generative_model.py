@@ -11,7 +11,7 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from keras_medaug.checks import check_labels, check_positive, fail, labels_of_all
+from keras_medaug.checks import UNKNOWN, check_positive, fail, one_for_each
 from keras_medaug.fitting.fit_arguments import check_compile
 from keras_medaug.fitting.parallel import check_batches
 from keras_medaug.images import check_images, to_float
@@ -45,6 +45,8 @@ class GenerativeModel(ImageModel, ABC):
     - `networks`, a property: the networks that have an optimizer each, by name. Write the loss with
       `keras_medaug.networks.frozen`, so that each term reaches one network.
     - `default_optimizer()`: what `compile()` uses; Adam with a learning rate of 1e-3 otherwise.
+    - `takes_unlabelled = True`, of the class: `fit` and `generate` then take labels of -1, which
+      mean "unknown", and `compute_loss` and `_sample` get them.
     - `_infer(images, labels)`: what `predict` returns.
 
     Give random initializers a seed, such as `self.part_seed("means")`: two models of the same seed
@@ -274,10 +276,7 @@ class GenerativeModel(ImageModel, ABC):
         if not isinstance(x, list | tuple) or len(x) != 2:
             raise fail("x", "images alone", "[images, labels], since the model is conditional")
         images = check_images(x[0], "x[0]", self.image_shape)
-        labels = check_labels(
-            x[1], "x[1]", len(images), self.num_classes, class_names=self.class_names
-        )
-        return [images, labels]
+        return [images, self._check_labels(x[1], "x[1]", len(images), every_class=False)]
 
     def _check_inputs_batch(self, batch):
         if self.num_classes is None:
@@ -289,14 +288,18 @@ class GenerativeModel(ImageModel, ABC):
         return (tuple(inputs),)
 
     def _labels_for(self, labels, count: int):
-        """Return `labels` checked against the model: given exactly when it is conditional."""
+        """Return `labels` checked against the model: given exactly when it is conditional.
+
+        A model that `takes_unlabelled` makes images of any class where there are none.
+        """
         if self.num_classes is None:
             if labels is not None:
                 raise fail("labels", "labels", "None, since the model was made without num_classes")
             return None
-        if labels is None:
+        if labels is None and not self.takes_unlabelled:
             raise fail("labels", "None", f"labels in [0, {self.num_classes}), one per image")
-        return labels_of_all(labels, "labels", count, self.num_classes, self.class_names)
+        labels = one_for_each(UNKNOWN if labels is None else labels, "labels", count)
+        return self._check_labels(labels, "labels", count, every_class=False)
 
     @abstractmethod
     def _sample(self, count: int, labels, seed: int) -> NDArray[np.float32]:

@@ -248,6 +248,30 @@ def test_a_term_that_is_not_declared_and_an_argument_that_is_not_kept_are_named(
         model.get_config()
 
 
+def test_a_model_that_takes_unlabelled_images_gets_labels_of_minus_one():
+    class Counting(ToyGenerator):
+        takes_unlabelled = True
+
+        def compute_loss(self, x, y=None, y_pred=None, sample_weight=None, training=True):
+            loss = super().compute_loss(x, keras.ops.maximum(y, 0))
+            return loss + 1000.0 * keras.ops.mean(keras.ops.cast(y < 0, "float32"))
+
+        def _sample(self, count, labels, seed):
+            images = np.full((count, *self.image_shape), 0.5)
+            images[labels < 0] = 0.25
+            return images
+
+    model = Counting((8, 8, 1), num_classes=2, seed=0)
+    model.compile()
+    x = np.zeros((8, 8, 8, 1), "float32")
+    loss = model.fit(x, [0, -1] * 4, verbose=0).history["loss"][0]
+    assert 400 < loss < 600
+    assert (model.generate(4, seed=0) == 0.25).all()
+    assert (model.generate(2, labels=[-1, 1], seed=0)[:, 0, 0, 0] == [0.25, 0.5]).all()
+    with pytest.raises(ValueError, match="`labels`: got labels from -2 to -2"):
+        model.generate(1, labels=-2)
+
+
 @pytest.mark.parametrize("name", ["Toy", "toy-1", "1toy", "", None, "toy model"])
 def test_names_that_are_none(name):
     with pytest.raises(ValueError, match=r"`name`: got .*; expected lower-case letters"):
@@ -263,6 +287,13 @@ def test_a_name_is_of_one_class_which_may_be_defined_again(toy):
     kma.models.register_generator("toy")(again)
     assert kma.models.generators()["toy"] is again
     assert "fresh" not in kma.models.generators()
+
+
+def test_keras_loads_the_class_that_was_registered_last(toy):
+    again = type(toy.__name__, (toy,), {"__module__": toy.__module__})
+    for kind in (again, toy):
+        kma.models.register_generator("toy")(kind)
+        assert keras.saving.get_registered_object("generators>toy") is kind
 
 
 @pytest.mark.parametrize("name", ["none", "oversample", "geometric", "mixup"])
