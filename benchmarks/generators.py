@@ -9,14 +9,16 @@ as it was trained on, with the same labels, and measures:
 - train on synthetic, test on real: the AUC on the test part of classifiers that saw the generated
   images alone: the paper's, and a small residual network.
 
-A grid of the first images of each class is drawn as well, nothing picked. Seconds count from the
-end of the first step, so that no model pays for compilation, to the end of an epoch. Once for each
-model and seed:
+A grid of the first images of each class is drawn as well, nothing picked, and the model is kept.
+Seconds are processor time of one thread, so that other work on the machine takes nothing from a
+model. They count from the end of the first step, so that no model pays for compilation. Training
+ends with the step in which they are up. Once for each set and seed:
 
     KERAS_BACKEND=torch OMP_NUM_THREADS=1 python benchmarks/generators.py --root DIR --out DIR \
-        --data breastmnist --model flow --seed 0 --seconds 240
+        --data breastmnist --models real flow vaegan dcgan cvae --seed 0 --seconds 240
 
-`--model real` takes the training images themselves: the reference of the classifiers.
+`real` takes the training images themselves: the reference of the classifiers. What has a result in
+the folder is not done again.
 """
 
 from __future__ import annotations
@@ -38,12 +40,12 @@ from keras_medaug.provenance import environment
 from keras_medaug.seeds import derive_seed
 
 BATCH = 64
-CLASSIFIER_STEPS = 600
+CLASSIFIER_STEPS = 400
 SHOWN = 8  # images of each class in a grid
 
 
 class Clock(keras.callbacks.Callback):
-    """Stops a training after the epoch in which its time is up, counted from its first step on."""
+    """Stops a training after the step in which its time is up, counted from its first step on."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__()
@@ -52,41 +54,52 @@ class Clock(keras.callbacks.Callback):
         self.begun = 0.0
 
     def on_train_batch_end(self, batch, logs=None) -> None:
-        """Count the step."""
+        """Count the step, and stop if the time is up."""
         self.steps += 1
         if self.steps == 1:
-            self.begun = time.perf_counter()
-
-    def on_epoch_end(self, epoch, logs=None) -> None:
-        """Stop if the time is up."""
-        self.model.stop_training = time.perf_counter() - self.begun > self.seconds
+            self.begun = time.process_time()
+        self.model.stop_training = time.process_time() - self.begun > self.seconds
 
 
 def main() -> None:
-    """Train, measure, and write a JSON file and a grid."""
+    """Train, measure, and write a JSON file and a grid of each model."""
     arguments = parse()
     data = load(arguments.data, arguments.root)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    features: dict[str, Callable] = {
+        "pixels": kma.features.PixelFeatures(data.train[0]),
+        "classifier": kma.features.ClassifierFeatures(*data.train, seed=0),
+    }
+    for name in arguments.models:
+        words = [arguments.data, name, *arguments.tag, str(arguments.seed)]
+        stem = arguments.out / "_".join(words)
+        if not stem.with_suffix(".json").exists():
+            write(stem, name, arguments, data, features)
+
+
+def write(stem: Path, name: str, arguments: argparse.Namespace, data, features) -> None:
+    """Train a model, measure its images, and write what came of it."""
     x, y = data.train
     record = {
         "data": arguments.data,
-        "model": arguments.model,
+        "model": name,
         "settings": arguments.settings,
         "seed": arguments.seed,
         "backend": keras.backend.backend(),
         "machine": environment(),
     }
     images = x
-    if arguments.model != "real":
-        images, made = trained_images(arguments, data)
-        record |= made
+    if name != "real":
+        model, trained = trained_model(name, arguments, data)
+        model.save(stem.with_suffix(".keras"))
+        begun = time.process_time()
+        images = model.generate(len(y), y, seed=arguments.seed)
+        record |= trained | {"seconds_to_generate": round(time.process_time() - begun, 1)}
+        record |= compared(images, data, features)
     record["synthetic_auc"] = {
         name: tested(make(data, arguments.seed), images, y, data.test, arguments.seed)
         for name, make in CLASSIFIERS.items()
     }
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    stem = arguments.out / "_".join(
-        [arguments.data, arguments.model, *arguments.tag, str(arguments.seed)]
-    )
     stem.with_suffix(".json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     first = np.concatenate([images[y == c][:SHOWN] for c in range(data.num_classes)])
     kma.plotting.save(kma.plotting.image_grid(first, SHOWN), stem.with_suffix(".png"))
@@ -98,7 +111,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", default="breastmnist", help="a MedMNIST set, or an npz file")
     parser.add_argument("--root", help="folder with the files of MedMNIST")
-    parser.add_argument("--model", default="flow", help="a name in `generators()`, or 'real'")
+    parser.add_argument("--models", nargs="+", help="names in `generators()`, or 'real'")
     parser.add_argument("--settings", type=json.loads, default={}, help="of the model, as JSON")
     parser.add_argument("--tag", nargs="*", default=[], help="words for the names of the files")
     parser.add_argument("--seed", type=int, default=0)
@@ -114,40 +127,33 @@ def load(name: str, root: str | None) -> kma.datasets.Dataset:
     return kma.datasets.load(name, root=root, download=False)
 
 
-def trained_images(arguments: argparse.Namespace, data) -> tuple[np.ndarray, dict]:
-    """Train a model; return as many images as it saw, of the same classes, and what they are."""
-    x, y = data.train
-    unseen, unseen_labels = (
-        np.concatenate(parts) for parts in zip(data.val, data.test, strict=True)
-    )
+def trained_model(name: str, arguments: argparse.Namespace, data) -> tuple:
+    """Return a trained model, and the steps and seconds that it took."""
     model = new_generator(
-        generator_class(arguments.model),
+        generator_class(name),
         data.image_shape,
         data.num_classes,
         arguments.seed,
         arguments.settings,
     )
     clock = Clock(arguments.seconds)
-    model.fit(x, y, batch_size=BATCH, epochs=100_000, callbacks=[clock], verbose=0)
-    trained = time.perf_counter() - clock.begun
-    begun = time.perf_counter()
-    images = model.generate(len(y), y, seed=arguments.seed)
-    generated = time.perf_counter() - begun
-    features: dict[str, Callable] = {
-        "pixels": kma.features.PixelFeatures(x),
-        "classifier": kma.features.ClassifierFeatures(x, y, seed=0),
-    }
+    model.fit(*data.train, batch_size=BATCH, epochs=100_000, callbacks=[clock], verbose=0)
+    seconds = time.process_time() - clock.begun
+    return model, {"steps": clock.steps, "seconds": round(seconds, 1)}
+
+
+def compared(images: np.ndarray, data, features: dict[str, Callable]) -> dict:
+    """Compare images with those of the set: quality, and suspected copies."""
+    x, y = data.train
+    unseen, unseen_labels = (
+        np.concatenate(parts) for parts in zip(data.val, data.test, strict=True)
+    )
     copies = kma.metrics.copy_audit(images, x, unseen)
-    made = {
-        "steps": clock.steps,
-        "seconds": round(trained, 1),
-        "seconds_to_generate": round(generated, 1),
+    quality = kma.metrics.sample_quality(images, x, unseen, features, y, y, unseen_labels, seed=0)
+    return {
         "copies": {key: copies[key] for key in ("count", "suspect_count", "exact_copies")},
-        "quality": kma.metrics.sample_quality(
-            images, x, unseen, features, y, y, unseen_labels, seed=0
-        ),
+        "quality": quality,
     }
-    return images, made
 
 
 def paper(data, seed: int) -> keras.Model:
@@ -161,7 +167,7 @@ def residual(data, seed: int) -> keras.Model:
     """Return a small residual network, compiled: 24, 48 and 96 channels, a decaying rate."""
     seeds = iter(derive_seed(seed, "residual", number) for number in range(100))
 
-    def convolution(x, width: int, size: int, strides: int = 1):
+    def convolution(x, width: int, size: int = 3, strides: int = 1):
         start = keras.initializers.HeNormal(next(seeds))
         x = kma.layers.Conv2D(
             width, size, strides=strides, padding="same", use_bias=False, kernel_initializer=start
@@ -172,10 +178,10 @@ def residual(data, seed: int) -> keras.Model:
     x = keras.layers.Rescaling(4.0, -2.0)(inputs)
     if data.image_shape[0] > 32:
         x = keras.layers.AveragePooling2D(2)(x)
-    x = keras.ops.relu(convolution(x, 24, 3))
+    x = keras.ops.relu(convolution(x, 24, strides=2))
     for width, strides in ((24, 1), (48, 2), (96, 2)):
-        branch = keras.ops.relu(convolution(x, width, 3, strides))
-        branch = convolution(branch, width, 3)
+        branch = keras.ops.relu(convolution(x, width, strides=strides))
+        branch = convolution(branch, width)
         if strides > 1:
             x = convolution(x, width, 1, strides)
         x = keras.ops.relu(x + branch)
