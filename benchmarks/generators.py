@@ -137,7 +137,8 @@ def trained_model(name: str, arguments: argparse.Namespace, data) -> tuple:
         arguments.settings,
     )
     clock = Clock(arguments.seconds)
-    model.fit(*data.train, batch_size=BATCH, epochs=100_000, callbacks=[clock], verbose=0)
+    x, y = data.train
+    model.fit(x, y, batch_size=BATCH, epochs=100_000, callbacks=[clock], verbose=0)
     seconds = time.process_time() - clock.begun
     return model, {"steps": clock.steps, "seconds": round(seconds, 1)}
 

@@ -73,7 +73,7 @@ def check_partly_known(
     labels: ArrayLike,
     argument: str,
     count: int,
-    num_classes: int,
+    num_classes: int | None,
     class_names: Sequence[str] | None = None,
 ) -> NDArray[np.int32]:
     """Return labels of which some may be unknown, checked.
@@ -82,7 +82,7 @@ def check_partly_known(
         labels: As in `check_labels`; -1 stands for an unknown class.
         argument: Name under which the value is reported.
         count: Number of images.
-        num_classes: Number of classes.
+        num_classes: As in `check_labels`.
         class_names: As in `check_labels`.
 
     Returns:

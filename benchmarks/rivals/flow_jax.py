@@ -14,6 +14,7 @@ from jax import lax
 
 GROUPS, EPSILON, DROPOUT, LABEL_DROPOUT = 8, 1e-5, 0.1, 0.1
 EMA_MOMENTUM, RATE, DECAY, CLIP, WARM_UP = 0.999, 2e-3, 1e-2, 1.0, 100
+TIME_MEAN, SHORTEST = -0.4, 0.02
 BETA_1, BETA_2, ADAM_EPSILON = 0.9, 0.999, 1e-7
 FREQUENCIES = np.geomspace(0.1, 100.0, 32).astype("float32")
 LAYOUT = ("NHWC", "HWIO", "NHWC")
@@ -70,7 +71,8 @@ def network(w, images, times, labels, key=None):
     x = jax.nn.silu(normalized(w, x, condition, "normalization"))
     x = convolved(w, jnp.concatenate([x, folded], axis=-1), "output")
     x = x.reshape(n, h // 2, width // 2, 2, 2, c).transpose(0, 1, 3, 2, 4, 5)
-    return x.reshape(n, h, width, c)
+    left = jnp.maximum(1.0 - times, SHORTEST)
+    return (x.reshape(n, h, width, c) - images) / left[:, None, None, None]
 
 
 @partial(jax.jit, static_argnames="classes", donate_argnums=0)
@@ -80,7 +82,7 @@ def step(state, images, labels, classes):
     key, of_noise, of_times, of_labels, of_dropout = jax.random.split(key, 5)
     images = 2.0 * images - 1.0
     noise = jax.random.normal(of_noise, images.shape)
-    times = jax.nn.sigmoid(jax.random.normal(of_times, images.shape[:1]))
+    times = jax.nn.sigmoid(jax.random.normal(of_times, images.shape[:1]) + TIME_MEAN)
     time = times[:, None, None, None]
     hidden = jax.random.uniform(of_labels, images.shape[:1]) < LABEL_DROPOUT
     shown = jnp.where(hidden, classes, labels)

@@ -14,6 +14,7 @@ from torch import Tensor
 
 GROUPS, EPSILON, DROPOUT, LABEL_DROPOUT = 8, 1e-5, 0.1, 0.1
 EMA_MOMENTUM, RATE, DECAY, CLIP, WARM_UP = 0.999, 2e-3, 1e-2, 1.0, 100
+TIME_MEAN, SHORTEST = -0.4, 0.02
 FREQUENCIES = np.geomspace(0.1, 100.0, 32).astype("float32")
 
 
@@ -45,7 +46,7 @@ class Loop:
     def _step(self, images: Tensor, labels: Tensor) -> None:
         images = 2.0 * images.permute(0, 3, 1, 2) - 1.0
         noise = torch.randn_like(images)
-        times = torch.sigmoid(torch.randn(len(images)))
+        times = torch.sigmoid(torch.randn(len(images)) + TIME_MEAN)
         time = times[:, None, None, None]
         hidden = torch.rand(len(images)) < LABEL_DROPOUT
         shown = torch.where(hidden, self.classes, labels)
@@ -108,7 +109,7 @@ class Loop:
         x = torch.cat([F.interpolate(x, scale_factor=2), skip], dim=1)
         x = F.silu(block.normalized(block(x, "up_1_1"), "normalization"))
         x = F.conv2d(torch.cat([x, folded], dim=1), w["output/kernel"], w["output/bias"], padding=1)
-        return _unfold(x)
+        return (_unfold(x) - images) / (1.0 - times)[:, None, None, None].clamp(min=SHORTEST)
 
 
 class _Block:

@@ -13,6 +13,7 @@ from keras_medaug.layers.label_embedding import LabelEmbedding
 from keras_medaug.layers.residual_block import ResidualBlock
 from keras_medaug.layers.sampling import Sampling
 from keras_medaug.layers.time_embedding import TimeEmbedding
+from keras_medaug.layers.velocity_from_image import VelocityFromImage
 
 __all__ = [
     "AdaptiveGroupNormalization",
@@ -28,4 +29,5 @@ __all__ = [
     "ResidualBlock",
     "Sampling",
     "TimeEmbedding",
+    "VelocityFromImage",
 ]

@@ -34,6 +34,7 @@ from keras_medaug.progress import Report, reporting
 from keras_medaug.seeds import resolve_seed
 
 WARM_UP_STEPS = 100
+TIME_MEAN = -0.4  # of the logits of training times
 
 
 @register_generator("flow")
@@ -44,7 +45,9 @@ class Flow(GivenNetworks, GenerativeModel):
     A network learns which way an image that is part noise has to go to become an image. With
     `x_t = (1 - t) * noise + t * image`, of an image in [-1, 1] and a time `t` from 0 to 1, its loss
     is the mean of `(network(x_t, t) - (image - noise)) ** 2`. An image is made by following these
-    velocities from noise, in a number of steps that `generate` takes.
+    velocities from noise, in a number of steps that `generate` takes. The network predicts the
+    image, and the velocity is the way to it: `(image - x_t) / (1 - t)`. Training draws the logits
+    of the times from a normal distribution about -0.4, with a standard deviation of 1.
 
     With `num_classes`, one network makes images of each class and of all classes together: a label
     of -1 means "unknown", in `fit` as in `generate`, and a tenth of the labels is hidden in
@@ -70,7 +73,8 @@ class Flow(GivenNetworks, GenerativeModel):
             images are made, in (0, 1); or `None` for no average. The average begins with a short
             memory: see `keras_medaug.networks.AveragedNetwork`.
         network: A network of your own, a functional or `Sequential` Keras model from noisy images
-            and times to velocities; or `None` for one of the sizes above. Its inputs are a list:
+            and times to velocities (`keras_medaug.layers.VelocityFromImage` makes them of images);
+            or `None` for one of the sizes above. Its inputs are a list:
             images, times `()`, with `num_classes` labels `()` in `[0, num_classes]`, the last of
             which means "unknown", and with an augmentation flags `()`, 1 for augmented images.
         seed: Integer seed of weights, noise, dropout, augmentation and data order, or `None`.
@@ -100,10 +104,11 @@ class Flow(GivenNetworks, GenerativeModel):
 
     References:
         Lipman et al., Flow Matching for Generative Modeling, 2023; Liu et al., Flow Straight and
-        Fast, 2023; Esser et al., Scaling Rectified Flow Transformers, 2024, for the times; Ho and
-        Salimans, Classifier-Free Diffusion Guidance, 2022; Karras et al., Elucidating the Design
-        Space of Diffusion-Based Generative Models, 2022, appendix F.2, for the flags; Meng et al.,
-        SDEdit, 2022, for `vary`.
+        Fast, 2023; Esser et al., Scaling Rectified Flow Transformers, 2024, for the times; Li and
+        He, Back to Basics: Let Denoising Generative Models Denoise, 2025, for the prediction of
+        images; Ho and Salimans, Classifier-Free Diffusion Guidance, 2022; Karras et al.,
+        Elucidating the Design Space of Diffusion-Based Generative Models, 2022, appendix F.2, for
+        the flags; Meng et al., SDEdit, 2022, for `vary`.
     """
 
     takes_unlabelled = True
@@ -200,10 +205,9 @@ class Flow(GivenNetworks, GenerativeModel):
         images = 2.0 * images - 1.0
         count = batch_count(images)
         noise = keras.random.normal(ops.shape(images), dtype="float32", seed=self.seed_generator)
-        # Logit-normal: most of the work is where image and noise are about as strong.
-        times = ops.sigmoid(
-            keras.random.normal((count,), dtype="float32", seed=self.seed_generator)
-        )
+        # Logit-normal: most of the work is where noise is somewhat stronger than the image.
+        logits = keras.random.normal((count,), dtype="float32", seed=self.seed_generator)
+        times = ops.sigmoid(logits + TIME_MEAN)
         time = ops.reshape(times, (-1, 1, 1, 1))
         inputs = [(1.0 - time) * noise + time * images, times]
         if self.num_classes is not None:

@@ -1,4 +1,4 @@
-"""The network of `Flow`: a U-Net that tells which way a noisy image should go."""
+"""The network of `Flow`: a U-Net that tells which image a noisy one should become."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from keras_medaug.layers import (
     LabelEmbedding,
     ResidualBlock,
     TimeEmbedding,
+    VelocityFromImage,
 )
 from keras_medaug.networks.builders import LARGEST_BASE, WIDEST
 from keras_medaug.seeds import derive_seed, resolve_seed
@@ -77,7 +78,9 @@ def build_unet(
     Two by two pixels become the channels of one place, four by four above 32 pixels: most of the
     cost of a U-Net lies at full resolution, where it adds least. Images whose size is not a
     multiple are padded inside. All blocks know the time, the class and whether the image was
-    augmented. The last convolution begins at zero.
+    augmented. The convolutions predict the image, and a last layer makes velocities of it: patches
+    have more numbers than `filters` may carry, and noise has no structure to carry them by. The
+    last convolution begins at zero.
 
     Args:
         image_shape: `(height, width, channels)`.
@@ -105,8 +108,9 @@ def build_unet(
 
     References:
         Ronneberger et al., U-Net, 2015; Ho et al., Denoising Diffusion Probabilistic Models, 2020,
-        appendix B; Karras et al., Elucidating the Design Space of Diffusion-Based Generative
-        Models, 2022, appendix F.2, for the flag.
+        appendix B; Li and He, Back to Basics: Let Denoising Generative Models Denoise, 2025, for
+        the prediction of images; Karras et al., Elucidating the Design Space of Diffusion-Based
+        Generative Models, 2022, appendix F.2, for the flag.
     """
     image_shape = check_image_shape(image_shape)
     seed = resolve_seed(seed)
@@ -139,7 +143,9 @@ def build_unet(
         dtype="float32",
         name="output",
     )(x)
-    return keras.Model(inputs, _unfold(x, patch, image_shape[-1], pads), name="unet")
+    predicted = _unfold(x, patch, image_shape[-1], pads)
+    velocities = VelocityFromImage(name="velocity")([predicted, images, times])
+    return keras.Model(inputs, velocities, name="unet")
 
 
 def _glorot(seed: int, name: str) -> keras.initializers.Initializer:
@@ -212,4 +218,4 @@ def _unfold(x, patch: int, channels: int, pads):
     x = layers.Reshape((rows, columns, patch, patch, channels), name="unfolded", **options)(x)
     x = layers.Permute((1, 3, 2, 4, 5), name="pixels_last", **options)(x)
     x = layers.Reshape((rows * patch, columns * patch, channels), name="pixels", **options)(x)
-    return layers.Cropping2D(pads, name="velocity", **options)(x)
+    return layers.Cropping2D(pads, name="predicted", **options)(x)

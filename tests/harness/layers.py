@@ -11,6 +11,7 @@ import keras_medaug as kma
 from harness.state import numpy
 
 IMAGES = np.random.default_rng(0).random((4, 8, 8, 3), dtype="float32")
+TIMES = np.float32([0, 0.2, 0.95, 1])
 VECTORS = np.random.default_rng(1).normal(size=(4, 3)).astype("float32")
 
 
@@ -76,6 +77,10 @@ LAYERS = {
         LayerCase(
             kma.layers.TimeEmbedding, {"features": 6}, np.float32([0, 0.2, 0.21, 1]),
             refused={"features": [0, 3, "4"]},
+        ),
+        LayerCase(
+            kma.layers.VelocityFromImage, {"shortest": 0.1}, [IMAGES, IMAGES[::-1], TIMES],
+            refused={"shortest": [0, 1, -0.1, "0.1"]},
         ),
         LayerCase(kma.layers.EncoderBlock, BLOCK, IMAGES, refused={"seed": [-1, 0.5]}),
         LayerCase(

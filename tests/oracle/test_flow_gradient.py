@@ -75,7 +75,7 @@ def native_gradients(weights):
     """Return the gradients of the objective, which the backend's own functions compute."""
     backend = keras.config.backend()
     native = importlib.import_module({"jax": "jax.numpy"}.get(backend, backend))
-    times = (1 / (1 + np.exp(-LOGITS.astype("float64")))).astype("float32")[:, None]
+    times = (1 / (1 + np.exp(-(LOGITS - 0.4).astype("float64")))).astype("float32")[:, None]
     images = 2 * np.where(DRAWS["flag"][:, None, None, None] < 0.5, 1 - X, X) - 1
     images, noise = images.reshape(COUNT, -1), NOISE.reshape(COUNT, -1)
     shown = np.where((Y < 0) | (DRAWS["label"] < 0.1), CLASSES, Y)
