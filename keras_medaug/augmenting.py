@@ -6,7 +6,6 @@ function `keras_medaug.augment`.
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -44,7 +43,7 @@ from keras_medaug.models.fit_steps import fit_steps
 from keras_medaug.models.generative_model import GenerativeModel
 from keras_medaug.models.registry import generator_class, new_generator
 from keras_medaug.models.saving import check_model_path, save_model
-from keras_medaug.models.step_times import classifier_seconds, expected_seconds
+from keras_medaug.models.step_times import classifier_seconds, expected_seconds, image_seconds
 from keras_medaug.models.training import train_generator
 from keras_medaug.progress import Progress, Report, check_verbosity
 from keras_medaug.provenance import (
@@ -306,8 +305,8 @@ def _plan(
     progress.plan("training", training, label=f"training {method}")
     if not conditional:
         progress.plan("classifier", classifier, label="fitting the classifier")
-    few = 1e-3 * len(wanted) * math.prod(shape) / 28**2
-    progress.plan("images", few, label="making images")
+    making = image_seconds(len(wanted), shape, generator_class(method).passes_per_image)
+    progress.plan("images", making, label="making images")
     labels = 0.0
     if fidelity is None:
         label_steps = min(steps, LABEL_STEPS)

@@ -99,9 +99,9 @@ steps_figure = kma.plotting.image_grid(
 # the images follow the label as far as the network has learned it. Above 1 the images show their
 # class more clearly. They also have more contrast than real images, and are more alike.
 #
-# After so short a training, many images at 1 show no structure. A guidance of 2 compensates for a
-# part of that: cysts and vessels can be recognised, but masses have no spikes yet. Measure whether
-# guidance helps your classifier: see :doc:`/explanation/study`.
+# After so short a training, many images at 1 show their class poorly. A guidance of 2 compensates
+# for a part of that: cysts can be recognised, but vessels are broken, and masses have no spikes
+# yet. Measure whether guidance helps your classifier: see :doc:`/explanation/study`.
 real = np.concatenate([x_test[y_test == label][:4] for label in range(data.num_classes)])
 rows = [model.generate(len(labels), labels, seed=1, guidance=value) for value in (0, 1, 2, 4)]
 guidance_figure = kma.plotting.image_grid(

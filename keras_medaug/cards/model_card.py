@@ -154,7 +154,10 @@ def model_card(
     _require_libraries()
     amount = (count or _how_many(ds)) if classes is None else len(classes)
     with Progress("model card", verbose) as progress:
-        plan_stages(progress, ds, amount if made is None else len(made), steps)
+        if made is None:
+            plan_stages(progress, ds, amount, steps, getattr(model, "passes_per_image", 1))
+        else:
+            plan_stages(progress, ds, len(made), steps)
         progress.announce()
         with progress.part("images"):
             if made is None:

@@ -1,6 +1,5 @@
 """The stages in which a model card is made, and how long each takes."""
 
-import math
 from collections.abc import Mapping, Sequence
 
 from keras_medaug.cards.subject import MOST
@@ -8,7 +7,7 @@ from keras_medaug.datasets import Dataset
 from keras_medaug.metrics.duplicates import duplicates_seconds
 from keras_medaug.metrics.memorization import audit_seconds
 from keras_medaug.metrics.quality import quality_seconds
-from keras_medaug.models.step_times import classifier_seconds
+from keras_medaug.models.step_times import classifier_seconds, image_seconds
 from keras_medaug.progress import Progress
 
 STAGES = {
@@ -22,7 +21,7 @@ STAGES = {
 }
 
 
-def plan_stages(progress: Progress, data: Dataset, made: int, steps: int) -> None:
+def plan_stages(progress: Progress, data: Dataset, made: int, steps: int, passes: int = 1) -> None:
     """Tell a progress what making a card consists of.
 
     Args:
@@ -30,6 +29,7 @@ def plan_stages(progress: Progress, data: Dataset, made: int, steps: int) -> Non
         data: The set.
         made: Synthetic images.
         steps: Training steps of the classifier.
+        passes: The model's `passes_per_image`.
 
     Example:
 
@@ -41,12 +41,13 @@ def plan_stages(progress: Progress, data: Dataset, made: int, steps: int) -> Non
     >>> progress.planned < 60
     True
     """
-    for stage, seconds in seconds_of_stages(data.counts, data.image_shape, made, steps).items():
+    planned = seconds_of_stages(data.counts, data.image_shape, made, steps, passes)
+    for stage, seconds in planned.items():
         progress.plan(stage, seconds, label=STAGES[stage])
 
 
 def seconds_of_stages(
-    counts: Mapping[str, int], image_shape: Sequence[int], made: int, steps: int
+    counts: Mapping[str, int], image_shape: Sequence[int], made: int, steps: int, passes: int = 1
 ) -> dict[str, float]:
     """Return about how many seconds each stage of a card takes.
 
@@ -55,6 +56,7 @@ def seconds_of_stages(
         image_shape: `(height, width, channels)`.
         made: Synthetic images.
         steps: Training steps of the classifier.
+        passes: The model's `passes_per_image`.
 
     Returns:
         The seconds by stage, in the order of the stages.
@@ -71,7 +73,7 @@ def seconds_of_stages(
     pairs = train * (train / 2 + others)
     held_out = min(counts["val"] or counts["test"], MOST)
     return {
-        "images": 0.2 + 1e-3 * made * math.prod(image_shape) / 28**2,
+        "images": 0.2 + image_seconds(made, image_shape, passes),
         "duplicates": duplicates_seconds(pairs, image_shape),
         "features": classifier_seconds(steps, image_shape),
         "quality": quality_seconds(made, train, held_out),

@@ -34,6 +34,7 @@ from keras_medaug.progress import Report, reporting
 from keras_medaug.seeds import resolve_seed
 
 WARM_UP_STEPS = 100
+DEFAULT_STEPS = 20  # from noise to image
 TIME_MEAN = -0.4  # of the logits of training times
 
 
@@ -112,6 +113,7 @@ class Flow(GivenNetworks, GenerativeModel):
     """
 
     takes_unlabelled = True
+    passes_per_image = 2 * DEFAULT_STEPS - 1
     _shaped_networks: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "filters": ("network",),
         "blocks": ("network",),
@@ -248,7 +250,7 @@ class Flow(GivenNetworks, GenerativeModel):
         batch_size: int = DEFAULT_BATCH_SIZE,
         verbose: bool | Report = False,
         *,
-        steps: int = 20,
+        steps: int = DEFAULT_STEPS,
         guidance: float = 1.0,
     ) -> NDArray[np.float32]:
         """Make new images.
@@ -287,7 +289,7 @@ class Flow(GivenNetworks, GenerativeModel):
         batch_size: int = DEFAULT_BATCH_SIZE,
         verbose: bool | Report = False,
         *,
-        steps: int = 20,
+        steps: int = DEFAULT_STEPS,
         guidance: float = 1.0,
     ) -> NDArray[np.float32]:
         """Make variations of images: noise them part of the way, and bring them back.
@@ -337,7 +339,7 @@ class Flow(GivenNetworks, GenerativeModel):
         return {"steps": steps, "guidance": guidance}
 
     def _sample(
-        self, count: int, labels, seed: int, steps: int = 20, guidance: float = 1.0
+        self, count: int, labels, seed: int, steps: int = DEFAULT_STEPS, guidance: float = 1.0
     ) -> NDArray[np.float32]:
         nothing = np.zeros((count, *self.image_shape), "float32")
         return self._from_noise(nothing, 0.0, labels, seed, steps, guidance)

@@ -47,6 +47,8 @@ class GenerativeModel(ImageModel, ABC):
     - `default_optimizer()`: what `compile()` uses; Adam with a learning rate of 1e-3 otherwise.
     - `takes_unlabelled = True`, of the class: `fit` and `generate` then take labels of -1, which
       mean "unknown", and `compute_loss` and `_sample` get them.
+    - `passes_per_image`, of the class: how many passes through a network an image takes, 1
+      otherwise. The first estimates of the time left follow it.
     - `_infer(images, labels)`: what `predict` returns.
 
     Give random initializers a seed, such as `self.part_seed("means")`: two models of the same seed
@@ -99,6 +101,8 @@ class GenerativeModel(ImageModel, ABC):
     >>> model.generate(3, labels=0, seed=1).shape
     (3, 8, 8, 1)
     """
+
+    passes_per_image = 1
 
     def __init__(
         self,

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 # Compilation is not in it: it is measured apart, and some backends have none.
 SECONDS_PER_STEP = 0.2
 OF_CLASSIFIER = 0.04
+PER_PASS = 1.2e-3  # of an image through the network of a generative model
 
 
 def expected_seconds(steps: int, image_shape: Sequence[int], batch_size: int = 64) -> float:
@@ -28,6 +29,26 @@ def expected_seconds(steps: int, image_shape: Sequence[int], batch_size: int = 6
     400.0
     """
     return SECONDS_PER_STEP * steps * math.prod(image_shape[:2]) / 28**2 * batch_size / 64
+
+
+def image_seconds(count: float, image_shape: Sequence[int], passes: int = 1) -> float:
+    """Return how many seconds a generative model may take to make images.
+
+    Args:
+        count: Images.
+        image_shape: `(height, width, channels)`.
+        passes: Passes through a network that an image takes: the model's `passes_per_image`.
+
+    Returns:
+        The seconds.
+
+    Example:
+
+    >>> from keras_medaug.models.step_times import image_seconds
+    >>> round(image_seconds(1000, (28, 28, 1), passes=39))
+    47
+    """
+    return PER_PASS * count * passes * math.prod(image_shape[:2]) / 28**2
 
 
 def classifier_seconds(steps: int, image_shape: Sequence[int], batch_size: int = 64) -> float:

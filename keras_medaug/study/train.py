@@ -25,7 +25,7 @@ from keras_medaug.models.fit_steps import fit_steps
 from keras_medaug.models.generative_model import GenerativeModel
 from keras_medaug.models.image_model import ImageModel
 from keras_medaug.models.registry import check_settings, new_generator
-from keras_medaug.models.step_times import classifier_seconds, expected_seconds
+from keras_medaug.models.step_times import classifier_seconds, expected_seconds, image_seconds
 from keras_medaug.models.training import train_generator
 from keras_medaug.progress import Report, ignore, portions
 from keras_medaug.provenance import dtype_policy
@@ -291,7 +291,7 @@ def _generated(model: GenerativeModel, task: Task, data: Dataset, report: Report
     config, seed, training = task.config, task.config["seed"], task.config["training"]
     x, y = training_images(config, data)
     label_filter, record = None, None
-    filtering, fitting, making = _reports(report, config, data)
+    filtering, fitting, making = _reports(report, config, data, model.passes_per_image)
     if config["fidelity"] is not None:
         label_filter, record = fit_label_filter(
             x, y, config["fidelity"], training["batch_size"], seed, report=filtering
@@ -331,13 +331,14 @@ def _rounded(values: Sequence[float | None]) -> list[float | None]:
     return [None if value is None else round(value, 6) for value in values]
 
 
-def _reports(report: Report, config: dict[str, Any], data: Dataset) -> list[Report]:
+def _reports(report: Report, config: dict[str, Any], data: Dataset, passes: int) -> list[Report]:
     """Return the reports of the label filter, of the training and of the images."""
     training = expected_seconds(config["training"]["steps"], data.image_shape)
     filtering = 0.0
     if config["fidelity"] is not None:
         filtering = 3 * classifier_seconds(CLASSIFIER_STEPS, data.image_shape)
-    return portions(report, filtering, training, 0.02 * training)
+    made = config["ratio"] * config["train_fraction"] * len(data.train[1])
+    return portions(report, filtering, training, image_seconds(made, data.image_shape, passes))
 
 
 # ---- compiled models ------------------------------------------------------------------------

@@ -24,3 +24,11 @@ def test_progress_goes_as_evenly_as_the_time(counts):
         np.cumsum(seconds) / sum(seconds) for seconds in (list(planned.values()), MEASURED[counts])
     )
     assert np.abs(expected - passed).max() < 0.1
+
+
+def test_images_that_take_many_passes_take_a_larger_part():
+    splits = {"train": 546, "val": 78, "test": 156}
+    few, many = (seconds_of_stages(splits, (28, 28, 1), 546, 500, passes) for passes in (1, 39))
+    assert few["images"] < 1
+    assert many["images"] > 20
+    assert few | {"images": 0} == many | {"images": 0}

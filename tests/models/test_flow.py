@@ -3,6 +3,8 @@
 The errors that the tests bound are printed at the end of a run.
 """
 
+import inspect
+
 import keras
 import numpy as np
 import pytest
@@ -361,3 +363,9 @@ def test_images_of_8_bits_are_seen_as_their_floats():
     y = np.zeros(4, "int32")
     one, other = (told(small(augmentation=None), given, y) for given in (x, np.float32(x / 255)))
     np.testing.assert_allclose(one[0], other[0], atol=1e-5)
+
+
+def test_estimates_of_the_time_left_know_how_many_passes_an_image_takes():
+    """Two for a step of Heun's method, one for the last, which is Euler's."""
+    steps = inspect.signature(kma.models.Flow.generate).parameters["steps"].default
+    assert kma.models.Flow.passes_per_image == 2 * steps - 1
