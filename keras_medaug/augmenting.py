@@ -62,7 +62,7 @@ LABELS = ("conditional", "classifier")
 def augment(
     x: ArrayLike,
     y: ArrayLike,
-    method: str = "vaegan",
+    method: str = "flow",
     per_class: PerClass = "proportional",
     steps: int = 2000,
     batch_size: int = 64,
@@ -90,8 +90,8 @@ def augment(
         x: Training images, `(n, h, w, c)`, floats in [0, 1] or `uint8`. Leave test images out.
         y: Their labels, integers or names of `class_names`, `(n,)` or `(n, 1)`: two classes or
             more, of which every one occurs.
-        method: A name in `keras_medaug.models.generators()`; of the package's own `"cvae"`,
-            `"dcgan"` or `"vaegan"`.
+        method: A name in `keras_medaug.models.generators()`; of the package's own `"flow"`,
+            `"cvae"`, `"dcgan"` or `"vaegan"`. The how-to "Which model?" compares them.
         per_class: How many images each class gets; see `keras_medaug.labels.plan_labels`.
         steps: Training steps of the model, rounded up to whole epochs.
         batch_size: Images in a batch.

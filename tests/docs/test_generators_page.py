@@ -1,0 +1,58 @@
+"""The page on four models in the same time shows all runs, averaged over seeds."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+sys.path[:0] = [str(REPOSITORY / "docs" / "_extensions")]
+
+from generators_page import MODELS, images_table, sets_of, use_table, write_generators  # noqa: E402
+
+pytestmark = pytest.mark.backend_free
+
+RESULTS = REPOSITORY / "docs" / "results"
+
+
+def row(seed, kernel, model="flow"):
+    quality = {
+        space: {
+            measure: {"value": kernel, "reference": 0.5}
+            for measure in ("kernel", "frechet", "recall", "coverage")
+        }
+        for space in ("pixels", "classifier")
+    }
+    return {
+        "data": "breastmnist", "model": model, "seed": seed, "steps": 1000 + seed, "made": 500,
+        "suspects": 5, "exact_copies": 0, "seconds_to_generate": 10.0, "quality": quality,
+        "auc": {"paper": 0.75, "residual": 0.8},
+    }  # fmt: skip
+
+
+def test_seeds_are_averaged_beside_unseen_real_images():
+    table = images_table([row(0, 0.1), row(1, 0.3)], "breastmnist")
+    assert "| unseen real images |  |  | 0.500 | 0.500 | 0.50 | 0.50 | 0.500 | 0.50 |" in table
+    assert "| `Flow` | 2 | 1,000 ± 1 | 0.200 ± 0.141 | 0.200 ± 0.141 | 0.20 ± 0.14 |" in table
+
+
+def test_copies_are_percentages_and_times_are_of_a_thousand_images():
+    table = use_table([row(0, 0.1), row(1, 0.3)], "breastmnist")
+    assert "| `Flow` | 2 | 0.750 | 0.800 | 1.0 % | 0.0 % | 20.0 |" in table
+
+
+def test_the_page_shows_every_set_and_run(tmp_path):
+    rows = json.loads((RESULTS / "generators.json").read_text(encoding="utf-8"))["rows"]
+    write_generators(RESULTS, tmp_path)
+    page = (REPOSITORY / "docs" / "generator_results.md").read_text(encoding="utf-8")
+    assert {path.name for path in tmp_path.iterdir()} == {
+        f"generators{kind}_{name}.md" for name in sets_of(rows) for kind in ("", "_use")
+    }
+    for path in tmp_path.iterdir():
+        assert f"_drawn/{path.name}" in page
+    for name in sets_of(rows):
+        assert f"_static/generators_{name}.png" in page
+        assert (REPOSITORY / "docs" / "_static" / f"generators_{name}.png").is_file()
+        seeds = {m: sum((r["data"], r["model"]) == (name, m) for r in rows) for m in MODELS}
+        assert len(set(seeds.values())) == 1, f"{name}: {seeds}"
