@@ -43,18 +43,19 @@ def main() -> None:
     )
     stem = arguments.out / f"flow_training_{arguments.images}_{arguments.seed}"
     stem.parent.mkdir(parents=True, exist_ok=True)
-    path, state = stem.with_suffix(".json"), stem.with_suffix(".keras")
+    path = stem.with_suffix(".json")
     record = {
         "data": "pneumoniamnist", "images": len(x), "seed": arguments.seed,
         "backend": keras.backend.backend(), "machine": environment(), "looks": [],
     }  # fmt: skip
-    if path.exists() and state.exists():
+    if path.exists():
         record = json.loads(path.read_text(encoding="utf-8"))
-        model = keras.saving.load_model(state)
+        done = record["looks"][-1]["steps"]
+        model = keras.saving.load_model(state_of(stem, done))
     else:
         model = kma.models.Flow(data.image_shape, data.num_classes, seed=arguments.seed)
         model.compile()
-    done = record["looks"][-1]["steps"] if record["looks"] else 0
+        done = 0
     labels = unseen_labels[np.random.default_rng(0).permutation(len(unseen))[:MADE]]
     features = {"pixels": kma.features.PixelFeatures(data.train[0])}  # one space for all sizes
     while done < arguments.steps:
@@ -67,12 +68,18 @@ def main() -> None:
         look = {"steps": goal, "seconds": round(seconds, 1), "loss": loss}
         look |= measured(images, x, unseen, features)
         record["looks"].append(look)
-        model.save(state)
+        model.save(state_of(stem, goal))  # before the record that names its step
         write_text_atomic(path, json.dumps(record, indent=1) + "\n")
+        state_of(stem, done).unlink(missing_ok=True)
         figure = kma.plotting.image_grid(images[:40])
         kma.plotting.save(figure, stem.with_name(f"{stem.name}_{goal}.png"))
         print(json.dumps(look), flush=True)
         done = goal
+
+
+def state_of(stem: Path, steps: int) -> Path:
+    """Return the file that holds the model after so many steps."""
+    return stem.with_name(f"{stem.name}_{steps}.keras")
 
 
 def parse() -> argparse.Namespace:

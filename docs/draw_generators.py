@@ -44,8 +44,12 @@ def main() -> None:
     if path.exists():
         rows = {key_of(row): row for row in json.loads(path.read_text(encoding="utf-8"))["rows"]}
     for of_run in sorted(arguments.runs.glob("*.json")):
-        row = row_of(json.loads(of_run.read_text(encoding="utf-8")))
-        rows[key_of(row)] = row
+        record = json.loads(of_run.read_text(encoding="utf-8"))
+        if not record["settings"]:  # the page compares the models as they are by default
+            rows[key_of(record)] = row_of(record)
+    seconds = [row["seconds"] for row in rows.values() if "seconds" in row]
+    if max(seconds) > 1.05 * min(seconds):
+        raise SystemExit(f"runs of {min(seconds)} to {max(seconds)} seconds: not the same time")
     lines = ",\n".join(json.dumps(rows[key]) for key in sorted(rows))
     path.write_text(f'{{"rows": [\n{lines}\n]}}\n', encoding="utf-8")
     for name in sets_of(list(rows.values())):
@@ -62,7 +66,7 @@ def key_of(row: dict[str, Any]) -> tuple[str, str, int]:
 
 def row_of(record: dict[str, Any]) -> dict[str, Any]:
     """Return the numbers of a run that the page shows, and what they were made with."""
-    row = {key: record[key] for key in ("data", "model", "settings", "seed", "backend")}
+    row = {key: record[key] for key in ("data", "model", "seed", "backend")}
     row["versions"] = record["machine"]
     row["auc"] = {name: round(auc, 4) for name, auc in record["synthetic_auc"].items()}
     if record["model"] == "real":

@@ -97,16 +97,22 @@ def check_partly_known(
     >>> check_partly_known([0, -1, 1], "y", 3, num_classes=2)
     array([ 0, -1,  1], dtype=int32)
     """
-    given = as_array(labels, argument)
-    if given.dtype.kind != "i" or not given.size:
+    given = flat(as_array(labels, argument))
+    if given.dtype.kind != "i" or given.ndim != 1 or not len(given) or given.min() >= 0:
         return check_labels(given, argument, count, num_classes, class_names=class_names)
     if given.min() < UNKNOWN:
         got = f"labels from {given.min()} to {given.max()}"
-        expected = f"labels in [0, {num_classes}), or {UNKNOWN} for an unknown class"
+        expected = f"{_range_of(num_classes)}, or {UNKNOWN} for an unknown class"
         raise fail(argument, got, expected)
-    known = np.where(given == UNKNOWN, 0, given)
-    checked = check_labels(known, argument, count, num_classes, class_names=class_names)
-    return np.where(flat(given) == UNKNOWN, np.int32(UNKNOWN), checked)
+    if len(given) != count:
+        raise fail(argument, f"{len(given)} labels", f"{count}, one per image")
+    checked = given.astype(np.int32)
+    known = given != UNKNOWN
+    if known.any():
+        checked[known] = check_labels(
+            given[known], argument, None, num_classes, class_names=class_names
+        )
+    return checked
 
 
 def one_for_each(labels: ArrayLike, argument: str, count: int) -> NDArray:
@@ -240,10 +246,14 @@ def _not_integers(array: NDArray, argument: str) -> ValueError:
     return fail(argument, f"dtype {array.dtype}", f"integers ({AS_INTEGERS} where they are whole)")
 
 
+def _range_of(num_classes: int | None) -> str:
+    return "labels of 0 or more" if num_classes is None else f"labels in [0, {num_classes})"
+
+
 def _check_range(array: NDArray, argument: str, num_classes: int | None) -> None:
     low, high = int(array.min()), int(array.max())
     got = f"labels from {low} to {high}"
-    expected = "labels of 0 or more" if num_classes is None else f"labels in [0, {num_classes})"
+    expected = _range_of(num_classes)
     if low < 0:
         signs = set(np.unique(array).tolist()) == {-1, 1}
         remedy = (

@@ -288,3 +288,11 @@ def test_names_that_are_not_known_are_refused_before_training(data):
         kma.augment(x, np.array(names)[y], "cvae", class_names=["blob", "cross", "disk", "Ring"])
     with pytest.raises(ValueError, match=r"`per_class`: got class 'star'.*among blob, cross"):
         kma.augment(x, y, "cvae", per_class={"star": 1}, class_names=names)
+
+
+def test_settings_reach_the_default_model_its_augmentation_too(data):
+    *_, record = kma.augment(
+        *data.train, per_class=1, steps=1, seed=0, verbose=0, filters=4, augmentation=None
+    )
+    assert record["method"] == "flow"
+    assert record["model"]["config"]["augmentation"] is None

@@ -145,3 +145,24 @@ def test_positive():
     assert checks.check_positive(0, "size", zero=True) == 0.0
     with raises("size", "-1", "0 or more"):
         checks.check_positive(-1, "size", zero=True)
+
+
+@pytest.mark.parametrize(
+    ("labels", "got", "expected"),
+    [
+        ([-1, 5, 0], "labels from 0 to 5", r"\[0, 2\)"),
+        ([-1, 1, 2], "labels from 1 to 2", r"\[0, 2\) .subtract 1"),
+        ([-2, 0, 1], "labels from -2 to 1", r"\[0, 2\), or -1 for an unknown class"),
+        ([[-1, 0, 1]], r"shape \(1, 3\)", "one axis"),
+        ([-1, 0], "2 labels", "3, one per image"),
+    ],
+)
+def test_errors_of_partly_known_labels_are_about_those_that_came(labels, got, expected):
+    with raises("y", got, expected):
+        checks.check_partly_known(labels, "y", 3, 2)
+
+
+def test_partly_known_labels():
+    assert checks.check_partly_known([[-1], [1], [0]], "y", 3, 2).tolist() == [-1, 1, 0]
+    assert checks.check_partly_known([-1, -1], "y", 2, 2).tolist() == [-1, -1]
+    assert checks.check_partly_known(["malignant"], "y", 1, 2, NAMES).tolist() == [1]

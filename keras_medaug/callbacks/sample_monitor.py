@@ -34,10 +34,10 @@ TABLE = "samples.csv"
 class SampleMonitor(keras.callbacks.Callback):
     """Draws and measures images of a generative model during `fit`, and keeps the best weights.
 
-    Every few epochs the model makes images from the same latent vectors, so that grids can be
-    compared place by place. They are measured against held-out real images: it is these that tell a
-    model that has begun to copy from one that still gets better. Training itself is not touched:
-    with the callback and without, the weights are the same, but for `best`.
+    Every few epochs the model makes images from the same noise or latent vectors, so that grids can
+    be compared place by place. They are measured against held-out real images: it is these that
+    tell a model that has begun to copy from one that still gets better. Training itself is not
+    touched: with the callback and without, the weights are the same, but for `best`.
 
     In `folder` there will be `samples-0005.png` for each look, `samples.csv` and `samples.png` with
     the numbers, the weights such as `samples-best-0005.weights.h5`, and, where TensorBoard is
@@ -59,7 +59,7 @@ class SampleMonitor(keras.callbacks.Callback):
             model's classes in turn.
         best: Name of a column, such as `"pixels_kernel"`, whose best value chooses the weights that
             the model has after training; or `None` to leave it as it is.
-        seed: Integer seed of the latent vectors.
+        seed: Integer seed of the noise or latent vectors.
 
     Attributes:
         history: One dictionary for each look: `epoch`, counted from 1, and each

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_medaug.checks import check_positive, fail
 from keras_medaug.layers.adaptive_group_normalization import AdaptiveGroupNormalization
 from keras_medaug.layers.conv2d import Conv2D
 from keras_medaug.layers.dropout import Dropout
@@ -33,6 +34,9 @@ class ResidualBlock(keras.layers.Layer):
     Output shape:
         `(n, h, w, filters)`.
 
+    Raises:
+        ValueError: If an argument is not as described.
+
     Example:
 
     >>> import numpy as np
@@ -56,8 +60,10 @@ class ResidualBlock(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.filters = filters
-        self.dropout = dropout
+        self.filters = check_positive(filters, "filters", integer=True)
+        self.dropout = check_positive(dropout, "dropout", zero=True)
+        if dropout >= 1:
+            raise fail("dropout", dropout, "a rate in [0, 1)")
         self.groups = groups
         self.seed = seed
         own_seed = resolve_seed(seed)

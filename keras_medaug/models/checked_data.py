@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_medaug.checks import check_labels, check_partly_known, fail
+from keras_medaug.checks import UNKNOWN, check_labels, check_partly_known, fail
 from keras_medaug.fitting.array_batches import ArrayBatches
 from keras_medaug.fitting.fit_arguments import check_class_weight, check_weights
 from keras_medaug.fitting.given_data import as_batches, is_array, is_pair, three_parts, weighted
@@ -15,6 +16,11 @@ from keras_medaug.fitting.parallel import check_batches
 from keras_medaug.fitting.seen_classes import SeenClasses, check_seen
 from keras_medaug.images import check_images
 from keras_medaug.models.quiet_model import QuietModel
+
+SIGNS = (
+    f"`y` holds {UNKNOWN} and 1 alone. {UNKNOWN} means an unknown class to this model, so no image "
+    "of class 0 is known. If it is your negative class, `(y + 1) // 2` makes 0 and 1 of them."
+)
 
 
 class CheckedData(QuietModel):
@@ -68,7 +74,10 @@ class CheckedData(QuietModel):
     def _check_labels(self, y, argument: str, count: int, every_class: bool) -> NDArray[np.int32]:
         """Return labels, checked."""
         if self.takes_unlabelled:
-            return check_partly_known(y, argument, count, self.num_classes, self.class_names)
+            known = check_partly_known(y, argument, count, self.num_classes, self.class_names)
+            if every_class and self.num_classes == 2 and set(np.unique(known)) == {UNKNOWN, 1}:
+                warnings.warn(SIGNS, stacklevel=2)
+            return known
         return check_labels(y, argument, count, self.num_classes, every_class, self.class_names)
 
     def _class_weights(self, class_weight, sample_weight) -> NDArray | None:

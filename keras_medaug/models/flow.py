@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 import keras
@@ -25,7 +26,7 @@ from keras_medaug.models.generative_model import (
 )
 from keras_medaug.models.given_augmentation import config_of, seeded_copy
 from keras_medaug.models.given_networks import GivenNetworks
-from keras_medaug.models.quiet_model import quietly
+from keras_medaug.models.quiet_model import QuietModel
 from keras_medaug.models.registry import register_generator
 from keras_medaug.networks.averaged_network import average_of
 from keras_medaug.networks.contracts import check_velocity_network
@@ -54,9 +55,8 @@ class Flow(GivenNetworks, GenerativeModel):
     of -1 means "unknown", in `fit` as in `generate`, and a tenth of the labels is hidden in
     training. No class needs an image. `guidance` leads images away from those of an unknown class.
 
-    Many of the training images are augmented, and the network is told which. It makes images as if
-    none had been: what the augmentation does is not learned as a part of the data, but for what
-    few images show by chance.
+    Half of the training images are augmented, and the network is told which. Generated images look
+    unaugmented. With few images, a part of the augmentation can still leak.
 
     Args:
         image_shape: `(height, width, channels)`; sizes from 8 to 256, 1 or 3 channels.
@@ -69,15 +69,16 @@ class Flow(GivenNetworks, GenerativeModel):
             flips left to right; or `None`. The model keeps a copy of a layer, which takes a seed
             from the model's where the layer was given none.
         augmented_fraction: Fraction of the training images that are augmented, in (0, 1).
-        label_dropout: Fraction of the labels that are hidden in training, in [0, 1).
-        ema_momentum: Share that each step keeps of the average of the network's weights, by which
-            images are made, in (0, 1); or `None` for no average. The average begins with a short
-            memory: see `keras_medaug.networks.AveragedNetwork`.
-        network: A network of your own, a functional or `Sequential` Keras model from noisy images
-            and times to velocities (`keras_medaug.layers.VelocityFromImage` makes them of images);
-            or `None` for one of the sizes above. Its inputs are a list:
-            images, times `()`, with `num_classes` labels `()` in `[0, num_classes]`, the last of
-            which means "unknown", and with an augmentation flags `()`, 1 for augmented images.
+        label_dropout: Fraction of the labels that are hidden in training, in [0, 1). With 0, only
+            labels of -1 teach the unknown class, which `guidance` and images without a label need.
+        ema_momentum: Fraction that each step keeps of the average of the network's weights, in
+            (0, 1); or `None` for no average. Images are made by the average, which begins with a
+            short memory: see `keras_medaug.networks.AveragedNetwork`.
+        network: A network of your own, a functional Keras model from noisy images and times to
+            velocities (`keras_medaug.layers.VelocityFromImage` makes them of images); or `None` for
+            one of the sizes above. Its inputs are a list: images; times `()`; with `num_classes`
+            labels `()` in `[0, num_classes]`, the last of which means "unknown"; and with an
+            augmentation flags `()`, 1 for augmented images.
         seed: Integer seed of weights, noise, dropout, augmentation and data order, or `None`.
         class_names: One distinct name per class, in the order of the labels, which may then be
             names; or `None`. With names, `num_classes` may be left out.
@@ -190,9 +191,12 @@ class Flow(GivenNetworks, GenerativeModel):
     def default_optimizer(self) -> keras.optimizers.Optimizer:
         """Return what `compile()` uses: AdamW, rate 2e-3 after 100 steps, norm clipped to 1.
 
-        The rate stays: how long training will last is not known here, and a training of two and
-        then two epochs is one of four. Callbacks that set a rate, such as `ReduceLROnPlateau`, need
-        an optimizer whose rate is a number.
+        The rate stays constant: how long training will last is not known here, and two trainings of
+        two epochs are to be one of four. Callbacks that set a rate, such as `ReduceLROnPlateau`,
+        need an optimizer whose rate is a number.
+
+        Returns:
+            A new optimizer.
         """
         rate = keras.optimizers.schedules.CosineDecay(
             0.0, decay_steps=1, alpha=1.0, warmup_target=2e-3, warmup_steps=WARM_UP_STEPS
@@ -265,7 +269,7 @@ class Flow(GivenNetworks, GenerativeModel):
                 is drawn from its own seed.
             verbose: Whether to show progress on standard error; or a function `(done, total)` that
                 is called instead.
-            steps: Steps from noise to image. 20 are as good as more; 5 give a draft.
+            steps: Steps from noise to image. Few steps give drafts.
             guidance: How far images are led towards their class: at 1 they are those of the class,
                 at 0 those of an unknown one. Above 1 they are more typical of the class, and less
                 diverse. For a conditional model only; another value than 1 doubles the time.
@@ -275,6 +279,13 @@ class Flow(GivenNetworks, GenerativeModel):
 
         Raises:
             ValueError: If an argument is not as described.
+
+        Example:
+
+        >>> import keras_medaug as kma
+        >>> model = kma.models.Flow((8, 8, 1), num_classes=2, filters=8, seed=0)
+        >>> model.generate(2, labels=[0, 1], seed=1, steps=2).shape
+        (2, 8, 8, 1)
         """
         options = self._check_options(steps, guidance)
         return self._generate(n, labels, seed, batch_size, verbose, **options)
@@ -297,13 +308,13 @@ class Flow(GivenNetworks, GenerativeModel):
         Args:
             x: Images `(n, h, w, c)`, floats in [0, 1] or `uint8`.
             labels: Class of each image, as in `generate`; for variations that keep it, that of `x`.
-            strength: How much of the way is gone back, in (0, 1]. Little keeps the layout; 1 keeps
-                nothing and makes new images.
+            strength: Fraction of noise that is mixed in, in (0, 1]. A small one keeps the layout; 1
+                keeps nothing, and makes new images.
             seed: As in `generate`.
             batch_size: As in `generate`.
             verbose: As in `generate`.
-            steps: Steps that the whole way would take; the part that is gone takes its part of
-                them.
+            steps: Steps that the whole way from noise to image would take. A variation takes
+                `round(steps * strength)` of them, at least one.
             guidance: As in `generate`.
 
         Returns:
@@ -311,6 +322,14 @@ class Flow(GivenNetworks, GenerativeModel):
 
         Raises:
             ValueError: If an argument is not as described.
+
+        Example:
+
+        >>> import numpy as np
+        >>> import keras_medaug as kma
+        >>> model = kma.models.Flow((8, 8, 1), filters=8, seed=0)
+        >>> model.vary(np.zeros((2, 8, 8, 1), "uint8"), strength=0.2, seed=1, steps=5).shape
+        (2, 8, 8, 1)
 
         References:
             Meng et al., SDEdit, 2022; Trabucco et al., Effective Data Augmentation With Diffusion
@@ -371,11 +390,12 @@ class _Samplers:
     """The samplers of a model, out of sight of Keras, which would save their weights again."""
 
     def __init__(self) -> None:
-        self._predict: dict[bool, Any] = {}
+        self._predict: dict[tuple[bool, bool], Any] = {}
 
     def predict_of(self, model: Flow, guided: bool):
         """Return the `predict` of the sampler with or without guidance."""
-        if guided not in self._predict:
+        key = guided, bool(model.run_eagerly)
+        if key not in self._predict:
             sampler = FlowSampler(
                 model._image_network,
                 model.num_classes,
@@ -383,8 +403,8 @@ class _Samplers:
                 guided=guided,
             )
             sampler.run_eagerly = model.run_eagerly
-            self._predict[guided] = quietly(sampler.predict)
-        return self._predict[guided]
+            self._predict[key] = partial(QuietModel.predict, sampler)
+        return self._predict[key]
 
 
 def _check_augmentation(augmentation: object) -> None:

@@ -322,7 +322,7 @@ class GenerativeModel(ImageModel, ABC):
         Args:
             n: Number of images.
             labels: Class of each image, integers `(n,)` or names of `class_names`; or one for all.
-                For a conditional model only, which requires them.
+                For a conditional model only, which requires them unless it `takes_unlabelled`.
             seed: Integer seed: the same seed, on the same backend, gives the same images. `None`
                 draws one that `keras.utils.set_random_seed` governs.
             batch_size: Images made at a time. Where a model has no latent vector, another size

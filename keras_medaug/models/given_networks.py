@@ -10,7 +10,7 @@ import keras
 from keras_medaug.checks import fail
 from keras_medaug.models.configuration import constructor_arguments
 from keras_medaug.models.image_model import ImageModel
-from keras_medaug.networks.contracts import CONTRACTS, check_apart
+from keras_medaug.networks.contracts import check_apart
 
 
 class GivenNetworks(ImageModel):
@@ -39,5 +39,6 @@ class GivenNetworks(ImageModel):
         raise fail(name, type(network).__name__, "no network: this model takes none")
 
     def _argument(self, name: str):
-        is_network = name in CONTRACTS and name not in self._given
-        return None if is_network else super()._argument(name)
+        networks = {network for shaped in self._shaped_networks.values() for network in shaped}
+        built = name in networks and name not in self._given
+        return None if built else super()._argument(name)

@@ -13,7 +13,7 @@ from keras_medaug.fitting.parallel import batch_devices
 from keras_medaug.interrupts import between_steps, stop_if_interrupted
 from keras_medaug.models.generative_model import DEFAULT_BATCH_SIZE, GenerativeModel, filled
 from keras_medaug.models.given_networks import GivenNetworks
-from keras_medaug.models.quiet_model import quietly
+from keras_medaug.models.quiet_model import QuietModel
 from keras_medaug.networks.averaged_network import AveragedNetwork
 from keras_medaug.networks.contracts import CONTRACTS
 from keras_medaug.progress import Report, ignore
@@ -164,7 +164,7 @@ class LatentModel(GivenNetworks, GenerativeModel):
             # Batches of one size only: another one would have to be compiled for.
             tensor = filled(rows(start, stop), batch_size)
             inputs = self._with_labels(tensor, filled(chosen, batch_size))
-            outputs = quietly(network.predict)(inputs, batch_size=batch_size, verbose=0)
+            outputs = QuietModel.predict(network, inputs, batch_size=batch_size, verbose=0)
             if results is None:
                 results = keras.tree.map_structure(
                     lambda output: np.empty((count, *output.shape[1:]), output.dtype), outputs

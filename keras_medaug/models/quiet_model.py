@@ -6,6 +6,7 @@ from collections.abc import Callable
 import keras
 
 from keras_medaug.array_checks import copied, without_copy_warning
+from keras_medaug.models.whole_after_failure import whole_after_failure
 
 
 def quietly(method: Callable) -> Callable:
@@ -40,8 +41,8 @@ class QuietModel(keras.Model):
     """
 
     fit = quietly(keras.Model.fit)
-    evaluate = quietly(keras.Model.evaluate)
-    predict = quietly(keras.Model.predict)
+    evaluate = whole_after_failure(quietly(keras.Model.evaluate))
+    predict = whole_after_failure(quietly(keras.Model.predict))
     train_on_batch = quietly(keras.Model.train_on_batch)
     test_on_batch = quietly(keras.Model.test_on_batch)
     predict_on_batch = quietly(keras.Model.predict_on_batch)

@@ -18,7 +18,7 @@ from keras_medaug.models.generative_model import GenerativeModel
 Kind = TypeVar("Kind", bound=type[GenerativeModel])
 
 # What is set for a model, not by the user.
-FIXED = {"image_shape", "num_classes", "seed", "augmentation", "class_names"}
+FIXED = frozenset({"image_shape", "num_classes", "seed", "class_names"})
 # Each generator is an arm of a study. These names are, or may become, arms without a generator.
 RESERVED = ("none", "oversample", "geometric", "trivial", "mixup", "cutmix", "real")
 
@@ -160,16 +160,22 @@ def new_generator(
     return model
 
 
-def check_settings(kind: type[keras.Model], settings: Mapping[str, Any], argument: str) -> None:
+def check_settings(
+    kind: type[keras.Model],
+    settings: Mapping[str, Any],
+    argument: str,
+    fixed: frozenset[str] = FIXED,
+) -> None:
     """Check that a model takes these settings, beside what is set for it.
 
     Args:
         kind: The model's class.
         settings: Arguments by name.
         argument: Name under which they are reported.
+        fixed: Arguments of the model that are set for it.
 
     Raises:
-        ValueError: If a setting is not an argument of the model, or is set by the package.
+        ValueError: If a setting is not an argument of the model, or is set for it.
 
     Example:
 
@@ -177,7 +183,7 @@ def check_settings(kind: type[keras.Model], settings: Mapping[str, Any], argumen
     >>> from keras_medaug.models.registry import check_settings
     >>> check_settings(kma.models.CVAE, {"latent_dim": 4}, "settings")
     """
-    known = set(constructor_arguments(kind)) - FIXED
+    known = set(constructor_arguments(kind)) - fixed
     unknown = sorted(set(settings) - known)
     if unknown:
         raise fail(argument, repr(unknown), f"among {', '.join(sorted(known))}")

@@ -171,7 +171,6 @@ CONTRACTS: Mapping[str, Callable[..., None]] = {
     "decoder": check_decoder,
     "generator": check_decoder,
     "discriminator": check_discriminator,
-    "network": check_velocity_network,
 }
 
 

@@ -32,6 +32,9 @@ def patch_size(image_shape: Sequence[int]) -> int:
     Returns:
         2 or 4.
 
+    Raises:
+        ValueError: If `image_shape` is not as described.
+
     Example:
 
     >>> from keras_medaug.networks.unet import patch_size
@@ -50,6 +53,9 @@ def halvings(image_shape: Sequence[int]) -> int:
 
     Returns:
         The number of stride-2 steps.
+
+    Raises:
+        ValueError: If `image_shape` is not as described.
 
     Example:
 

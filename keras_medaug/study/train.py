@@ -24,7 +24,7 @@ from keras_medaug.models import Classifier, generators
 from keras_medaug.models.fit_steps import fit_steps
 from keras_medaug.models.generative_model import GenerativeModel
 from keras_medaug.models.image_model import ImageModel
-from keras_medaug.models.registry import check_settings, new_generator
+from keras_medaug.models.registry import FIXED, check_settings, new_generator
 from keras_medaug.models.step_times import classifier_seconds, expected_seconds, image_seconds
 from keras_medaug.models.training import train_generator
 from keras_medaug.progress import Report, ignore, portions
@@ -149,7 +149,7 @@ def new_classifier(
     >>> new_classifier(ds, {"filters": 4}, None, seed=0).filters
     4
     """
-    check_settings(Classifier, settings, "classifier")
+    check_settings(Classifier, settings, "classifier", FIXED | {"augmentation"})
     augmentation = None if policy is None else GeometricAugmentation(**policy)
     model = Classifier(
         data.image_shape, data.num_classes, augmentation=augmentation, seed=seed, **settings

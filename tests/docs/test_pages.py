@@ -5,7 +5,6 @@ import json
 import re
 from pathlib import Path
 
-import keras
 import pytest
 
 import keras_medaug as kma
@@ -78,6 +77,7 @@ def test_there_are_pages_with_code():
     } <= names
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize("page", WITH_CODE, ids=lambda page: page.stem)
 def test_the_code_of_a_page_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -88,8 +88,7 @@ def test_the_code_of_a_page_runs(page, tmp_path, monkeypatch):
     fewer_steps = functools.partial(kma.features.ClassifierFeatures, steps=5)
     monkeypatch.setattr(kma.features, "ClassifierFeatures", fewer_steps)
     code, names = compile(code_of(page), str(page), "exec"), {"__name__": "page"}
-    # again in the same folder and session, on one backend: no backend makes a difference to that
-    for _ in range(2 if keras.config.backend() == "torch" else 1):
+    for _ in range(2):  # again in the same folder and session
         exec(code, names)
 
 

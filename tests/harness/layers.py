@@ -72,7 +72,11 @@ LAYERS = {
         ),
         LayerCase(
             kma.layers.ResidualBlock, {"filters": 4, "dropout": 0.25, "groups": 2, "seed": 5},
-            [IMAGES, VECTORS], refused={"groups": [0], "seed": [-1, 0.5]},
+            [IMAGES, VECTORS],
+            refused={
+                "filters": [0, 2.5, "4"], "dropout": [-0.1, 1, "0.5"], "groups": [0],
+                "seed": [-1, 0.5],
+            },
         ),
         LayerCase(
             kma.layers.TimeEmbedding, {"features": 6}, np.float32([0, 0.2, 0.21, 1]),

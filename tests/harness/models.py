@@ -391,6 +391,7 @@ def check_configuration(case, folder):
         "image_shape",
         "seed",
         *CONTRACTS,
+        "network",
     }  # the networks: tests/models/test_own_networks.py
     assert set(case.every) == set(defaults) - elsewhere or not case.whole
     assert all(value != defaults[argument] for argument, value in case.every.items())

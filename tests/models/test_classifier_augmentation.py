@@ -83,3 +83,26 @@ def test_keras_own_layers_serve_too(build, x, y):
 def test_only_a_layer_is_taken(build, given):
     with pytest.raises(ValueError, match=r"`augmentation`: got .*expected a Keras layer or None"):
         build("Classifier", augmentation=given)
+
+
+def test_layers_within_the_layer_draw_by_the_seed_of_the_model(build, x):
+    """Layers of a `Sequential` without seeds: each gets its own, the same in equal models."""
+
+    def drawn(seed):
+        inside = [keras.layers.GaussianNoise(0.2), keras.layers.GaussianNoise(0.2)]
+        layer = keras.Sequential([keras.Input(x.shape[1:]), *inside])
+        model = build("Classifier", augmentation=layer, seed=seed)
+        noise = model.augmentation.layers
+        assert noise[0].seed != noise[1].seed
+        return np.array(ops.convert_to_numpy(model.augmentation(x, training=True)))
+
+    np.testing.assert_array_equal(drawn(0), drawn(0))
+    assert not np.allclose(drawn(0), drawn(1))
+
+
+def test_the_copy_of_a_layer_has_its_weights(build, x):
+    layer = keras.layers.Normalization(axis=-1)
+    layer.adapt(x)
+    model = build("Classifier", augmentation=layer, seed=0)
+    for ours, given in zip(model.augmentation.get_weights(), layer.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, given)

@@ -12,6 +12,7 @@ from keras import ops
 
 import keras_medaug as kma
 from helpers.known_fields import learner_of_constants, mixture_network
+from keras_medaug.models.flow_sampler import FlowSampler
 
 SIDE = 8
 SHAPE = (SIDE, SIDE, 1)
@@ -369,3 +370,43 @@ def test_estimates_of_the_time_left_know_how_many_passes_an_image_takes():
     """Two for a step of Heun's method, one for the last, which is Euler's."""
     steps = inspect.signature(kma.models.Flow.generate).parameters["steps"].default
     assert kma.models.Flow.passes_per_image == 2 * steps - 1
+
+
+def test_a_sampler_is_eager_where_the_last_compile_was():
+    model = small()
+    samplers = []
+    for eager in (False, True, False):
+        model.compile(run_eagerly=eager)
+        (sampler,) = model._samplers.predict_of(model, guided=False).args
+        samplers.append(sampler)
+        assert sampler.run_eagerly is eager
+    assert samplers[0] is samplers[2]  # it is compiled already
+
+
+def test_a_failure_while_images_are_made_leaves_the_model_whole(monkeypatch):
+    """A lack of memory, say. On JAX, Keras has then taken the values out of the variables."""
+    model = small()
+    before = model.generate(2, labels=[0, 1], seed=0, steps=2)
+
+    def fail(*_):
+        raise MemoryError("no memory")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(FlowSampler, "_velocity", fail)
+        for options in ({"guidance": 2.0}, {}):
+            model._samplers = type(model._samplers)()
+            with pytest.raises(Exception, match="no memory"):
+                model.generate(2, labels=[0, 1], seed=0, steps=2, **options)
+    model._samplers = type(model._samplers)()
+    np.testing.assert_array_equal(model.generate(2, labels=[0, 1], seed=0, steps=2), before)
+
+
+def test_labels_of_minus_one_and_one_alone_are_warned_of():
+    """They may be the signs of two classes, of which one would then never be learned."""
+    model = kma.models.Flow(SHAPE, 2, filters=4, seed=0)
+    model.compile()
+    x = np.zeros((4, *SHAPE), "float32")
+    with pytest.warns(UserWarning, match=r"-1 and 1 alone.*\(y \+ 1\) // 2"):
+        model.fit(x, [-1, 1, 1, -1], verbose=0)
+    model.fit(x, [-1, 1, 1, 0], verbose=0)
+    model.generate(2, labels=[-1, 1], seed=0, steps=1)
