@@ -4,7 +4,7 @@ from pathlib import Path
 
 from choices_page import write_choices
 from copies_page import write_copies
-from generators_page import write_generators
+from generators_page import write_generators, write_sampling
 from matplotlib.figure import Figure
 from metrics_page import write_directions
 from network_diagram import draw_network, layer_table
@@ -32,6 +32,7 @@ def draw(app: Sphinx) -> None:
     write_copies(Path(app.srcdir) / "results", out)
     write_choices(Path(app.srcdir) / "results", out)
     write_generators(Path(app.srcdir) / "results", out)
+    write_sampling(Path(app.srcdir) / "results", out)
     (out / "medmnist.md").write_text(medmnist_table(), encoding="utf-8")
     _save(draw_vaegan(), out / "figure4.png")
     model = kma.models.VAEGAN(IMAGE_SHAPE, seed=0)

@@ -1,4 +1,4 @@
-"""The tables of the page on four models in the same time: a line for each model, seeds averaged."""
+"""The tables on four models in the same time, and on the arguments of `Flow`'s images."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -32,6 +32,41 @@ def write_generators(results: Path, out: Path) -> None:
     for name in sets_of(rows):
         (out / f"generators_{name}.md").write_text(images_table(rows, name), encoding="utf-8")
         (out / f"generators_use_{name}.md").write_text(use_table(rows, name), encoding="utf-8")
+
+
+def write_sampling(results: Path, out: Path) -> None:
+    """Write what steps, guidance and the strength of `vary` do, to three Markdown files."""
+    record = json.loads((results / "flow_sampling_breastmnist.json").read_text(encoding="utf-8"))
+    for name in ("steps", "guidance", "vary"):
+        (out / f"flow_{name}.md").write_text(sampling_table(record, name), encoding="utf-8")
+
+
+def sampling_table(record: Row, name: str) -> str:
+    """Return a line for each value of an argument."""
+    title, own = ("`strength`", "correlation") if name == "vary" else (f"`{name}`", "seconds")
+    last = {"correlation": "correlation with the original", "seconds": "seconds for 1,000 images"}
+    heads = [title, "kernel distance", "recall", "coverage", "of their class", "suspected copies"]
+    lines = [_line([*heads, last[own]]), _line(["---:"] * (len(heads) + 1))]
+    for value, found in record[name].items():
+        per_thousand = 1000 / found["made"]
+        lines.append(
+            _line(
+                [
+                    value,
+                    f"{found['kernel']:.3f}",
+                    f"{found['recall']:.2f}",
+                    f"{found['coverage']:.2f}",
+                    f"{100 * found['right']:.0f} %",
+                    str(found["suspects"]),
+                    f"{found[own]:.2f}" if name == "vary" else f"{found[own] * per_thousand:.0f}",
+                ]
+            )
+        )
+    unseen = next(iter(record[name].values()))["unseen"]
+    reference = [f"{unseen['kernel']:.3f}", f"{unseen['recall']:.2f}", f"{unseen['coverage']:.2f}"]
+    right = f"{100 * record['unseen_right']:.0f} %"
+    lines.append(_line(["unseen real images", *reference, right, "", ""]))
+    return "\n".join([*lines, ""])
 
 
 def sets_of(rows: Sequence[Row]) -> list[str]:
