@@ -94,11 +94,14 @@ class Measure:
         quality = kma.metrics.sample_quality(images, self.x, self.unseen, self.features, seed=0)
         pixels = quality["spaces"]["pixels"]
         copies = kma.metrics.copy_audit(images, self.x, self.unseen)
+        relative = copies["spaces"]["pixels"]["relative"]
         return {
             **{name: round(pixels[name]["value"], 4) for name in MEASURES},
             "unseen": {name: round(pixels[name]["floor"]["value"], 4) for name in MEASURES},
             "right": round(self.right(images, self.y), 4),
             "suspects": copies["suspect_count"],
+            "near_copies": relative["near_copies"],
+            "near_copies_of_unseen": relative["held_out"]["near_copies"],
             "made": len(images),
         }
 

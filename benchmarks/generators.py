@@ -150,9 +150,15 @@ def compared(images: np.ndarray, data, features: dict[str, Callable]) -> dict:
         np.concatenate(parts) for parts in zip(data.val, data.test, strict=True)
     )
     copies = kma.metrics.copy_audit(images, x, unseen)
+    relative = copies["spaces"]["pixels"]["relative"]
     quality = kma.metrics.sample_quality(images, x, unseen, features, y, y, unseen_labels, seed=0)
     return {
-        "copies": {key: copies[key] for key in ("count", "suspect_count", "exact_copies")},
+        "copies": {
+            **{key: copies[key] for key in ("count", "suspect_count", "exact_copies")},
+            "near_copies": relative["near_copies"],
+            "near_copies_of_unseen": relative["held_out"]["near_copies"],
+            "unseen": len(unseen),
+        },
         "quality": quality,
     }
 

@@ -45,7 +45,7 @@ def sampling_table(record: Row, name: str) -> str:
     """Return a line for each value of an argument."""
     title, own = ("`strength`", "correlation") if name == "vary" else (f"`{name}`", "seconds")
     last = {"correlation": "correlation with the original", "seconds": "seconds for 1,000 images"}
-    heads = [title, "kernel distance", "recall", "coverage", "of their class", "suspected copies"]
+    heads = [title, "kernel distance", "recall", "coverage", "of their class"]
     lines = [_line([*heads, last[own]]), _line(["---:"] * (len(heads) + 1))]
     for value, found in record[name].items():
         per_thousand = 1000 / found["made"]
@@ -57,7 +57,6 @@ def sampling_table(record: Row, name: str) -> str:
                     f"{found['recall']:.2f}",
                     f"{found['coverage']:.2f}",
                     f"{100 * found['right']:.0f} %",
-                    str(found["suspects"]),
                     f"{found[own]:.2f}" if name == "vary" else f"{found[own] * per_thousand:.0f}",
                 ]
             )
@@ -65,7 +64,7 @@ def sampling_table(record: Row, name: str) -> str:
     unseen = next(iter(record[name].values()))["unseen"]
     reference = [f"{unseen['kernel']:.3f}", f"{unseen['recall']:.2f}", f"{unseen['coverage']:.2f}"]
     right = f"{100 * record['unseen_right']:.0f} %"
-    lines.append(_line(["unseen real images", *reference, right, "", ""]))
+    lines.append(_line(["unseen real images", *reference, right, ""]))
     return "\n".join([*lines, ""])
 
 

@@ -9,7 +9,15 @@ import pytest
 REPOSITORY = Path(__file__).parents[2]
 sys.path[:0] = [str(REPOSITORY / "docs" / "_extensions")]
 
-from generators_page import MODELS, images_table, sets_of, use_table, write_generators  # noqa: E402
+from generators_page import (  # noqa: E402
+    MODELS,
+    images_table,
+    sampling_table,
+    sets_of,
+    use_table,
+    write_generators,
+    write_sampling,
+)
 
 pytestmark = pytest.mark.backend_free
 
@@ -56,3 +64,23 @@ def test_the_page_shows_every_set_and_run(tmp_path):
         assert (REPOSITORY / "docs" / "_static" / f"generators_{name}.png").is_file()
         seeds = {m: sum((r["data"], r["model"]) == (name, m) for r in rows) for m in MODELS}
         assert len(set(seeds.values())) == 1, f"{name}: {seeds}"
+
+
+def test_a_line_for_each_value_of_an_argument_beside_unseen_images():
+    found = {
+        "kernel": 0.25, "recall": 0.5, "coverage": 0.75, "right": 0.8, "made": 500,
+        "seconds": 10.0, "correlation": 0.9,
+        "unseen": {"kernel": 0.125, "recall": 0.25, "coverage": 0.375},
+    }  # fmt: skip
+    record = {"steps": {"4": found}, "vary": {"0.1": found}, "unseen_right": 0.85}
+    steps, vary = (sampling_table(record, name) for name in ("steps", "vary"))
+    assert "| 4 | 0.250 | 0.50 | 0.75 | 80 % | 20 |" in steps
+    assert "| 0.1 | 0.250 | 0.50 | 0.75 | 80 % | 0.90 |" in vary
+    assert "| unseen real images | 0.125 | 0.25 | 0.38 | 85 % |  |" in steps
+
+
+def test_the_page_on_flow_matching_shows_what_the_arguments_do(tmp_path):
+    write_sampling(RESULTS, tmp_path)
+    page = (REPOSITORY / "docs/explanation/flow_matching.md").read_text(encoding="utf-8")
+    for path in tmp_path.iterdir():
+        assert f"_drawn/{path.name}" in page
