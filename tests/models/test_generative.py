@@ -9,6 +9,7 @@ import pytest
 from harness import CONVOLUTIONAL, GENERATIVE, INFERRING, LATENT
 from harness.models import few_steps, woken
 from keras_medaug.models import LatentModel
+from keras_medaug.models.quiet_model import QuietModel
 
 AUTOENCODERS = ["CVAE", "VAEGAN"]
 
@@ -96,14 +97,13 @@ def test_every_image_stands_in_its_place(models, name):
 def test_every_batch_that_is_made_has_the_same_size(models, monkeypatch):
     """Another size would be compiled for."""
     model, sizes = models["DCGAN", True], []
-    network = model._image_network
-    predict = network.predict
+    predict = QuietModel.predict
 
-    def watched(inputs, batch_size, **kwargs):
+    def watched(network, inputs, batch_size, **kwargs):
         sizes.append((len(inputs[0]), len(inputs[1]), batch_size))
-        return predict(inputs, batch_size=batch_size, **kwargs)
+        return predict(network, inputs, batch_size=batch_size, **kwargs)
 
-    monkeypatch.setattr(network, "predict", watched)
+    monkeypatch.setattr(QuietModel, "predict", watched)
     images = model.generate(50, np.arange(50) % 2, batch_size=8)
     assert sizes == [(32, 32, 8), (24, 24, 8)]
     assert images.shape[0] == 50
