@@ -195,12 +195,14 @@ RULES = [
 # The places that may ask which backend runs. `backend_check` looks for the chosen backend before
 # Keras is imported, and imports none. The environment of a study notes it, and does nothing with
 # it. As for the layers: how Keras does a transposed convolution is slow by an order of magnitude on
-# JAX, and on PyTorch it copies images around; the results are the same.
+# JAX, and on PyTorch it copies images around; the results are the same. Keras empties variables on
+# JAX alone, and elsewhere no copies of them are needed.
 EXCEPTIONS = {
     ("backend_check.py", backend_names),
     ("backend_check.py", dynamic_imports),
     ("layers/channels_first.py", backend_names),
     ("layers/conv2d_transpose.py", backend_names),
+    ("models/whole_after_failure.py", backend_names),
     ("provenance.py", backend_names),
 }
 
@@ -317,7 +319,7 @@ def test_the_exceptions_are_those_that_contributors_read_of():
 
 
 def test_an_exception_is_made_only_where_it_is_needed():
-    assert len(EXCEPTIONS) == 5
+    assert len(EXCEPTIONS) == 6
     for name, rule in EXCEPTIONS:
         assert list(rule(ast.parse((PACKAGE / name).read_text(encoding="utf-8"))))
         assert rule not in rules_for(name)

@@ -7,6 +7,9 @@ import keras
 
 from keras_medaug.array_checks import copied
 
+# Backends on which Keras empties the variables.
+_EMPTYING = ("jax",)
+
 
 def whole_after_failure(method: Callable) -> Callable:
     """Return `predict` or `evaluate` of a class, after whose failure a model has its weights.
@@ -31,7 +34,7 @@ def whole_after_failure(method: Callable) -> Callable:
 
     @functools.wraps(method)
     def call(model, *args, **kwargs):
-        if keras.backend.backend() != "jax":
+        if keras.config.backend() not in _EMPTYING:
             return method(model, *args, **kwargs)
         # Copies: the arrays themselves are given to the compiled function, to be used up.
         values = [(variable, copied(variable)) for variable in model.variables]
