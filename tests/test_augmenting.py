@@ -10,6 +10,8 @@ import pytest
 import keras_medaug as kma
 from keras_medaug import augmenting
 from keras_medaug.models import registry
+from keras_medaug.models.step_times import image_seconds
+from keras_medaug.progress import Progress
 
 TINY = {
     "cvae": {"latent_dim": 4, "encoder_filters": 4, "decoder_filters": 4},
@@ -296,3 +298,14 @@ def test_settings_reach_the_default_model_its_augmentation_too(data):
     )
     assert record["method"] == "flow"
     assert record["model"]["config"]["augmentation"] is None
+
+
+def test_images_of_many_passes_are_expected_to_take_longer(data):
+    planned = {}
+    for method in ("cvae", "flow"):
+        progress = Progress(method, verbose=False)
+        x, wanted = data.train[0], np.zeros(1000, int)
+        augmenting._plan(progress, x, wanted, x[:0], method, 100, 64, None, conditional=True)
+        planned[method] = progress.planned
+    difference = planned["flow"] - planned["cvae"]
+    assert difference == pytest.approx(image_seconds(1000, data.image_shape, 38), rel=1e-6)

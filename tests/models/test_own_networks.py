@@ -237,3 +237,12 @@ def test_the_labels_reach_them():
     images = model.decode(np.zeros((2, 5)), labels=[0, 1])
     assert not np.array_equal(*images)
     assert model.reconstruct(X, Y).shape == X.shape
+
+
+def test_an_argument_of_a_subclass_that_is_called_network_is_kept():
+    class Named(kma.models.CVAE):
+        def __init__(self, image_shape, network="small", **kwargs):
+            super().__init__(image_shape, **kwargs)
+            self.network = network
+
+    assert Named((8, 8, 1), network="large", seed=0).get_config()["network"] == "large"
