@@ -140,8 +140,10 @@ def test_logits_are_what_the_softmax_is_taken_of(trained):
 def test_logits_rank_what_probabilities_tie(build):
     model, x = saturated(build)
     p, logits = model.predict(x, verbose=0), model.logits(x)
-    sure = p.max(axis=1) == 1.0
+    highest = p.max(axis=1)
+    sure = highest > 1 - 1e-6  # some processors round the sum of a softmax to a bit less than 1
     assert sure.sum() > 6
+    assert len(np.unique(highest[sure])) < sure.sum()
     assert len(np.unique(np.ptp(logits[sure], axis=1))) == sure.sum()
 
 
