@@ -25,7 +25,7 @@ BACKENDS = {
 # Tests that need no backend have a session of their own. Tests that need Keras, but no particular
 # backend, run on PyTorch alone, which compiles nothing.
 ONCE = "torch"
-CHOSEN = dict.fromkeys(BACKENDS, "not backend_free and not one_backend")
+CHOSEN = dict.fromkeys(BACKENDS, "not backend_free and (each_backend or not one_backend)")
 CHOSEN[ONCE] = "not backend_free"
 # Two processes, between which pytest-xdist balances the tests while they run.
 WORKERS = ["-n", "2", "--dist", "worksteal"]

@@ -14,6 +14,8 @@ from keras_medaug.metrics.metric import Metric
 from keras_medaug.metrics.registry import register_metric, unregister_metric
 from keras_medaug.metrics.samples import Samples
 
+pytestmark = pytest.mark.one_backend
+
 DATA = kma.datasets.load("phantom", size=8)
 X, Y = (values[:96] for values in DATA.train)
 VAL, VAL_LABELS = (values[:40] for values in DATA.val)
@@ -45,6 +47,7 @@ def rows(folder):
         return list(csv.DictReader(file))
 
 
+@pytest.mark.each_backend
 def test_it_leaves_grids_a_table_and_a_figure(tmp_path):
     monitor = SampleMonitor(tmp_path, VAL, SPACES, metrics=["kernel", "coverage"], every=2)
     fit(new_model(), monitor, epochs=5)
@@ -122,6 +125,7 @@ def test_a_metric_that_nobody_registered_is_refused(tmp_path):
         SampleMonitor(tmp_path, VAL, SPACES, metrics=["toy"])
 
 
+@pytest.mark.each_backend
 def test_training_is_not_touched(tmp_path):
     plain = fit(new_model()).get_weights()
     watched = fit(new_model(), SampleMonitor(tmp_path, VAL, SPACES, every=1)).get_weights()
@@ -143,6 +147,7 @@ def test_the_same_latent_vectors_are_drawn_each_time(tmp_path, monkeypatch):
     assert seeds == [(64, 7)] * 2
 
 
+@pytest.mark.each_backend
 def test_the_best_weights_are_kept(tmp_path):
     """Those of the epoch with the least distance, and not those of the last one."""
     weights = []
@@ -304,6 +309,7 @@ def test_a_conditional_model_makes_the_classes_that_are_wanted(tmp_path, monkeyp
     np.testing.assert_array_equal(asked[0], expected)
 
 
+@pytest.mark.each_backend
 @pytest.mark.parametrize("kind", [kma.models.DCGAN, kma.models.VAEGAN])
 def test_models_of_several_networks(tmp_path, kind):
     filters = {"discriminator_filters": 4, "latent_dim": 4, "seed": 0}

@@ -25,6 +25,8 @@ from keras_medaug.metrics import registry
 from keras_medaug.metrics.metric import Metric
 from keras_medaug.metrics.registration import NAMES
 
+pytestmark = pytest.mark.one_backend
+
 FRACTIONS = ("shares", "other_shares")
 COUNTS = [35, 20, 25, 22]
 LABELS = np.repeat(np.arange(4, dtype="int32"), COUNTS)
@@ -81,6 +83,7 @@ def made(model, data, folder, **arguments):
 # ---- what it says ---------------------------------------------------------------------------
 
 
+@pytest.mark.each_backend
 def test_the_json_file_holds_the_card(written, stored):
     assert stored == written[1]
     assert sorted(path.name for path in written[0].iterdir()) == [
@@ -103,6 +106,7 @@ def test_the_card_tells_what_the_images_are(stored, model, data):
     assert stored["features"]["classifier"]["steps"] == 5
 
 
+@pytest.mark.each_backend
 def test_numbers_are_those_of_the_functions(stored, model, data):
     """What the card repeats is what a user gets who calls the functions."""
     images, labels = (
@@ -173,6 +177,7 @@ def test_the_training_is_that_of_the_last_fit(stored, model):
     assert stored["training"]["history"] == model.history.history
 
 
+@pytest.mark.each_backend
 def test_two_cards_are_the_same_byte_by_byte(model, data, tmp_path):
     for name in ("one", "two"):
         made(model, data, tmp_path / name)

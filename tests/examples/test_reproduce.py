@@ -37,6 +37,8 @@ from keras_medaug.study.data import limited, stratified
 from keras_medaug.study.figures import half_width, interval_of_fraction
 from keras_medaug.study.results import over_seeds
 
+pytestmark = pytest.mark.one_backend
+
 needs("matplotlib")
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -279,6 +281,7 @@ def test_a_model_is_built_from_the_seeds_of_its_task(tmp_path):
 # ---- one whole run --------------------------------------------------------------------------
 
 
+@pytest.mark.each_backend
 def test_a_run_leaves_results_figures_and_a_report(finished):
     folder = finished / "phantom"
     assert {path.stem for path in folder.glob("*.png")} == FIGURES
@@ -310,6 +313,7 @@ def test_the_report_says_what_it_is_of(finished):
         assert f"(phantom/{image}.png)" in text
 
 
+@pytest.mark.each_backend
 def test_finished_work_is_not_done_again(finished, monkeypatch):
     before = untimed(finished)
     monkeypatch.setattr(execute, "_run", None)  # any work would fail

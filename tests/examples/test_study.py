@@ -5,7 +5,10 @@ import json
 import pytest
 import study
 
+pytestmark = pytest.mark.one_backend
 
+
+@pytest.mark.each_backend
 def test_a_small_one_runs(tmp_path):
     study.main(
         ["--dataset", "phantom", "--arms", "none", "oversample", "--seeds", "1", "--steps", "1",
