@@ -1,8 +1,10 @@
 """Every check of the project, each in an environment of its own. `nox` runs the default ones."""
 
+import atexit
 import functools
 import os
 import shutil
+import tempfile
 from pathlib import Path
 
 import nox
@@ -48,8 +50,6 @@ TRIED_ON = {"medmnist": "torch"}  # which it requires; the others are tried on J
 # What the tests on each backend leave for the sessions that compare backends.
 PARITY = ROOT / ".nox" / "left" / "parity"
 EXCHANGE = ROOT / ".nox" / "left" / "exchange"
-# What JAX has compiled in this run of Nox, for all its processes.
-COMPILED = ROOT / ".nox" / "left" / "compiled"
 
 # What this run of Nox has made already: the wheel, and by backend an environment with nothing else.
 WHEELS: list[Path] = []
@@ -75,11 +75,12 @@ def environment(session: nox.Session, backend: str) -> dict[str, str]:
 def compiled_once() -> dict[str, str]:
     """Return the variables that give all processes of this run one JAX compilation cache.
 
-    The first call empties the cache. Do not time with them.
+    The cache goes with the run. Do not time with it.
     """
-    shutil.rmtree(COMPILED, ignore_errors=True)
+    cache = tempfile.mkdtemp(prefix="compiled-")
+    atexit.register(shutil.rmtree, cache, ignore_errors=True)
     least = {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
-    return {"JAX_COMPILATION_CACHE_DIR": str(COMPILED), **least}
+    return {"JAX_COMPILATION_CACHE_DIR": cache, **least}
 
 
 def tests_environment(session: nox.Session, backend: str) -> dict[str, str]:

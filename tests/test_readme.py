@@ -55,6 +55,7 @@ def test_the_lines_of_use_run(tmp_path, monkeypatch):
     assert len(folders) == 2  # the first was not written over
 
 
+@pytest.mark.one_backend
 def test_the_lines_of_a_study_run(tmp_path, monkeypatch):
     """In small, and in this process: whether they run is the question."""
     monkeypatch.chdir(tmp_path)
@@ -81,8 +82,25 @@ def test_links_lead_somewhere():
     assert not missing
 
 
+def noxfile():
+    """Return the syntax tree of the noxfile."""
+    return ast.parse((README.parent / "noxfile.py").read_text(encoding="utf-8"))
+
+
+def test_continuous_integration_runs_every_default_session_once():
+    (default,) = (
+        ast.literal_eval(node.value)
+        for node in noxfile().body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "nox.options.sessions"
+    )
+    script = (README.parent / ".ci" / "run").read_text(encoding="utf-8")
+    runs = re.findall(r"^nox -s ([a-z_ ]+)", script, flags=re.MULTILINE)
+    assert len(runs) == 2
+    assert sorted(" ".join(runs).split()) == sorted(default)
+
+
 def test_contributors_read_of_every_session():
-    tree = ast.parse((README.parent / "noxfile.py").read_text(encoding="utf-8"))
+    tree = noxfile()
     functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
     sessions = {
         node.name

@@ -13,8 +13,9 @@ Set ``KERAS_BACKEND`` before you start Python.
 # The generator sees the *training* split and nothing else. If it saw the test images, its samples
 # would carry them into the training set, and the test would measure memory.
 #
-# The images are 16 pixels wide here so that the page takes seconds. The model is a conditional
-# ``CVAE``, since an image that is to be trained on needs a label.
+# The images are 16 pixels wide here, and the model is a ``CVAE``, so that the page takes seconds.
+# For your own set take ``Flow``. Either is conditional, since an image that is to be trained on
+# needs a label.
 import tempfile
 from pathlib import Path
 
