@@ -75,7 +75,7 @@ def environment(session: nox.Session, backend: str) -> dict[str, str]:
 def compiled_once() -> dict[str, str]:
     """Return the variables that give all processes of this run one JAX compilation cache.
 
-    The cache goes with the run. Do not time with it.
+    It is removed when Nox ends. Do not use it in benchmarks.
     """
     cache = tempfile.mkdtemp(prefix="compiled-")
     atexit.register(shutil.rmtree, cache, ignore_errors=True)

@@ -6,8 +6,9 @@ test are unseen. They are divided in two: 748 to compare with, and 400 as a refe
 
 - The kernel distance and the coverage of 400 generated images to the 748 unseen ones, in principal
   components of pixels; the same of the reference, and of the training images themselves.
-- Of 400 generated images, those that `copy_audit` suspects to be copies, and those that are near
-  copies of a training image; the same of the reference.
+- Of 400 generated images, those that `copy_audit` suspects to be copies, and its near copies: those
+  whose distance to the nearest training image, in place, is less than half of that to the next
+  ones; the same of the reference.
 
     KERAS_BACKEND=torch OMP_NUM_THREADS=1 python benchmarks/flow_training.py --root DIR --out DIR \
         --images 500 --steps 4000
@@ -46,19 +47,24 @@ def main() -> None:
     reference, others = unseen[order[:MADE]], unseen[order[MADE:]]
     labels = unseen_labels[order[:MADE]]
     features = {"pixels": kma.features.PixelFeatures(data.train[0])}  # one space for all sizes
-    stem = arguments.out / f"flow_training_{arguments.images}_{arguments.seed}"
+    augmentation = None if arguments.plain else "geometric"
+    kind = "_plain" if arguments.plain else ""
+    stem = arguments.out / f"flow_training_{arguments.images}{kind}_{arguments.seed}"
     stem.parent.mkdir(parents=True, exist_ok=True)
     path = stem.with_suffix(".json")
     record = {
         "data": "pneumoniamnist", "images": len(x), "seed": arguments.seed,
-        "backend": keras.backend.backend(), "machine": environment(), "looks": [],
+        "augmentation": augmentation, "made": MADE, "backend": keras.backend.backend(),
+        "machine": environment(), "looks": [],
     }  # fmt: skip
     if path.exists():
         record = json.loads(path.read_text(encoding="utf-8"))
         done = record["looks"][-1]["steps"]
         model = keras.saving.load_model(state_of(stem, done))
     else:
-        model = kma.models.Flow(data.image_shape, data.num_classes, seed=arguments.seed)
+        model = kma.models.Flow(
+            data.image_shape, data.num_classes, augmentation=augmentation, seed=arguments.seed
+        )
         model.compile()
         done = 0
         record["training_images"] = distances(x, others, reference, features)
@@ -93,6 +99,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--root", help="folder with pneumoniamnist.npz")
     parser.add_argument("--images", type=int, default=500)
     parser.add_argument("--steps", type=int, default=8000)
+    parser.add_argument("--plain", action="store_true", help="train without augmentation")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True)
     return parser.parse_args()

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from helpers.source_files import source_files
+
 pytestmark = pytest.mark.backend_free
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "keras_medaug"
 PLACES = ("keras_medaug", "examples", "benchmarks", "tests", "docs", "tools", "noxfile.py")
-MADE = {"_build", "gallery", "tutorials"}  # folders of `docs` that building the site makes
 
 MOST_LINES = 450  # of a file of the package
 MOST_STUDY_FILES = 18
@@ -30,14 +31,8 @@ TEXTS = {".py", ".md", ".rst", ".toml", ".j2"}
 
 def python_files(places=PLACES, root=ROOT):
     """Return the Python files of folders, and files that are named themselves."""
-    paths = [path for place in places for path in sorted((root / place).rglob("*.py"))]
-    paths += [root / place for place in places if (root / place).is_file()]
-    docs = root / "docs"
-    return [path for path in paths if not _is_made(path, docs)]
-
-
-def _is_made(path, docs):
-    return path.is_relative_to(docs) and path.relative_to(docs).parts[0] in MADE
+    paths = [path for place in places for path in source_files(root / place, {".py"})]
+    return paths + [root / place for place in places if (root / place).is_file()]
 
 
 def bindings(tree, names):
@@ -71,13 +66,12 @@ def test_the_study_has_few_files():
 def test_retired_names_are_nowhere():
     paths = [ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
     for place in ("keras_medaug", "examples", "docs", "benchmarks"):
-        paths += [path for path in sorted((ROOT / place).rglob("*")) if path.suffix in TEXTS]
-    docs = ROOT / "docs"
-    kept = docs / "results"  # which says how things were called when they were measured
+        paths += source_files(ROOT / place, TEXTS)
+    kept = ROOT / "docs" / "results"  # which says how things were called when they were measured
     strays = [
         f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
         for path in paths
-        if not _is_made(path, docs) and not path.is_relative_to(kept)
+        if not path.is_relative_to(kept)
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
         if RETIRED.search(line)
     ]

@@ -92,14 +92,15 @@ def test_no_global_state_is_set(report):
 
 
 def test_it_costs_little_over_keras(report):
-    # both on the same machine; the best of up to three, since other work may slow one of the two
-    share = report["seconds"] / report["keras_seconds"]
+    # a fraction of Keras's own time, for slow machines; the best of up to three of each
+    ours, keras_seconds = report["seconds"], report["keras_seconds"]
     for _ in range(2):
-        if share < 0.15:
+        if ours < 0.15 * keras_seconds:
             break
         again = probe()
-        share = min(share, again["seconds"] / again["keras_seconds"])
-    assert share < 0.15
+        ours = min(ours, again["seconds"])
+        keras_seconds = min(keras_seconds, again["keras_seconds"])
+    assert ours < 0.15 * keras_seconds
 
 
 def test_the_public_names_are_there():

@@ -20,6 +20,8 @@ FOLDERS = ("keras_medaug", "examples", "benchmarks", "docs", "tools")
 sys.path.insert(0, str(ROOT / "tools"))
 import release  # noqa: E402
 
+from helpers.source_files import source_files  # noqa: E402
+
 pytestmark = pytest.mark.backend_free
 
 
@@ -28,7 +30,7 @@ def read(name, root=ROOT):
 
 
 def python_files():
-    files = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")]
+    files = [path for folder in FOLDERS for path in source_files(ROOT / folder, {".py"})]
     return [*files, *ROOT.glob("*.py")]
 
 
@@ -74,7 +76,7 @@ def test_the_citation_says_what_the_project_says():
 
 
 def test_the_extras_that_are_named_exist():
-    places = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
+    places = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *source_files(ROOT / "docs", {".md"})]
     texts = [path.read_text(encoding="utf-8") for path in (*places, *python_files())]
     extras = re.findall(r"(?:keras-medaug|-e \"?\.|extra `)\[([a-z,]+)\]", "\n".join(texts))
     named = {name for names in extras for name in names.split(",")}

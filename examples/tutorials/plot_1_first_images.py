@@ -47,9 +47,10 @@ data_figure = kma.plotting.image_grid(by_class, title="Training images, a class 
 # %%
 # Train
 # -----
-# ``kma.models.CVAE`` is good for a first look: it is quick, and it rarely fails. With ``num_classes``
-# it learns to make images of a class that you name. ``compile()`` without arguments picks the
-# optimizer; here the networks are narrow and the rate is high, so that training takes seconds.
+# ``kma.models.CVAE`` is good for a first look: it is quick, and it rarely fails. With
+# ``num_classes`` it learns to make images of a class that you name. ``compile()`` without arguments
+# picks the optimizer; here the networks are narrow and the rate is high, so that training takes
+# seconds.
 model = kma.models.CVAE(
     data.image_shape,
     latent_dim=16,
@@ -84,9 +85,9 @@ print(images.shape, images.dtype, float(images.min()) >= 0, float(images.max()) 
 # There are no spikes and there is no speckle: a variational autoencoder answers with averages, and
 # this one was trained for seconds.
 #
-# For images that you keep take ``kma.models.Flow``, the default of ``augment``. Give it the image
-# shape, the number of classes and a seed, and train for 2,000 steps, which takes minutes. On real
-# sets its images came nearest to the data: :doc:`/how_to/which_model` compares the models.
+# To make images for training, use ``kma.models.Flow``, the default of ``augment``. Give it the
+# image shape, the number of classes and a seed, and train for 2,000 steps, which takes minutes. Its
+# images have detail. :doc:`/how_to/which_model` compares the models on real sets.
 samples_figure = kma.plotting.image_grid(images, title="Generated images, a class a row")
 
 # %%

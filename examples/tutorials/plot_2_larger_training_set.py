@@ -14,7 +14,7 @@ Set ``KERAS_BACKEND`` before you start Python.
 # would carry them into the training set, and the test would measure memory.
 #
 # The images are 16 pixels wide here, and the model is a ``CVAE``, so that the page takes seconds.
-# For your own set take ``Flow``. Either is conditional, since an image that is to be trained on
+# For your own set take ``Flow``. Both are conditional, since an image that is to be trained on
 # needs a label.
 import tempfile
 from pathlib import Path

@@ -177,6 +177,7 @@ def test_best_is_least_of_a_distance_and_most_of_a_share(tmp_path, metric, best)
     assert monitor.best_epoch == best
 
 
+@pytest.mark.each_backend
 def test_a_training_that_goes_on_goes_on_with_the_table(tmp_path):
     """As if a kill had come after epoch 4, with the checkpoint of epoch 3."""
     parts, whole = tmp_path / "parts", tmp_path / "whole"
@@ -221,6 +222,7 @@ def test_another_training_begins_anew(tmp_path):
     assert (tmp_path / "best-0009.weights.h5").read_text() == "a user's"
 
 
+@pytest.mark.each_backend
 def test_a_checkpoint_has_the_last_weights_not_the_best(tmp_path):
     """In whichever order the callbacks stand."""
     model = new_model()

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import keras_medaug as kma
+from helpers.source_files import source_files
 
 REPOSITORY = Path(__file__).parents[2]
 FOLDERS = ("docs", "docs/how_to", "docs/explanation", "docs/reference")
@@ -46,11 +47,8 @@ def test_commands_of_examples_name_the_backend(folder):
 
 
 def each_text(folder):
-    """Yield pages and scripts, those that building the site makes left out."""
-    made = {"_build", "gallery", "tutorials"} if folder.name == "docs" else set()
-    for path in folder.rglob("*"):
-        if path.suffix in {".md", ".py", ".rst"} and not made & set(path.parts):
-            yield path
+    """Return pages and scripts, those that building the site makes left out."""
+    return source_files(folder, {".md", ".py", ".rst"})
 
 
 @pytest.mark.backend_free

@@ -228,6 +228,7 @@ def test_a_task_is_named_after_the_device_and_the_threads_as_well(tmp_path, monk
     provenance._of_process.cache_clear()
 
 
+@pytest.mark.each_backend
 def test_the_device_is_named_without_its_number():
     assert provenance.device() in {"cpu", "gpu", "cuda", "mps", "tpu"}
 
