@@ -2,7 +2,7 @@
 
     KERAS_BACKEND=jax python docs/draw_first_images.py
 
-It takes about 2 min on 2 CPU cores.
+It takes about 5 min on 2 CPU cores.
 """
 
 import re

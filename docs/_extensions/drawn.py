@@ -4,6 +4,7 @@ from pathlib import Path
 
 from choices_page import write_choices
 from copies_page import write_copies
+from flow_training_page import write_flow_training
 from generators_page import write_generators, write_sampling
 from matplotlib.figure import Figure
 from metrics_page import write_directions
@@ -33,6 +34,8 @@ def draw(app: Sphinx) -> None:
     write_choices(Path(app.srcdir) / "results", out)
     write_generators(Path(app.srcdir) / "results", out)
     write_sampling(Path(app.srcdir) / "results", out)
+    figure = write_flow_training(Path(app.srcdir) / "results", out)
+    _save(figure, out / "flow_training.png")
     (out / "medmnist.md").write_text(medmnist_table(), encoding="utf-8")
     _save(draw_vaegan(), out / "figure4.png")
     model = kma.models.VAEGAN(IMAGE_SHAPE, seed=0)

@@ -42,30 +42,27 @@ def write_sampling(results: Path, out: Path) -> None:
 
 
 def sampling_table(record: Row, name: str) -> str:
-    """Return a line for each value of an argument."""
-    title, own = ("`strength`", "correlation") if name == "vary" else (f"`{name}`", "seconds")
-    last = {"correlation": "correlation with the original", "seconds": "seconds for 1,000 images"}
-    heads = [title, "kernel distance", "recall", "coverage", "of their class"]
-    lines = [_line([*heads, last[own]]), _line(["---:"] * (len(heads) + 1))]
+    """Return a line for each value of an argument, and one for unseen real images."""
+    of_images = name == "vary"
+    own = ["correlation", "near copies"] if of_images else ["seconds for 1,000 images"]
+    title = "`strength`" if of_images else f"`{name}`"
+    heads = [title, "kernel distance", "recall", "coverage", "of their class", *own]
+    lines = [_line(heads), _line(["---:"] * len(heads))]
     for value, found in record[name].items():
-        per_thousand = 1000 / found["made"]
-        lines.append(
-            _line(
-                [
-                    value,
-                    f"{found['kernel']:.3f}",
-                    f"{found['recall']:.2f}",
-                    f"{found['coverage']:.2f}",
-                    f"{100 * found['right']:.0f} %",
-                    f"{found[own]:.2f}" if name == "vary" else f"{found[own] * per_thousand:.0f}",
-                ]
-            )
-        )
-    unseen = next(iter(record[name].values()))["unseen"]
-    reference = [f"{unseen['kernel']:.3f}", f"{unseen['recall']:.2f}", f"{unseen['coverage']:.2f}"]
+        if of_images:
+            last = [f"{found['correlation']:.2f}", _percent([found], "near_copies")]
+        else:
+            last = [f"{1000 * found['seconds'] / found['made']:.0f}"]
+        lines.append(_line([value, *_of_pixels(found), f"{100 * found['right']:.0f} %", *last]))
+    found = next(iter(record[name].values()))
     right = f"{100 * record['unseen_right']:.0f} %"
-    lines.append(_line(["unseen real images", *reference, right, ""]))
+    last = ["", _percent([found], "near_copies_of_unseen")] if of_images else [""]
+    lines.append(_line(["unseen real images", *_of_pixels(found["unseen"]), right, *last]))
     return "\n".join([*lines, ""])
+
+
+def _of_pixels(found: Row) -> list[str]:
+    return [f"{found['kernel']:.3f}", f"{found['recall']:.2f}", f"{found['coverage']:.2f}"]
 
 
 def sets_of(rows: Sequence[Row]) -> list[str]:

@@ -21,6 +21,15 @@ RIVALS = {
     "keras": "Keras's tutorial, TensorFlow",
     "untuned": "itself, its input untuned",
 }
+# What `benchmarks/flow_speed.py` measures, by what the table calls it.
+FLOW = {
+    "step, to cvae": "a training step, to that of a `CVAE`",
+    "step, to native": "a training step, to that of the loop by hand",
+    "step, to monai": "a training step, to that of MONAI's U-Net with about as many weights",
+    "sampling, to native": "generating images, to the loop by hand",
+    "sampling, to monai": "generating images, to MONAI's U-Net in the same sampler",
+    "sampling, to cvae": "generating images, to a `CVAE`",
+}
 PROFILED = "VAEGAN"
 # In percent: kinds of operations that nowhere take as much are left out of a table.
 SHOWN = 0.5
@@ -31,11 +40,13 @@ def write_speed(results: Path, out: Path) -> Figure:
     speed, kept = _read(results / "speed.json"), _read(results / "speed_keep_memory.json")
     rows = _read(results / "targets.json")["rows"]
     profiles = {name: _read(results / f"profiles_{name}.json") for name in BACKENDS}
+    flow = {name: _read(results / f"flow_speed_{name}.json")["ratios"] for name in BACKENDS}
     costs = {name: _read(results / f"costs_{name}.json")["measurements"] for name in BACKENDS}
     parts = {
         "rivals": rivals_table(speed),
         "kept": kept_table(speed, kept),
         "backends": backends_table(speed),
+        "flow": flow_table(flow),
         "growth": growth_table(costs),
         "generation": generation_table(costs),
         "targets": targets_table(rows),
@@ -82,6 +93,14 @@ def kept_table(speed: Results, kept: Results) -> str:
         pairs = [(as_it_is[model, backend], keeping[model, backend]) for backend in BACKENDS]
         lines.append([model, *(f"{usual:.2f}, {kept:.2f}" for usual, kept in pairs)])
     return _table(["model", *BACKENDS.values()], lines, words=1)
+
+
+def flow_table(ratios: Mapping[str, Results]) -> str:
+    """Return how long `Flow` takes, for a step and for images, to others."""
+    lines = []
+    for key, title in FLOW.items():
+        lines.append([title, *(_ratio(ratios[backend].get(key)) for backend in BACKENDS)])
+    return _table(["time of", *BACKENDS.values()], lines, words=1)
 
 
 def growth_table(costs: Mapping[str, Results]) -> str:

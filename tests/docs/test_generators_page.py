@@ -1,6 +1,7 @@
 """The page on four models in the same time shows all runs, averaged over seeds."""
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -57,8 +58,8 @@ def test_the_page_shows_every_set_and_run(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {
         f"generators{kind}_{name}.md" for name in sets_of(rows) for kind in ("", "_use")
     }
-    for path in tmp_path.iterdir():
-        assert f"_drawn/{path.name}" in page
+    written = {path.name for path in tmp_path.iterdir()}
+    assert set(re.findall(r"_drawn/(\w+\.md)", page)) == written
     for name in sets_of(rows):
         assert f"_static/generators_{name}.png" in page
         assert (REPOSITORY / "docs" / "_static" / f"generators_{name}.png").is_file()
@@ -69,13 +70,14 @@ def test_the_page_shows_every_set_and_run(tmp_path):
 def test_a_line_for_each_value_of_an_argument_beside_unseen_images():
     found = {
         "kernel": 0.25, "recall": 0.5, "coverage": 0.75, "right": 0.8, "made": 500,
-        "seconds": 10.0, "correlation": 0.9,
+        "seconds": 10.0, "correlation": 0.9, "near_copies": 20, "near_copies_of_unseen": 50,
         "unseen": {"kernel": 0.125, "recall": 0.25, "coverage": 0.375},
     }  # fmt: skip
     record = {"steps": {"4": found}, "vary": {"0.1": found}, "unseen_right": 0.85}
     steps, vary = (sampling_table(record, name) for name in ("steps", "vary"))
     assert "| 4 | 0.250 | 0.50 | 0.75 | 80 % | 20 |" in steps
-    assert "| 0.1 | 0.250 | 0.50 | 0.75 | 80 % | 0.90 |" in vary
+    assert "| 0.1 | 0.250 | 0.50 | 0.75 | 80 % | 0.90 | 4.0 % |" in vary
+    assert "| unseen real images | 0.125 | 0.25 | 0.38 | 85 % |  | 10.0 % |" in vary
     assert "| unseen real images | 0.125 | 0.25 | 0.38 | 85 % |  |" in steps
 
 

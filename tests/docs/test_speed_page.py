@@ -14,6 +14,7 @@ sys.path[:0] = [str(REPOSITORY / "docs" / "_extensions"), str(REPOSITORY / "benc
 from speed_page import (  # noqa: E402
     BACKENDS,
     augmentation_table,
+    flow_table,
     generation_table,
     growth_table,
     kept_table,
@@ -112,6 +113,15 @@ def test_all_parts_are_written(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
         re.findall(r"_drawn/(speed_\w+\.md)", page)
     )
+
+
+def test_flow_is_compared_on_each_backend_with_what_runs_there():
+    ratios = {backend: {} for backend in BACKENDS}
+    ratios["torch"] = {"step, to monai": {"ratio": 0.25, "interval": [0.2, 0.3]}}
+    ratios["tensorflow"] = {"step, to cvae": {"ratio": 1.5, "interval": [1.25, 1.75]}}
+    table = flow_table(ratios)
+    assert "MONAI's U-Net with about as many weights |  | 0.25 [0.20, 0.30] |  |" in table
+    assert "a training step, to that of a `CVAE` |  |  | 1.50 [1.25, 1.75] |" in table
 
 
 def test_growth_and_kept_memory_have_every_model(speed, costs):
