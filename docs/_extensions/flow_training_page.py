@@ -18,7 +18,7 @@ def write_flow_training(results: Path, out: Path) -> Figure:
     """Write the table to a Markdown file, and return the figure."""
     paths = (results / "flow_training").glob("*.json")
     runs = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
-    runs.sort(key=lambda run: (run["augmentation"] is None, run["images"]))
+    runs.sort(key=lambda run: (run["augmentation"] is None, run["images"], run["seed"]))
     (out / "flow_training.md").write_text(training_table(runs), encoding="utf-8")
     return draw_training(runs)
 
@@ -59,6 +59,8 @@ def draw_training(runs: Sequence[Run]) -> Figure:
     _draw_lines(right, runs, lambda look, run: 100 * look["suspects"] / run["made"])
     right.set_ylabel("suspected copies, % of images")
     for number, run in enumerate(runs):
+        if run["augmentation"] is None:  # the same training images, and so the same number
+            continue
         unseen = 100 * run["reference"]["suspects"] / run["made"]
         right.axhline(unseen, color=f"C{number}", linestyle="--", linewidth=1)
     right.legend(frameon=False, title="training images", fontsize="small")
@@ -67,7 +69,8 @@ def draw_training(runs: Sequence[Run]) -> Figure:
 
 def title(run: Run) -> str:
     """Return what tells a run from the others."""
-    return f"{run['images']:,}" + ("" if run["augmentation"] else ", not augmented")
+    kind = "" if run["augmentation"] else ", not augmented"
+    return f"{run['images']:,}{kind}" + (f", seed {run['seed']}" if run["seed"] else "")
 
 
 def _draw_lines(axes: Axes, runs: Sequence[Run], value: Callable[[Run, Run], float]) -> None:

@@ -29,6 +29,8 @@ FLOW = {
     "sampling, to native": "generating images, to the loop by hand",
     "sampling, to monai": "generating images, to MONAI's U-Net in the same sampler",
     "sampling, to cvae": "generating images, to a `CVAE`",
+    "step, 64 pixels to 28": "a training step on 64 by 64 pixels, to one on 28 by 28",
+    "step, 128 pixels to 28": "a training step on 128 by 128 pixels, to one on 28 by 28",
 }
 PROFILED = "VAEGAN"
 # In percent: kinds of operations that nowhere take as much are left out of a table.

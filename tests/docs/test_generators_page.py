@@ -53,6 +53,7 @@ def test_copies_are_percentages_and_times_are_of_a_thousand_images():
 
 def test_the_page_shows_every_set_and_run(tmp_path):
     rows = json.loads((RESULTS / "generators.json").read_text(encoding="utf-8"))["rows"]
+    assert {row["data"] for row in rows} == set(sets_of(rows))
     write_generators(RESULTS, tmp_path)
     page = (REPOSITORY / "docs" / "generator_results.md").read_text(encoding="utf-8")
     assert {path.name for path in tmp_path.iterdir()} == {
@@ -63,7 +64,8 @@ def test_the_page_shows_every_set_and_run(tmp_path):
     for name in sets_of(rows):
         assert f"_static/generators_{name}.png" in page
         assert (REPOSITORY / "docs" / "_static" / f"generators_{name}.png").is_file()
-        seeds = {m: sum((r["data"], r["model"]) == (name, m) for r in rows) for m in MODELS}
+        of_set = [row["model"] for row in rows if row["data"] == name]
+        seeds = {model: of_set.count(model) for model in ("real", *MODELS)}
         assert len(set(seeds.values())) == 1, f"{name}: {seeds}"
 
 
@@ -84,5 +86,7 @@ def test_a_line_for_each_value_of_an_argument_beside_unseen_images():
 def test_the_page_on_flow_matching_shows_what_the_arguments_do(tmp_path):
     write_sampling(RESULTS, tmp_path)
     page = (REPOSITORY / "docs/explanation/flow_matching.md").read_text(encoding="utf-8")
-    for path in tmp_path.iterdir():
-        assert f"_drawn/{path.name}" in page
+    written = {path.name for path in tmp_path.iterdir()}
+    assert written == {f"flow_{name}.md" for name in ("steps", "guidance", "vary")}
+    for name in written:
+        assert f"_drawn/{name}" in page

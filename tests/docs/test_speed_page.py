@@ -13,6 +13,7 @@ sys.path[:0] = [str(REPOSITORY / "docs" / "_extensions"), str(REPOSITORY / "benc
 
 from speed_page import (  # noqa: E402
     BACKENDS,
+    FLOW,
     augmentation_table,
     flow_table,
     generation_table,
@@ -122,6 +123,11 @@ def test_flow_is_compared_on_each_backend_with_what_runs_there():
     table = flow_table(ratios)
     assert "MONAI's U-Net with about as many weights |  | 0.25 [0.20, 0.30] |  |" in table
     assert "a training step, to that of a `CVAE` |  |  | 1.50 [1.25, 1.75] |" in table
+
+
+def test_every_ratio_of_flow_is_in_the_table():
+    measured = {name for backend in BACKENDS for name in read(f"flow_speed_{backend}")["ratios"]}
+    assert measured == set(FLOW)
 
 
 def test_growth_and_kept_memory_have_every_model(speed, costs):
