@@ -130,7 +130,7 @@ def test_one_ctrl_c_ends_the_wait_for_a_lock(tmp_path):
             while "Waiting for another process" not in (line := process.stderr.readline()):
                 assert line, "it ended"
             process.send_signal(signal.SIGINT)
-            held, said = process.communicate(timeout=10)
+            held, said = process.communicate(timeout=60)
         finally:
             process.kill()
     assert "KeyboardInterrupt" in said
