@@ -48,6 +48,8 @@ def main() -> None:
     model.compile()
     epochs = STEPS // steps_an_epoch
     model.fit(x, y, batch_size=BATCH, epochs=epochs, verbose=2, callbacks=[monitor])
+    best_epoch = monitor.best_epoch
+    assert best_epoch is not None  # it looked
     images = model.generate(MADE, unseen_labels[order[:MADE]], seed=1)
     record = {
         "data": "pneumoniamnist", "images": len(x), "seed": SEED, "made": MADE,
@@ -56,7 +58,7 @@ def main() -> None:
             {"steps": look["epoch"] * steps_an_epoch, "kernel": look["pixels_kernel"]}
             for look in monitor.history
         ],
-        "best_steps": monitor.best_epoch * steps_an_epoch,
+        "best_steps": best_epoch * steps_an_epoch,
         "of_best": distances(images, others, reference, features) | copies(images, x, others),
         "reference": copies(reference, x, others),
     }  # fmt: skip
