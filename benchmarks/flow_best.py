@@ -14,7 +14,7 @@ import json
 from pathlib import Path
 
 import numpy as np
-from flow_training import BATCH, FIRST, MADE, chosen, copies, distances
+from flow_training import BATCH, FIRST, MADE, chosen, copies, distances, divided
 
 import keras_medaug as kma
 from keras_medaug.files import write_text_atomic
@@ -31,11 +31,7 @@ def main() -> None:
     arguments = parser.parse_args()
     data = kma.datasets.load("pneumoniamnist", root=arguments.root, download=False)
     x, y = chosen(*data.train, IMAGES, SEED)
-    unseen, unseen_labels = (
-        np.concatenate(parts) for parts in zip(data.val, data.test, strict=True)
-    )
-    order = np.random.default_rng(0).permutation(len(unseen))
-    reference, others = unseen[order[:MADE]], unseen[order[MADE:]]
+    reference, labels, others = divided(data)
     x_val, y_val = data.val
     held_out = np.random.default_rng(1).permutation(len(x_val))[:MADE]
     features = {"pixels": kma.features.PixelFeatures(data.train[0])}
@@ -50,7 +46,7 @@ def main() -> None:
     model.fit(x, y, batch_size=BATCH, epochs=epochs, verbose=2, callbacks=[monitor])
     best_epoch = monitor.best_epoch
     assert best_epoch is not None  # it looked
-    images = model.generate(MADE, unseen_labels[order[:MADE]], seed=1)
+    images = model.generate(MADE, labels, seed=1)
     record = {
         "data": "pneumoniamnist", "images": len(x), "seed": SEED, "made": MADE,
         "machine": environment(),

@@ -114,53 +114,35 @@ def loops(model: kma.models.Flow, given: list, labels: np.ndarray) -> dict[str, 
     }
 
 
-def race(chosen: dict[str, tuple[Callable, Callable]]) -> dict[str, dict[str, list[float]]]:
-    """Return the seconds of each turn of training and of sampling, by name."""
-    timings: dict[str, dict[str, list[float]]] = {
-        what: {name: [] for name in chosen} for what in ("step", "sampling")
-    }
+def steps_by_size() -> dict[int, Callable]:
+    """Return what takes steps of the model on images of each size."""
+    fits: dict[int, Callable] = {}
+    generator = np.random.default_rng(0)
+    for size in (SHAPE[0], *LARGER):
+        model = kma.models.Flow((size, size, 1), CLASSES, augmentation=None, seed=0)
+        model.compile()
+        x = generator.random((STEPS_OF_LARGER * BATCH, size, size, 1), "float32")
+        y = generator.integers(0, CLASSES, len(x))
+        fits[size] = lambda m=model, x=x, y=y: m.fit(x, y, batch_size=BATCH, verbose=0)
+    return fits
+
+
+def race(chosen: dict[Any, Callable]) -> dict[Any, list[float]]:
+    """Return the seconds of each turn, by name; every other round goes backwards."""
+    timings: dict[Any, list[float]] = {name: [] for name in chosen}
     for number in range(ROUNDS + 1):
-        names = list(chosen) if number % 2 else list(chosen)[::-1]
-        for what, part in (("step", 0), ("sampling", 1)):
-            for name in names:
-                begun = time.perf_counter()
-                chosen[name][part]()
-                if number:  # the first round compiles
-                    timings[what][name].append(time.perf_counter() - begun)
+        for name in chosen if number % 2 else reversed(chosen):
+            begun = time.perf_counter()
+            chosen[name]()
+            if number:  # the first round compiles
+                timings[name].append(time.perf_counter() - begun)
         print(f"round {number} of {ROUNDS}", flush=True)
     return timings
 
 
-def race_sizes() -> dict[str, list[float]]:
-    """Return ratios of turns: a step on more pixels to one on as many as the others have."""
-    fits: dict[int, Callable] = {}
-    for size in (SHAPE[0], *LARGER):
-        model = kma.models.Flow((size, size, 1), CLASSES, augmentation=None, seed=0)
-        model.compile()
-        generator = np.random.default_rng(0)
-        x = generator.random((STEPS_OF_LARGER * BATCH, size, size, 1), "float32")
-        y = generator.integers(0, CLASSES, len(x))
-        fits[size] = lambda m=model, x=x, y=y: m.fit(x, y, batch_size=BATCH, verbose=0)
-    turns: dict[int, list[float]] = {size: [] for size in fits}
-    for number in range(ROUNDS + 1):
-        for size in fits if number % 2 else reversed(fits):
-            begun = time.perf_counter()
-            fits[size]()
-            if number:
-                turns[size].append(time.perf_counter() - begun)
-        print(f"sizes: round {number} of {ROUNDS}", flush=True)
-    smallest = turns.pop(SHAPE[0])
-    return {
-        f"step, {size} pixels to {SHAPE[0]}": [
-            theirs / least for theirs, least in zip(seconds, smallest, strict=True)
-        ]
-        for size, seconds in turns.items()
-    }
-
-
-def summary(ratios: list[float]) -> dict[str, Any]:
-    """Return the median, and the second lowest and second highest."""
-    ordered = sorted(ratios)
+def ratio(ours: list[float], theirs: list[float]) -> dict[str, Any]:
+    """Return the median of the ratios, and the second lowest and second highest."""
+    ordered = sorted(one / other for one, other in zip(ours, theirs, strict=True))
     return {"ratio": statistics.median(ordered), "interval": [ordered[1], ordered[-2]]}
 
 
@@ -169,7 +151,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--out", type=Path, required=True)
     out = parser.parse_args().out
-    timings = race(racers(new_model()))
+    chosen = racers(new_model())
+    steps = {("step", name): step for name, (step, _) in chosen.items()}
+    sampling = {("sampling", name): sample for name, (_, sample) in chosen.items()}
+    timings = race(steps | sampling)
+    of_sizes = race(steps_by_size())
     record: dict[str, Any] = {
         "command": "python benchmarks/flow_speed.py --out DIR",
         "backend": keras.config.backend(),
@@ -177,15 +163,14 @@ def main() -> None:
         "machine": environment(),
         "ratios": {},
     }
-    for what, by_name in timings.items():
-        for name in [name for name in by_name if name != "ours"]:
-            pairs = zip(by_name["ours"], by_name[name], strict=True)
-            ratios = [ours / theirs for ours, theirs in pairs]
-            record["ratios"][f"{what}, to {name}"] = summary(ratios)
-    for name, ratios in race_sizes().items():
-        record["ratios"][name] = summary(ratios)
-    seconds = statistics.median(timings["sampling"]["ours"])
-    record["milliseconds_a_step"] = 1e3 * statistics.median(timings["step"]["ours"]) / STEPS
+    for (what, name), theirs in timings.items():
+        if name != "ours":
+            record["ratios"][f"{what}, to {name}"] = ratio(timings[what, "ours"], theirs)
+    for size in LARGER:
+        key = f"step, {size} pixels to {SHAPE[0]}"
+        record["ratios"][key] = ratio(of_sizes[size], of_sizes[SHAPE[0]])
+    seconds = statistics.median(timings["sampling", "ours"])
+    record["milliseconds_a_step"] = 1e3 * statistics.median(timings["step", "ours"]) / STEPS
     record["seconds_for_1000_images"] = seconds / MADE * 1000
     print(json.dumps({k: v for k, v in record.items() if k != "machine"}, indent=1))
     out.mkdir(parents=True, exist_ok=True)

@@ -40,12 +40,7 @@ def main() -> None:
     arguments = parse()
     data = kma.datasets.load("pneumoniamnist", root=arguments.root, download=False)
     x, y = chosen(*data.train, arguments.images, arguments.seed)
-    unseen, unseen_labels = (
-        np.concatenate(parts) for parts in zip(data.val, data.test, strict=True)
-    )
-    order = np.random.default_rng(0).permutation(len(unseen))
-    reference, others = unseen[order[:MADE]], unseen[order[MADE:]]
-    labels = unseen_labels[order[:MADE]]
+    reference, labels, others = divided(data)
     features = {"pixels": kma.features.PixelFeatures(data.train[0])}  # one space for all sizes
     augmentation = None if arguments.plain else "geometric"
     kind = "_plain" if arguments.plain else ""
@@ -115,6 +110,13 @@ def chosen(x, y, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
         rows.append(generator.permutation(of_class)[:share])
     kept = np.sort(np.concatenate(rows))
     return x[kept], y[kept]
+
+
+def divided(data: kma.datasets.Dataset) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return unseen images as a reference, their labels, and the unseen images to compare with."""
+    unseen, labels = (np.concatenate(parts) for parts in zip(data.val, data.test, strict=True))
+    order = np.random.default_rng(0).permutation(len(unseen))
+    return unseen[order[:MADE]], labels[order[:MADE]], unseen[order[MADE:]]
 
 
 def distances(images, others, reference, features) -> dict[str, dict[str, float]]:

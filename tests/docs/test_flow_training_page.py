@@ -57,3 +57,14 @@ def test_the_page_shows_every_run(tmp_path):
     page = (REPOSITORY / "docs/explanation/flow_matching.md").read_text(encoding="utf-8")
     assert "_drawn/flow_training.md" in page
     assert "_drawn/flow_training.png" in page
+
+
+def test_the_page_says_what_the_monitor_kept():
+    found = json.loads((RESULTS / "flow_best.json").read_text(encoding="utf-8"))
+    page = (REPOSITORY / "docs/explanation/flow_matching.md").read_text(encoding="utf-8")
+    text = " ".join(page.split())
+    kept, unseen = (
+        f"{100 * found[of]['suspects'] / found['made']:.1f} %" for of in ("of_best", "reference")
+    )
+    assert f"distance was smallest at {found['best_steps']:,} steps" in text
+    assert f"{kept} of the generated images were suspected; of the unseen images, {unseen}" in text

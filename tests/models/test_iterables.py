@@ -71,9 +71,10 @@ def tuples(items):
 
 
 def tf_data(items):
-    tf = pytest.importorskip("tensorflow")
     if keras.config.backend() != "tensorflow":
-        pytest.skip("tf.data with TensorFlow")
+        pytest.skip("TensorFlow is not installed beside the other backends")
+    import tensorflow as tf
+
     parts = [np.concatenate(part) for part in zip(*tuples(items), strict=True)]
     return tf.data.Dataset.from_tensor_slices(tuple(parts)).batch(len(tuples(items)[0][0]))
 
@@ -393,7 +394,7 @@ class Seen(keras.callbacks.Callback):
 @pytest.mark.parametrize("processes", [False, True])
 def test_workers_leave_no_image_out_of_a_dataset_that_shuffles_itself(build, processes, hook):
     if processes and keras.config.backend() == "jax":
-        pytest.skip("JAX's threads and forked processes do not go together")
+        pytest.skip("JAX warns that a process with its threads must not be forked")
     model = build("CVAE")
     seen = Seen(model)
     data = Shuffled(24, hook, workers=2, use_multiprocessing=processes)

@@ -69,7 +69,7 @@ def test_workers_end_with_a_process_that_is_killed(tmp_path):
 
 
 def test_tasks_can_be_stopped_and_later_ones_run(workers):
-    running = [workers.submit(time.sleep, 600) for _ in range(2)]
+    running = [workers.submit(time.sleep, 180) for _ in range(2)]
     waiting = workers.submit(pow, 2, 3)
     while not all(task.running() for task in running):
         time.sleep(0.01)
